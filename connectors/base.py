@@ -1,0 +1,117 @@
+"""What a source, a sink and a format are.
+
+The three contract suites in ``tests/contract`` are the fine print: every module registered in
+``connectors.registry`` is run through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
+from schemas.findings import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Something that waits at a source: not fetched yet, and not let go of yet.
+
+    ``key`` names it uniquely and stably within its source (a path, a message id, a watermark
+    range), so that the same arrival seen twice is known to be the same. ``name`` is for people.
+    ``metadata`` says how it came (path, modified, mail headers, query) and is kept with the payload.
+    """
+
+    key: str
+    name: str
+    received_at: datetime  #: aware; when it reached the source, as the source knows it
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class State(Protocol):
+    """A source's small memory between runs (watermarks), kept by the ledger."""
+
+    def get(self, key: str) -> str | None: ...
+    def set(self, key: str, value: str) -> None: ...
+
+
+class Source(Protocol):
+    """Where payloads come from.
+
+    The order is always: ``arrivals``, ``fetch``, archive and ledger (the caller's), ``settle``.
+    A crash anywhere before ``settle`` makes the same arrival appear again.
+    """
+
+    def arrivals(self, limit: int) -> Iterator[Arrival]:
+        """At most ``limit`` complete arrivals, oldest first. Half-written ones are left alone.
+
+        Raises TransientError when the system cannot be reached, PermanentError when it refuses.
+        """
+        ...
+
+    def fetch(self, arrival: Arrival) -> Iterator[bytes]:
+        """The arrival's bytes exactly as they are, in pieces of bounded size."""
+        ...
+
+    def settle(self, arrival: Arrival) -> None:
+        """Let go of it (move the file, flag the mail, commit the watermark). Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+        ...
+
+
+class Sink(Protocol):
+    """Where events go. ``deliver`` is called with events in feed order."""
+
+    def deliver(self, events: Sequence[bytes]) -> None:
+        """Hand over a batch of CloudEvents, each a JSON object in UTF-8, all or nothing.
+
+        Returns only once the receiver holds them durably. Delivering the same batch again is
+        harmless for a receiver that knows event ids. Raises TransientError or PermanentError.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Plans(Protocol):
+    """What a reader asks while it reads: what is wanted of this document?"""
+
+    def for_document(self, start: DocumentStart) -> LinePlan | None:
+        """The plan for a document whose type the format itself knows (EDI, rows). None: nothing is
+        wanted of it; it is judged and passed over."""
+        ...
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:
+        """For formats that do not name their documents (workbooks): the plans to choose among, by
+        sheet name and header, for this sender (an email address; empty: anybody)."""
+        ...
+
+
+ReadItem = DocumentStart | LineChunk | DocumentEnd | Finding
+
+
+class Format(Protocol):
+    """How a kind of bytes is read. Stateless: one instance serves all payloads."""
+
+    name: str  #: the part of a document type before the dot: ``x12``, ``workbook``, ``rows``
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Whether a payload that begins with ``head`` (up to 4 KiB) and is called ``name`` is of this format."""
+        ...
+
+    def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+        """Check ``paths`` and make them fast. Raises ConfigError naming every bad path."""
+        ...
+
+    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:
+        """The payload as a stream of documents, line chunks and findings, in bounded memory.
+
+        Never raises for what the bytes hold; a Finding says it. A Finding between a
+        DocumentStart and its DocumentEnd belongs to that document, any other to the payload.
+        """
+        ...

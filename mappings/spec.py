@@ -1,0 +1,145 @@
+"""The shape of a mapping file and of a partner file.
+
+These models say what may stand in ``mappings/standard/*.yaml`` and ``mappings/partners/*.yaml``.
+Loading them, with all mistakes reported at once, is ``mappings.library``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.lines import LineKind
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversions, immutable once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class OnError(StrEnum):
+    """What one bad line brings down."""
+
+    PARK_LINES = "park_lines"
+    REJECT_DOCUMENT = "reject_document"
+
+
+class Tier(StrEnum):
+    """How close a partner is: what is shared with it and required of it."""
+
+    STRATEGIC = "strategic"
+    PREFERRED = "preferred"
+    TRANSACTIONAL = "transactional"
+
+
+class Lookup(StrEnum):
+    """The master tables a value can be looked up in."""
+
+    PARTNER = "partner"
+    ITEM = "item"
+    SITE = "site"
+    UNIT = "unit"
+
+
+class FieldRule(Strict):
+    """Where a canonical field comes from, and what is done to it, in this order.
+
+    ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
+    (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``.
+    ``clock`` is a second path with the time of day for a date. ``function`` names a Python
+    function registered with ``mappings.functions``. ``required`` makes an empty result a finding.
+    """
+
+    path: str | list[str] | None = None
+    const: str | None = None
+    default: str | None = None
+    codes: str | None = None
+    format: str | None = None
+    clock: str | None = None
+    lookup: Lookup | None = None
+    function: str | None = None
+    required: bool = False
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All alternatives, in order."""
+        return () if self.path is None else (self.path,) if isinstance(self.path, str) else tuple(self.path)
+
+    @model_validator(mode="after")
+    def _has_an_origin(self) -> FieldRule:
+        if self.path is None and self.const is None and self.default is None and self.function is None:
+            raise ValueError("needs one of path, const, default or function")
+        return self
+
+
+#: In YAML a bare string is short for ``{path: string}``.
+FieldEntry = str | FieldRule
+
+
+class Layout(Strict):
+    """How a workbook is laid out and written."""
+
+    sheet: str = "*"  #: glob over sheet names
+    header: dict[str, list[str]] = {}  #: canonical field -> column headers that may carry it; adds to the mapping's own
+    decimal: Literal[".", ",", "auto"] = "auto"
+    dates: Literal["dmy", "mdy", "ymd", "auto"] = "auto"
+    encoding: str | None = None
+
+
+class Mapping(Strict):
+    """How one document type becomes canonical lines: ``mappings/standard/<name>.yaml``."""
+
+    document: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[A-Za-z0-9_]+$")]
+    kind: LineKind
+    description: str = ""
+    line: str = ""  #: the loop that makes one line, in the format's notation
+    identity: list[str] = ["document_number", "purpose", "document_time"]  #: fields that tell one document from another
+    key: list[str] = []  #: fields of the business key; empty: the line kind's own
+    fields: dict[str, FieldEntry]
+    layout: Layout = Layout()
+
+
+class DocumentAgreement(Strict):
+    """What a partner's file says about one document type: the standard mapping, and what differs."""
+
+    extends: str | None = None  #: ``standard/x12_856``; by default the standard mapping of that document type
+    on_error: OnError = OnError.PARK_LINES
+    fields: dict[str, FieldEntry] = {}
+    key: list[str] = []
+    sheet: str | None = None
+    header: dict[str, list[str]] = {}
+    decimal: Literal[".", ",", "auto"] | None = None
+    dates: Literal["dmy", "mdy", "ymd", "auto"] | None = None
+    encoding: str | None = None
+
+
+class Identities(Strict):
+    """By which names a partner appears at the door."""
+
+    x12: list[str] = []  #: ``qualifier:id`` of ISA05/06, as in ``ZZ:ACMEINC``
+    edifact: list[str] = []
+    email: list[str] = []  #: addresses; ``*@acme.example`` stands for a whole domain
+
+
+class Acknowledge(Strict):
+    """Which answers a partner is owed, and how soon."""
+
+    functional: Literal[997, 999, "contrl"] | None = None
+    application: Literal[824, "aperak", "workbook"] | None = None
+    within: str = "30m"
+
+
+class Partner(Strict):
+    """One trading partner: ``mappings/partners/<id>.yaml``, the one file that onboards it."""
+
+    partner: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9_-]*$")]
+    name: str = ""
+    tier: Tier = Tier.TRANSACTIONAL
+    language: str = "en"
+    timezone: str = "UTC"
+    identities: Identities = Identities()
+    documents: dict[str, DocumentAgreement] = {}
+    acknowledge: Acknowledge | None = None

@@ -1,0 +1,1 @@
+"""The shapes everything agrees on: lines, events, findings, documents; imports nothing of ours."""

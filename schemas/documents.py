@@ -1,0 +1,93 @@
+"""What a reader hands on: documents, their lines as raw tables, and where each one ends.
+
+Every format (X12, EDIFACT, a workbook, rows of a database) turns a payload into one flat stream
+of these items, in the order of the bytes and in bounded memory::
+
+    DocumentStart  LineChunk*  DocumentEnd     DocumentStart ...     with Finding anywhere
+
+The reader knows the format's grammar and positions, not the meaning: the columns of a
+``LineChunk`` are named by the *paths* the mapping asked for, in the format's own notation
+(``PO107``, ``N1[ST]04``, a column header), and hold the text that stood there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+ORDINAL = "_line"  #: column of a LineChunk: the line's number within its document, from 1 (Int64)
+LOCATION = "_at"  #: column: where the line begins, for people (``segment 41``, ``Stock!A17``)
+OFFSET = "_offset"  #: column: byte offset of the line in the payload, or null (Int64)
+LENGTH = "_length"  #: column: bytes the line covers from that offset, or null (Int64)
+PLACE_SUFFIX = "@"  #: a column ``PO107@`` beside ``PO107`` holds that value's own place, where a reader knows it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentStart:
+    """The head of one business document, known before its first line.
+
+    ``type`` is ``<format>.<name>`` as mappings name it: ``x12.856``, ``workbook.stock``,
+    ``rows.purchase_orders``. ``sender`` and ``receiver`` are identities as the format writes
+    them (``ZZ:ACMEINC``; an email address), empty where the format carries none.
+    ``control_number`` is the document's own (ST02, UNH 0062), ``reference`` the envelope's
+    (ISA13/GS06), both as sent. ``ordinal`` counts documents in the payload from 1.
+    """
+
+    ordinal: int
+    type: str
+    version: str = ""
+    sender: str = ""
+    receiver: str = ""
+    control_number: str = ""
+    interchange: str = ""  #: control number of the interchange (ISA13, UNB 0020)
+    group: str = ""  #: control number of the functional group (GS06, UNG 0048)
+    test: bool = False  #: the sender marked it as a test (ISA15 = T, UNB 0035 = 1)
+    location: str = ""
+    offset: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChunk:
+    """Some lines of the open document: one row each, one text column for each path asked for.
+
+    Beside those stand the columns ``_line``, ``_at``, ``_offset`` and ``_length``. A path that
+    found nothing is null; text is as sent but for the format's own escaping and padding.
+    """
+
+    ordinal: int  #: of the document, as in its DocumentStart
+    table: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentEnd:
+    """The document is complete as far as it goes.
+
+    ``accepted`` is the reader's verdict on syntax and structure alone: False when an error of
+    its own concerns the whole document rather than single lines.
+    """
+
+    ordinal: int
+    lines: int
+    accepted: bool = True
+    offset: int | None = None  #: byte offset just past the document
+    segments: int | None = None  #: for EDI: segments counted, ST and SE included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePlan:
+    """What to take out of one document type: built by a format's ``compile`` from a mapping.
+
+    ``line`` is where a line begins in the format's notation (``PO1``, ``HL[I]``; a workbook and
+    rows have one line a row and leave it empty). ``paths`` become the columns of the chunks.
+    ``options`` are the format's own (sheet, header synonyms, decimal mark). ``compiled`` is the
+    format's private, ready-to-run form of it all.
+    """
+
+    type: str
+    paths: tuple[str, ...]
+    line: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    compiled: object = None

@@ -1,0 +1,124 @@
+"""Canonical lines: the columns of each kind, so that every source becomes the same table.
+
+A line is one row of a business document with its header's fields beside it. All fields are text:
+quantities and prices are plain decimal strings (``12.5``; no sign but a leading ``-``, no
+thousands mark, no exponent), dates ``YYYY-MM-DD``, times ISO 8601 with a zone. That keeps every
+digit that was sent; arithmetic happens in ``decimal`` where it is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LineKind(StrEnum):
+    """The canonical documents."""
+
+    ORDER = "order"
+    ORDER_RESPONSE = "order_response"
+    FORECAST = "forecast"
+    SHIP_NOTICE = "ship_notice"
+    RECEIPT = "receipt"
+    STOCK = "stock"
+
+
+class FieldType(StrEnum):
+    """How a field's text is to be read and checked."""
+
+    TEXT = "text"
+    DECIMAL = "decimal"
+    DATE = "date"  #: a calendar day
+    TIME = "time"  #: an instant; a day alone is midnight in the partner's zone
+    UNIT = "unit"  #: UN/ECE Recommendation 20 once looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a line kind: its name, type, and what it means in a sentence."""
+
+    name: str
+    type: FieldType
+    doc: str
+
+
+def _fields(*rows: tuple[str, FieldType, str]) -> dict[str, Field]:
+    return {name: Field(name, type_, doc) for name, type_, doc in rows}
+
+
+_T, _D, _DAY, _TIME, _U = FieldType.TEXT, FieldType.DECIMAL, FieldType.DATE, FieldType.TIME, FieldType.UNIT
+
+COMMON = _fields(
+    ("partner", _T, "master-data id of the trading partner the line is about"),
+    ("document_number", _T, "the document's own number (BSN02, BEG03, BRA01)"),
+    ("document_time", _TIME, "when the partner says the document was made"),
+    ("purpose", _T, "original, change, cancel, replace, duplicate or confirm (X12 353, EDIFACT 1225)"),
+    ("line", _T, "the line's own number within its document (PO101, HL01, row)"),
+    ("item", _T, "our item number, once looked up"),
+    ("partner_item", _T, "the partner's item number"),
+    ("description", _T, "what the sender calls the item"),
+    ("site", _T, "our site id: where the goods are wanted, sent to, or lie"),
+    ("partner_site", _T, "the site as the sender wrote it"),
+    ("quantity", _D, "the quantity as sent"),
+    ("unit", _U, "the unit of that quantity"),
+    ("order", _T, "purchase order number"),
+    ("order_line", _T, "line of that order"),
+    ("lot", _T, "lot or batch"),
+    ("serial", _T, "serial number"),
+    ("package", _T, "SSCC or other licence plate of the package"),
+    ("status", _T, "the line's state in the partner's words"),
+    ("note", _T, "free text"),
+    ("version_stamp", _T, "what tells two versions of the same line apart (an ERP's changed_at)"),
+)
+
+KINDS: dict[LineKind, dict[str, Field]] = {
+    LineKind.ORDER: COMMON
+    | _fields(
+        ("schedule", _T, "schedule line within the order line"),
+        ("due_at", _TIME, "when the goods are wanted at the site"),
+        ("ship_by", _TIME, "when the goods must leave"),
+        ("price", _D, "unit price"),
+        ("currency", _T, "ISO 4217 code of that price"),
+        ("ordered_at", _TIME, "date of the order"),
+    ),
+    LineKind.ORDER_RESPONSE: COMMON
+    | _fields(
+        ("schedule", _T, "schedule line within the order line"),
+        ("answer", _T, "accepted, changed, rejected or backordered (X12 668)"),
+        ("due_at", _TIME, "when the supplier promises arrival"),
+        ("ship_by", _TIME, "when the supplier promises to ship"),
+        ("price", _D, "confirmed unit price"),
+        ("currency", _T, "ISO 4217 code of that price"),
+    ),
+    LineKind.FORECAST: COMMON
+    | _fields(
+        ("commitment", _T, "firm, material, planned or forecast (X12 680, EDIFACT 4017)"),
+        ("starts_at", _TIME, "start of the window the quantity is for"),
+        ("ends_at", _TIME, "end of that window"),
+        ("due_at", _TIME, "single date the quantity is for"),
+        ("cumulative", _D, "cumulative quantity since the year's start"),
+        ("release", _T, "release number of the schedule"),
+    ),
+    LineKind.SHIP_NOTICE: COMMON
+    | _fields(
+        ("shipment", _T, "the sender's shipment number (BSN02, BGM 1004)"),
+        ("shipped_at", _TIME, "when the goods left"),
+        ("arrives_at", _TIME, "when they are expected"),
+        ("carrier", _T, "who carries them (SCAC or name)"),
+        ("transport", _T, "bill of lading, pro number or other transport document"),
+        ("ordered_quantity", _D, "quantity ordered, as the sender repeats it"),
+    ),
+    LineKind.RECEIPT: COMMON
+    | _fields(
+        ("receipt", _T, "the receiver's document number (goods receipt)"),
+        ("shipment", _T, "shipment the goods came with"),
+        ("received_at", _TIME, "when they were received"),
+        ("condition", _T, "accepted, damaged, short, over or rejected"),
+    ),
+    LineKind.STOCK: COMMON
+    | _fields(
+        ("counted_at", _TIME, "the moment the quantity was true"),
+        ("location", _T, "bin or storage location within the site"),
+        ("stock_status", _T, "available, quality, blocked or in_transit"),
+    ),
+}
