@@ -2,8 +2,8 @@
 
 ``CROSSDOCK_HOME`` is the folder for everything that is remembered (default ``./var``). The rest
 follows from it unless it is set on its own: ``CROSSDOCK_LEDGER`` (an SQLAlchemy URL),
-``CROSSDOCK_ARCHIVE``, ``CROSSDOCK_FEED`` (the folder sink's), ``CROSSDOCK_DATA_DOCS``. ``CROSSDOCK_PARTNERS``, ``CROSSDOCK_CHANNELS``
-and ``CROSSDOCK_MAPPINGS`` are the folders of YAML, by default the shipped ones.
+``CROSSDOCK_ARCHIVE``, ``CROSSDOCK_FEED`` (the folder sink's), ``CROSSDOCK_DATA_DOCS``. ``CROSSDOCK_PARTNERS``, ``CROSSDOCK_CHANNELS``,
+``CROSSDOCK_OUTLETS`` and ``CROSSDOCK_MAPPINGS`` are the folders of YAML, by default the shipped ones.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Settings:
     data_docs: Path
     partners: Path
     channels: Path
+    outlets: Path
     mappings: Path
 
     @classmethod
@@ -46,5 +47,6 @@ class Settings:
             data_docs=place("CROSSDOCK_DATA_DOCS", home / "data-docs"),
             partners=place("CROSSDOCK_PARTNERS", _TREE / "mappings" / "partners"),
             channels=place("CROSSDOCK_CHANNELS", _TREE / "connectors" / "channels"),
+            outlets=place("CROSSDOCK_OUTLETS", _TREE / "connectors" / "outlets"),
             mappings=place("CROSSDOCK_MAPPINGS", _TREE / "mappings" / "standard"),
         )

@@ -7,7 +7,7 @@
     +-- TransientError   the world is busy: try again, after ``retry_after`` seconds where known
     +-- PermanentError   it will not work this way: stop and tell a person
 
-Bad *data* is never an exception; it is a ``schemas.findings.Finding``. All errors survive
+Bad *data* is never an exception; it is a ``findings.Finding``. All errors survive
 pickling, because Airflow carries them between processes.
 """
 
