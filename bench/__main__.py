@@ -1,0 +1,69 @@
+"""``python -m bench [PREFIX]``: take the measurements, print a table, write ``bench/latest.json``.
+
+Exit status 1 when a promised ratio or limit does not hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.measure import Benchmark, Measurement
+
+#: Modules that hold a ``BENCHMARKS`` table.
+AREAS = ("bench.pipeline", "bench.edi")
+LATEST = Path(__file__).with_name("latest.json")
+
+
+def benchmarks(prefix: str) -> dict[str, Benchmark]:
+    """Every benchmark whose name begins with ``prefix``, or that ``prefix`` begins with."""
+    known: dict[str, Benchmark] = {}
+    for area in AREAS:
+        known |= importlib.import_module(area).BENCHMARKS
+    return {name: run for name, run in known.items() if name.startswith(prefix) or prefix.startswith(name)}
+
+
+def table(taken: list[Measurement]) -> Table:
+    """The measurements for reading."""
+    view = Table(title="Benchmarks (ratios within this run)", title_justify="left")
+    for heading, side in (("measure", "left"), ("value", "right"), ("peer", "left"), ("peer value", "right")):
+        view.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for heading in ("ratio", "promised", "holds"):
+        view.add_column(heading, justify="right")
+    for one in taken:
+        promised = f">= {one.floor:g}x" if one.floor is not None else f"<= {one.limit:g}" if one.limit is not None else ""
+        view.add_row(
+            one.name,
+            f"{one.value:,.1f} {one.unit}",
+            one.peer,
+            "" if one.peer_value is None else f"{one.peer_value:,.1f} {one.unit}",
+            "" if one.ratio is None else f"{one.ratio:,.2f}x",
+            promised,
+            "[green]yes[/]" if one.holds else "[red]no[/]",
+        )
+    return view
+
+
+def main(prefix: str = "") -> int:
+    """Run what matches; the status for the shell."""
+    console = Console()
+    chosen = benchmarks(prefix)
+    if not chosen:
+        console.print(f"no benchmark is called {prefix!r}; known: {', '.join(benchmarks(''))}")
+        return 2
+    taken = []
+    for name, run in chosen.items():
+        console.print(f"measuring {name} ...", style="dim")
+        taken += [one for one in run() if one.name.startswith(prefix)]
+    console.print(table(taken))
+    LATEST.write_text(json.dumps([one.as_json() for one in taken], indent=2) + "\n")
+    return 0 if all(one.holds for one in taken) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
