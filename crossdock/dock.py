@@ -1,0 +1,375 @@
+"""The dock: one object that holds an installation's parts together.
+
+DAG tasks and the command line call only this. Everything is opened when it is first needed, so
+that a ``Dock`` costs nothing until it is asked for something::
+
+    with Dock.open() as dock:
+        ids = dock.receive("edi_inbox")
+        for batch in dock.batches(ids, "edi_inbox"):
+            dock.translate(batch)
+        dock.publish()
+
+``Dock.run`` is the same for all channels at once, in the right order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+
+from crossdock.settings import Settings
+from schemas.errors import ConfigError, CrossdockError
+
+if TYPE_CHECKING:
+    from connectors.archive import Archive
+    from connectors.base import Source
+    from connectors.channel import Channel
+    from connectors.connections import Connection, Connections
+    from connectors.outlet import Outlet
+    from crossdock.ledger import Ledger, StoreSummary
+    from crossdock.master_data import MasterLoad
+    from crossdock.translation import Context
+    from mappings.library import Library
+
+#: Arrivals taken from a source in one go. A source with more is asked again at once.
+ARRIVALS = 1000
+
+
+class Progress(Protocol):
+    """Somebody who wants to see long work move. All calls come from the caller's own thread."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Work on ``what`` starts: ``total`` bytes, or events where it is publishing."""
+        ...
+
+    def advance(self, done: int, lines: int = 0) -> None:
+        """``done`` more bytes (or events) are through, and ``lines`` more lines."""
+        ...
+
+    def end(self) -> None: ...
+
+
+class Unwatched:
+    """A Progress nobody looks at."""
+
+    def begin(self, what: str, total: int) -> None: ...
+    def advance(self, done: int, lines: int = 0) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRun:
+    """What one run did on one channel. ``errors`` are what stopped a part of it."""
+
+    channel: str
+    received: int = 0  #: payloads that were new at the dock
+    documents: int = 0
+    rejected: int = 0
+    lines: int = 0
+    events: int = 0  #: new in the feed
+    unchanged: int = 0
+    parked: int = 0
+    findings: int = 0
+    masters: tuple[MasterLoad, ...] = ()
+    errors: tuple[CrossdockError, ...] = ()
+
+    def with_summary(self, summary: StoreSummary) -> ChannelRun:
+        """This run and what storing one more payload did."""
+        counts = ("documents", "rejected", "lines", "events", "unchanged", "parked", "findings")
+        return replace(self, **{name: getattr(self, name) + getattr(summary, name) for name in counts})
+
+    def with_error(self, error: CrossdockError) -> ChannelRun:
+        return replace(self, errors=(*self.errors, error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run of the whole pipeline did. ``published`` counts events handed to each outlet."""
+
+    channels: tuple[ChannelRun, ...]
+    published: Mapping[str, int]
+    undelivered: Mapping[str, CrossdockError]  #: why an outlet did not get its events
+
+    @property
+    def errors(self) -> tuple[CrossdockError, ...]:
+        """Everything that stopped a part of the run, in order."""
+        return (*(error for run in self.channels for error in run.errors), *self.undelivered.values())
+
+
+class Dock:
+    """The assembled installation. Use ``Dock.open``, and close it or use it in ``with``."""
+
+    def __init__(self, settings: Settings, connections: Connections) -> None:
+        self.settings = settings
+        self.connections = connections
+        self._context: tuple[str, Context] | None = None
+
+    @classmethod
+    def open(cls, settings: Settings | None = None, *, connections: Connections | None = None) -> Dock:
+        """The dock that ``settings`` (default: the environment's) describe.
+
+        ``connections`` finds a connection by its id; by default ``AIRFLOW_CONN_<ID>`` is read.
+        Nothing is opened yet.
+        """
+        return cls(settings or Settings.from_environment(), connections or _from_environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger if it was opened. Idempotent."""
+        if (ledger := self.__dict__.pop("ledger", None)) is not None:
+            ledger.close()
+
+    # -- the parts --------------------------------------------------------------------------------
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, its schema up to date. Raises TransientError when the database is away."""
+        from crossdock.ledger import Ledger
+
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return Ledger.open(self.settings.ledger_url)
+
+    @cached_property
+    def archive(self) -> Archive:
+        from connectors.archive import Archive
+
+        return Archive(self.settings.archive)
+
+    @cached_property
+    def library(self) -> Library:
+        """All mappings and partners. Raises ConfigError with every problem at once."""
+        from mappings.library import Library
+
+        return Library.load(self.settings.mappings, self.settings.partners)
+
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """The channels by name. Raises ConfigError when a file is broken."""
+        from connectors.channel import load_channels
+
+        return load_channels(self.settings.channels)
+
+    @cached_property
+    def outlets(self) -> Mapping[str, Outlet]:
+        """The outlets by name. Raises ConfigError when a file is broken."""
+        from connectors.outlet import load_outlets
+
+        return load_outlets(self.settings.outlets)
+
+    def channel(self, name: str) -> Channel:
+        """The channel called ``name``. Raises ConfigError that names the nearest known one."""
+        if name in self.channels:
+            return self.channels[name]
+        raise _unknown("channel", name, self.channels, self.settings.channels)
+
+    def context(self) -> Context:
+        """What translation needs to know, with the master data in force now."""
+        version = self.ledger.master_version()
+        if self._context is None or self._context[0] != version:
+            from connectors.registry import formats
+            from crossdock.translation import Context
+            from mappings.master_data import MasterData
+
+            master = MasterData.of(self.ledger.master())
+            self._context = (version, Context(library=self.library, master=master, formats=formats()))
+        return self._context[1]
+
+    # -- the steps --------------------------------------------------------------------------------
+
+    def receive(self, channel_name: str) -> list[int]:
+        """Take in what waits at the channel's source; ids of the payloads that are new."""
+        from crossdock.receive import receive
+
+        channel = self.channel(channel_name)
+        received: list[int] = []
+        with closing(self._source(channel)) as source:
+            while True:
+                ids = receive(channel, source, archive=self.archive, ledger=self.ledger, limit=ARRIVALS)
+                received += ids
+                if len(ids) < ARRIVALS:
+                    return received
+
+    def batches(self, ids: Iterable[int], channel: str) -> list[list[int]]:
+        """``ids`` in groups as large as one translate task of the channel takes."""
+        ordered, size = list(ids), self.channel(channel).batch
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+    def translate(self, ids: Iterable[int]) -> list[StoreSummary]:
+        """Read, map and store these payloads; what cannot be read is quarantined and the rest goes on."""
+        return self._translate(ids, self.archive)
+
+    def publish(self, outlet: str | None = None) -> dict[str, int]:
+        """Hand every outlet (or only ``outlet``) the events it has not got yet; how many, by outlet.
+
+        An outlet that fails does not stop the others; the first failure is raised after them.
+        """
+        published, undelivered = self._publish(outlet, Unwatched())
+        for error in undelivered.values():
+            raise error
+        return published
+
+    def load_master_data(self, channel_name: str) -> list[MasterLoad]:
+        """Load the channel's master tables. A load that fails its expectations leaves the old version in force."""
+        from crossdock.master_data import load_master_data
+
+        channel = self.channel(channel_name)
+        with closing(self._source(channel)) as source:
+            return load_master_data(
+                channel,
+                source,
+                archive=self.archive,
+                ledger=self.ledger,
+                suites=EXPECTATIONS,
+                data_docs=self.settings.data_docs,
+            )
+
+    def run(self, channel: str | None = None, *, progress: Progress | None = None) -> Run:
+        """The whole pipeline once: master data, then every event channel, then publishing.
+
+        Payloads that an earlier, killed run had received are translated too. What stops one
+        channel or outlet does not stop another; it stands in the result's ``errors``.
+        """
+        watch = progress or Unwatched()
+        chosen = [self.channel(channel)] if channel else [c for c in self.channels.values() if c.enabled]
+        ordered = sorted(chosen, key=lambda c: c.purpose != "master_data")
+        runs = tuple(self._run_channel(one, watch) for one in ordered)
+        published, undelivered = self._publish(None, watch)
+        return Run(channels=runs, published=published, undelivered=undelivered)
+
+    # -- within -----------------------------------------------------------------------------------
+
+    def _source(self, channel: Channel) -> Source:
+        from connectors.registry import open_source
+
+        home, state = self.settings.home, self.ledger.state(f"source:{channel.channel}")
+        return open_source(channel, home=home, state=state, connections=self.connections)
+
+    def _translate(self, ids: Iterable[int], archive: Archive) -> list[StoreSummary]:
+        from crossdock.process import process
+
+        return process(ids, archive=archive, ledger=self.ledger, context=self.context())
+
+    def _publish(self, only: str | None, watch: Progress) -> tuple[dict[str, int], dict[str, CrossdockError]]:
+        if only is not None and only not in self.outlets:
+            raise _unknown("outlet", only, self.outlets, self.settings.outlets)
+        published: dict[str, int] = {}
+        undelivered: dict[str, CrossdockError] = {}
+        for name in (only,) if only else self.outlets:
+            watch.begin(name, 0)
+            try:
+                published[name] = self._publish_to(self.outlets[name])
+                watch.advance(published[name])
+            except CrossdockError as error:
+                undelivered[name] = error
+            finally:
+                watch.end()
+        return published, undelivered
+
+    def _publish_to(self, outlet: Outlet) -> int:
+        from connectors.registry import open_sink
+        from crossdock.publish import publish
+
+        with closing(open_sink(outlet, home=self.settings.home, connections=self.connections)) as sink:
+            return publish({outlet.outlet: sink}, ledger=self.ledger, batch=outlet.batch)[outlet.outlet]
+
+    def _run_channel(self, channel: Channel, watch: Progress) -> ChannelRun:
+        run = ChannelRun(channel=channel.channel)
+        try:
+            if channel.purpose == "master_data":
+                return replace(run, masters=tuple(self.load_master_data(channel.channel)))
+            run = replace(run, received=len(self.receive(channel.channel)))
+        except CrossdockError as error:
+            run = run.with_error(error)
+        if channel.purpose == "master_data":
+            return run
+        try:
+            for summary in self._work_off(channel, watch):
+                run = run.with_summary(summary)
+        except CrossdockError as error:
+            run = run.with_error(error)
+        return run
+
+    def _work_off(self, channel: Channel, watch: Progress) -> Iterator[StoreSummary]:
+        """Translate all payloads of the channel that wait, this run's and those of runs that were killed."""
+        seen: set[int] = set()
+        while waiting := [id for id in self.ledger.waiting(channel.channel) if id not in seen]:
+            seen.update(waiting)
+            watch.begin(channel.channel, sum(self.ledger.payload(id).size for id in waiting))
+            try:
+                archive = _watched(self.archive, watch.advance)
+                for batch in self.batches(waiting, channel.channel):
+                    for summary in self._translate(batch, archive):
+                        watch.advance(0, summary.lines)
+                        yield summary
+            finally:
+                watch.end()
+
+
+#: The expectation suites that master data must pass.
+EXPECTATIONS = Path(__file__).resolve().parent.parent / "schemas" / "expectations"
+
+
+def _from_environment(conn_id: str) -> Connection:
+    from connectors.connections import from_environment
+
+    return from_environment(conn_id)
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], folder: Path) -> ConfigError:
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return ConfigError(
+        f"unknown {kind} {name!r}", hint=f"{meant}known: {', '.join(names) or 'none'}; one file each in {folder}"
+    )
+
+
+def _watched(archive: Archive, on_bytes: Callable[[int], None]) -> Archive:
+    """``archive``, telling ``on_bytes`` how many bytes are read out of it."""
+    from io import BufferedReader, RawIOBase
+
+    from connectors.archive import Archive
+
+    class Counted(RawIOBase):
+        def __init__(self, stream: BinaryIO) -> None:
+            self._stream = stream
+
+        def readable(self) -> bool:
+            return True
+
+        def seekable(self) -> bool:
+            return self._stream.seekable()
+
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return self._stream.seek(offset, whence)
+
+        def tell(self) -> int:
+            return self._stream.tell()
+
+        def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+            piece = self._stream.read(len(buffer))
+            buffer[: len(piece)] = piece
+            on_bytes(len(piece))
+            return len(piece)
+
+        def close(self) -> None:
+            self._stream.close()
+            super().close()
+
+    class Watched(Archive):
+        def open(self, sha256: str) -> BinaryIO:
+            return BufferedReader(Counted(archive.open(sha256)), 1 << 18)
+
+    return Watched(archive.root)
