@@ -36,7 +36,9 @@ def table(taken: list[Measurement]) -> Table:
     for heading in ("ratio", "promised", "holds"):
         view.add_column(heading, justify="right")
     for one in taken:
-        promised = f">= {one.floor:g}x" if one.floor is not None else f"<= {one.limit:g}" if one.limit is not None else ""
+        promised = (
+            f">= {one.floor:g}x" if one.floor is not None else f"<= {one.limit:g}" if one.limit is not None else ""
+        )
         view.add_row(
             one.name,
             f"{one.value:,.1f} {one.unit}",
