@@ -1,0 +1,376 @@
+"""Master data in memory: whose code is ours, and how much is that in our unit, on which day.
+
+``MasterData`` is an immutable picture of the tables of ``schemas.master``. Its answers are made
+for whole columns: look-ups cost a binary search over hashed keys, not a scan or a join, so that
+small chunks of lines against millions of cross-references stay cheap. The indexes are built on
+first use.
+
+Which row answers, when several could:
+
+1. only rows valid on the business date count; ``valid_from`` and ``valid_to`` are both inclusive,
+   empty is open, and a date that is not ``YYYY-MM-DD`` makes its row never valid;
+2. the partner's own cross-reference beats the general one (empty partner), which beats a value
+   that is our own id already; for units the shipped code list comes last;
+3. among overlapping rows the latest ``valid_from`` wins, then the later row of the table.
+
+Codes match as exact text once blanks at both ends are gone; units match in any case as well.
+Where a line has no business date, the row that holds until further notice (open ``valid_to``) answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+import polars as pl
+from rapidfuzz import fuzz, process
+
+from mappings.units import Step, find_rate, shipped_units, times
+from schemas.errors import ConfigError
+from schemas.master import MASTER_TABLES
+
+#: kind of look-up -> the table and column that hold our own ids
+OWN_IDS = {"partner": ("partners", "partner"), "site": ("sites", "site"), "item": ("items", "item")}
+KINDS = (*OWN_IDS, "unit")
+
+_SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
+_QUERY = "_query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a value became one of our ids: the row that answered, and how long it holds."""
+
+    kind: str
+    table: str  #: ``cross_references``, the table of our own ids, or ``codes/unit`` for the shipped list
+    partner: str  #: empty: a row that holds for every partner
+    theirs: str
+    ours: str
+    valid_from: str
+    valid_to: str
+
+
+class MasterData:
+    """The tables in force. Build it with ``of`` or ``empty``; it never changes afterwards."""
+
+    def __init__(self, tables: Mapping[str, pl.DataFrame]) -> None:
+        self._tables = dict(tables)
+        self._indexes: dict[str, _Index] = {}
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pl.DataFrame]) -> MasterData:
+        """Take ``tables`` by name; those left out are empty. Raises ConfigError for unknown tables, missing columns."""
+        problems = [
+            f"{name}: no such master table; known: {', '.join(MASTER_TABLES)}"
+            for name in tables
+            if name not in MASTER_TABLES
+        ]
+        problems += [
+            f"{name}: column {column} is missing"
+            for name, columns in MASTER_TABLES.items()
+            if name in tables
+            for column in columns
+            if column not in tables[name].columns
+        ]
+        if problems:
+            raise ConfigError("master data does not have its shape", problems=tuple(problems))
+        return cls(
+            {
+                name: tables[name].select(pl.col(columns).cast(pl.String).fill_null(""))
+                if name in tables
+                else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+                for name, columns in MASTER_TABLES.items()
+            }
+        )
+
+    @classmethod
+    def empty(cls) -> MasterData:
+        """No master data at all: only the shipped units are known."""
+        return cls.of({})
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table, all columns text without nulls."""
+        return self._tables[name]
+
+    # -- identities -------------------------------------------------------------------------------
+
+    def look_up(self, kind: str, partner: pl.Series, values: pl.Series, on: pl.Series | None = None) -> pl.Series:
+        """Our id for each of ``values`` as ``partner`` writes them, or null: text, in the order given.
+
+        ``on`` is the business date of each row: ISO text (a time counts by its day), Date or Datetime.
+        """
+        found = self._resolve(kind, partner, values, on)
+        return found.get_column("ours").alias(values.name)
+
+    def why(self, kind: str, partner: str, value: str, on: str | None = None) -> Explanation | None:
+        """The row by which ``look_up`` knows ``value``; None when it does not."""
+        row = self._resolve(kind, pl.Series([partner]), pl.Series([value]), pl.Series([on], dtype=pl.String)).row(
+            0, named=True
+        )
+        if row["ours"] is None:
+            return None
+        return Explanation(
+            kind=kind, **{name: row[name] for name in ("table", "partner", "theirs", "ours", "valid_from", "valid_to")}
+        )
+
+    def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
+        """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
+        wanted = value.strip()
+        choices = self._codes_near(kind, partner, wanted)
+        found = process.extract(
+            wanted.upper(), choices, processor=str.upper, scorer=fuzz.ratio, score_cutoff=60, limit=n
+        )
+        return [choice for choice, _, _ in found]
+
+    def _resolve(self, kind: str, partner: pl.Series, values: pl.Series, on: pl.Series | None) -> pl.DataFrame:
+        """One row a value, in order: the columns of ``Explanation`` but ``kind``, null where nothing answers."""
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of look-up: {kind!r}; known: {', '.join(KINDS)}")
+        asked = pl.DataFrame(
+            {
+                "partner": partner.cast(pl.String).fill_null("").str.strip_chars(),
+                "theirs": values.cast(pl.String),
+                "_on": _business_days(on, len(values)),
+            }
+        )
+        asked = asked.with_columns(theirs=_normal(kind, pl.col("theirs"))).with_row_index(_QUERY)
+        answers = []
+        open_ = asked.filter(pl.col("theirs").is_not_null() & (pl.col("theirs") != ""))
+        for ask in (self._partners_own, self._general, self._our_own):
+            answer = ask(kind, open_)
+            answers.append(answer)
+            open_ = open_.join(answer, on=_QUERY, how="anti")
+        return asked.select(_QUERY).join(pl.concat(answers), on=_QUERY, how="left", maintain_order="left")
+
+    def _partners_own(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        return self._cross_references(kind, asked.filter(pl.col("partner") != ""))
+
+    def _general(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        return self._cross_references(kind, asked.with_columns(partner=pl.lit("")))
+
+    def _cross_references(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        found = self._index(f"cross_references:{kind}").find(asked)
+        return found.select(
+            _QUERY,
+            pl.lit("cross_references").alias("table"),
+            "partner",
+            "theirs",
+            pl.col("ours").str.strip_chars(),
+            "valid_from",
+            "valid_to",
+        )
+
+    def _our_own(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        if kind == "unit":
+            codes = shipped_units()
+            ours = asked.get_column("theirs").replace_strict(
+                list(codes), list(codes.values()), default=None, return_dtype=pl.String
+            )
+            found = asked.with_columns(ours=ours, valid_from=pl.lit(""), valid_to=pl.lit("")).drop_nulls("ours")
+            table = "codes/unit"
+        else:
+            table = OWN_IDS[kind][0]
+            found = self._index(table).find(asked).with_columns(ours=pl.col("theirs"))
+        return found.select(
+            _QUERY,
+            pl.lit(table).alias("table"),
+            pl.lit("").alias("partner"),
+            "theirs",
+            "ours",
+            "valid_from",
+            "valid_to",
+        )
+
+    def _codes_near(self, kind: str, partner: str, wanted: str) -> list[str]:
+        """Codes worth comparing with ``wanted``: all of a small table, of a large one those that begin or end alike."""
+        references = self._tables["cross_references"].filter(
+            pl.col("kind") == kind, pl.col("partner").str.strip_chars().is_in(["", partner.strip()])
+        )
+        codes = [references.get_column("theirs")]
+        if kind in OWN_IDS:
+            table, column = OWN_IDS[kind]
+            codes.append(self._tables[table].get_column(column))
+        else:
+            codes.append(pl.Series(list(shipped_units()), dtype=pl.String))
+        known = pl.concat([series.alias("code") for series in codes]).str.strip_chars()
+        if len(known) > _SMALL:
+            upper = known.str.to_uppercase()
+            known = known.filter(upper.str.starts_with(wanted[:3].upper()) | upper.str.ends_with(wanted[-3:].upper()))
+        return known.unique(maintain_order=True).to_list()
+
+    # -- quantities -------------------------------------------------------------------------------
+
+    def convert(
+        self, items: pl.Series, quantities: pl.Series, units: pl.Series, on: pl.Series | None = None
+    ) -> tuple[pl.Series, pl.Series]:
+        """``(base_quantities, base_units)`` of ``quantities`` (decimal text) in ``units`` (Rec 20) of our ``items``.
+
+        A quantity already in the item's unit stays as written, digit by digit. Where the item has no base
+        unit that we know, base is as sent. Where no conversion leads there, the base quantity is null and
+        the base unit says what was wanted. Arithmetic is exact; see ``mappings.units.times`` for rounding.
+        """
+        lines = pl.DataFrame(
+            {
+                "item": items.cast(pl.String).str.strip_chars(),
+                "quantity": quantities.cast(pl.String),
+                "unit": units.cast(pl.String),
+                "_on": _business_days(on, len(items)),
+            }
+        )
+        rates, fractions = self._rates(lines.select("item", "unit", "_on").unique(maintain_order=True))
+        lines = lines.join(rates, on=["item", "unit", "_on"], how="left", nulls_equal=True, maintain_order="left")
+        products = _products(lines.filter(pl.col("rate") >= 0).select("quantity", "rate").unique(), fractions)
+        lines = lines.join(products, on=["quantity", "rate"], how="left", maintain_order="left")
+        base_quantity = pl.when(pl.col("rate").is_null()).then("quantity").otherwise("product")
+        converted = lines.select(base_quantity=base_quantity, base_unit=pl.coalesce("base", "unit"))
+        return converted.get_column("base_quantity"), converted.get_column("base_unit")
+
+    def _rates(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, list[Fraction]]:
+        """Base unit and rate of each (item, unit, day).
+
+        ``rate`` is an index into the list of fractions, -1 where no conversion exists, null where the
+        quantity stands as sent.
+        """
+        asked = asked.with_row_index(_QUERY)
+        bases = self._index("items").find(asked.with_columns(theirs="item")).select(_QUERY, base=_rec20("base_unit"))
+        asked = asked.join(bases.filter(pl.col("base") != ""), on=_QUERY, how="left", maintain_order="left")
+        differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
+        own = self._unit_rows(differing)
+        general = self._unit_rows(differing.with_columns(item=pl.lit("")))
+        places: dict[Fraction, int] = {}
+        rates = []
+        for query, unit, base in differing.select(_QUERY, "unit", "base").iter_rows():
+            rate = find_rate(unit, base, own.get(query, ()), general.get(query, ()))
+            rates.append(-1 if rate is None else places.setdefault(rate, len(places)))
+        found = differing.select(_QUERY, rate=pl.Series(rates, dtype=pl.Int32))
+        asked = asked.join(found, on=_QUERY, how="left", maintain_order="left")
+        return asked.drop(_QUERY), list(places)
+
+    def _unit_rows(self, asked: pl.DataFrame) -> dict[int, list[Step]]:
+        """What the units table says for each query's item on its day: one step a pair of units."""
+        steps: dict[int, list[Step]] = {}
+        rows = self._index("units").find_all(asked).select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor")
+        rows = rows.unique([_QUERY, "from_unit", "to_unit"], keep="last", maintain_order=True)
+        for query, from_unit, to_unit, factor in rows.iter_rows():
+            if (rate := _rate(factor)) is not None:
+                steps.setdefault(query, []).append(Step(from_unit, to_unit, rate))
+        return steps
+
+    # -- indexes ----------------------------------------------------------------------------------
+
+    def _index(self, name: str) -> _Index:
+        """``items``, ``sites``, ``partners``, ``units``, or ``cross_references:<kind>``; built on first use."""
+        if (index := self._indexes.get(name)) is None:
+            index = self._indexes[name] = self._build(name)
+        return index
+
+    def _build(self, name: str) -> _Index:
+        if name == "units":
+            return _Index.over(self._tables["units"], {"item": pl.col("item").str.strip_chars()})
+        table, _, kind = name.partition(":")
+        if kind:
+            rows = self._tables[table].filter(pl.col("kind") == kind).drop("kind")
+            partner = pl.col("partner").str.strip_chars()
+            return _Index.over(rows, {"partner": partner, "theirs": _normal(kind, pl.col("theirs"))})
+        column = MASTER_TABLES[table][0]
+        return _Index.over(self._tables[table], {"theirs": pl.col(column).str.strip_chars()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """A table sorted by the hash of its key, so that a column of keys is found by binary search.
+
+    The hash only leads to the rows; the key itself is compared before a row counts.
+    """
+
+    keys: tuple[str, ...]
+    hashes: pl.Series
+    rows: pl.DataFrame
+
+    @classmethod
+    def over(cls, table: pl.DataFrame, keys: Mapping[str, pl.Expr]) -> _Index:
+        rows = (
+            table.with_columns(**keys)
+            .with_columns(
+                _hash=_hash(keys),
+                _from=_day("valid_from", when_empty=_SINCE_EVER, when_bad=_FOR_EVER),
+                _to=_day("valid_to", when_empty=_FOR_EVER, when_bad=_SINCE_EVER),
+            )
+            .sort("_hash", "_from", maintain_order=True)
+        )
+        return cls(tuple(keys), rows.get_column("_hash"), rows.drop("_hash"))
+
+    def find(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """The one row that answers each of ``asked`` (columns ``_query``, ``_on`` and the keys), where one does."""
+        return self.find_all(asked).unique(_QUERY, keep="last", maintain_order=True)
+
+    def find_all(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """Every row valid on the day for each of ``asked``, the one that beats the others last."""
+        wanted = asked.select(_hash(self.keys)).to_series()
+        span = asked.select(_QUERY, "_on", *(pl.col(key).alias(f"_asked_{key}") for key in self.keys)).with_columns(
+            _low=self.hashes.search_sorted(wanted, side="left"), _high=self.hashes.search_sorted(wanted, side="right")
+        )
+        span = (
+            span.filter(pl.col("_low") < pl.col("_high"))
+            .with_columns(_row=pl.int_ranges("_low", "_high"))
+            .explode("_row")
+        )
+        found = pl.concat([span, self.rows[span.get_column("_row")]], how="horizontal")
+        return found.filter(
+            pl.col("_from") <= pl.col("_on"),
+            pl.col("_on") <= pl.col("_to"),
+            *(pl.col(key) == pl.col(f"_asked_{key}") for key in self.keys),
+        )
+
+
+_SMALL = 20_000  # codes that are compared one by one for a message
+_SEPARATOR = "\x1f"
+
+
+def _hash(keys: Iterable[str]) -> pl.Expr:
+    return pl.concat_str(*keys, separator=_SEPARATOR).hash().alias("_hash")
+
+
+def _normal(kind: str, codes: pl.Expr) -> pl.Expr:
+    """Codes as they are compared: trimmed; units in upper case."""
+    trimmed = codes.str.strip_chars()
+    return trimmed.str.to_uppercase() if kind == "unit" else trimmed
+
+
+def _day(column: str, *, when_empty: int, when_bad: int) -> pl.Expr:
+    text = pl.col(column).str.strip_chars()
+    day = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
+    return pl.when(text == "").then(when_empty).otherwise(day.fill_null(when_bad)).cast(pl.Int32)
+
+
+def _business_days(on: pl.Series | None, height: int) -> pl.Series:
+    """Days since 1970; a day far away where there is no business date."""
+    if on is None:
+        return pl.repeat(_FOR_EVER, height, dtype=pl.Int32, eager=True)
+    if on.dtype == pl.String:
+        on = on.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    return on.cast(pl.Date).cast(pl.Int32).fill_null(_FOR_EVER)
+
+
+def _rec20(column: str) -> pl.Expr:
+    """Unit codes of a master table as Rec 20 codes: through the shipped list, else as they stand."""
+    code = _normal("unit", pl.col(column))
+    known = shipped_units()
+    return code.replace(list(known), list(known.values())).alias(column)
+
+
+def _rate(text: str) -> Fraction | None:
+    """A factor of the units table; None for one that is no positive number."""
+    try:
+        rate = Fraction(Decimal(text.strip()))
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    return rate if rate > 0 else None
+
+
+def _products(pairs: pl.DataFrame, fractions: list[Fraction]) -> pl.DataFrame:
+    """Each (quantity, rate) with its ``product``; null where the quantity is no number."""
+    products = [times(quantity, fractions[rate]) for quantity, rate in pairs.iter_rows()]
+    return pairs.with_columns(product=pl.Series(products, dtype=pl.String))
