@@ -3,10 +3,9 @@
 Inside, units are UN/ECE Recommendation 20 codes (packages: Recommendation 21 with a leading ``X``).
 ``codes/unit.yaml`` brings X12 355 codes, ERP codes and words to them.
 
-Physical factors stand in a table here rather than come from a library at run time: a factor that is
-defined exactly (a pound is 0.45359237 kg by treaty) stays exact as a fraction, codes would have to be
-mapped to the library's unit names one by one anyway, and a unit registry costs every short task half
-a second. The tests hold each row against pint, which knows the definitions independently.
+Physical factors are pint's, in exact fractions: a pound is 45359237/100000000 kg by treaty, and stays that.
+The registry is built only when a quantity really has to change its physical unit (a fifth of a second once
+a process); pieces, packages and whatever an item's own factors say never need it.
 """
 
 from __future__ import annotations
@@ -16,97 +15,91 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
+if TYPE_CHECKING:
+    import pint
+
 _CODES = Path(__file__).parent / "codes" / "unit.yaml"
 
-#: Rec 20 code -> (dimension, how many of the dimension's first unit it is). Exact by definition:
-#: the yard and pound agreement of 1959, the US gallon of 231 cubic inches, the imperial gallon of 4.54609 litres.
-PHYSICAL: dict[str, tuple[str, Fraction]] = {
-    code: (dimension, Fraction(size))
-    for dimension, sizes in {
-        # each, piece and one all count the same things
-        "count": {
-            "C62": "1",
-            "EA": "1",
-            "H87": "1",
-            "NMP": "1",
-            "PR": "2",
-            "DZN": "12",
-            "CEN": "100",
-            "GRO": "144",
-            "MIL": "1000",
-        },
-        "mass": {
-            "KGM": "1",
-            "MC": "1e-9",
-            "MGM": "1e-6",
-            "GRM": "0.001",
-            "DTN": "100",
-            "TNE": "1000",
-            "GRN": "0.00006479891",
-            "ONZ": "0.028349523125",
-            "APZ": "0.0311034768",
-            "LBR": "0.45359237",
-            "CWA": "45.359237",
-            "CWI": "50.80234544",
-            "STN": "907.18474",
-            "LTN": "1016.0469088",
-        },
-        "length": {
-            "MTR": "1",
-            "4H": "1e-6",
-            "MMT": "0.001",
-            "CMT": "0.01",
-            "DMT": "0.1",
-            "KMT": "1000",
-            "INH": "0.0254",
-            "FOT": "0.3048",
-            "YRD": "0.9144",
-            "SMI": "1609.344",
-        },
-        "area": {
-            "MTK": "1",
-            "MMK": "1e-6",
-            "CMK": "0.0001",
-            "DMK": "0.01",
-            "HAR": "10000",
-            "KMK": "1e6",
-            "INK": "0.00064516",
-            "FTK": "0.09290304",
-            "YDK": "0.83612736",
-            "ACR": "4046.8564224",
-        },
-        "volume": {
-            "MTQ": "1",
-            "4G": "1e-9",
-            "MLT": "1e-6",
-            "CMQ": "1e-6",
-            "CLT": "1e-5",
-            "DLT": "0.0001",
-            "LTR": "0.001",
-            "DMQ": "0.001",
-            "HLT": "0.1",
-            "INQ": "0.000016387064",
-            "FTQ": "0.028316846592",
-            "YDQ": "0.764554857984",
-            "OZA": "0.0000295735295625",
-            "PTL": "0.000473176473",
-            "QTL": "0.000946352946",
-            "GLL": "0.003785411784",
-            "BLL": "0.158987294928",
-            "OZI": "0.0000284130625",
-            "PTI": "0.00056826125",
-            "QTI": "0.0011365225",
-            "GLI": "0.00454609",
-        },
-        "time": {"SEC": "1", "MIN": "60", "HUR": "3600", "DAY": "86400", "WEE": "604800"},
-        "energy": {"JOU": "1", "KJO": "1000", "WHR": "3600", "KWH": "3600000", "MWH": "3600000000"},
-    }.items()
-    for code, size in sizes.items()
+#: Rec 20 code -> the same unit as pint calls it. A gallon, pint or hundredweight says which one.
+PHYSICAL = {
+    # mass
+    "KGM": "kilogram",
+    "MC": "microgram",
+    "MGM": "milligram",
+    "GRM": "gram",
+    "DTN": "100 kilogram",
+    "TNE": "metric_ton",
+    "GRN": "grain",
+    "ONZ": "ounce",
+    "APZ": "troy_ounce",
+    "LBR": "pound",
+    "CWA": "US_hundredweight",
+    "CWI": "UK_hundredweight",
+    "STN": "short_ton",
+    "LTN": "long_ton",
+    # length
+    "MTR": "meter",
+    "4H": "micrometer",
+    "MMT": "millimeter",
+    "CMT": "centimeter",
+    "DMT": "decimeter",
+    "KMT": "kilometer",
+    "INH": "inch",
+    "FOT": "foot",
+    "YRD": "yard",
+    "SMI": "mile",
+    # area
+    "MTK": "meter**2",
+    "MMK": "millimeter**2",
+    "CMK": "centimeter**2",
+    "DMK": "decimeter**2",
+    "HAR": "hectare",
+    "KMK": "kilometer**2",
+    "INK": "inch**2",
+    "FTK": "foot**2",
+    "YDK": "yard**2",
+    "ACR": "international_acre",
+    # volume
+    "MTQ": "meter**3",
+    "4G": "microliter",
+    "MLT": "milliliter",
+    "CMQ": "centimeter**3",
+    "CLT": "centiliter",
+    "DLT": "deciliter",
+    "LTR": "liter",
+    "DMQ": "decimeter**3",
+    "HLT": "hectoliter",
+    "INQ": "inch**3",
+    "FTQ": "foot**3",
+    "YDQ": "yard**3",
+    "OZA": "US_fluid_ounce",
+    "PTL": "US_pint",
+    "QTL": "US_liquid_quart",
+    "GLL": "US_gallon",
+    "BLL": "oil_barrel",
+    "OZI": "imperial_fluid_ounce",
+    "PTI": "imperial_pint",
+    "QTI": "imperial_quart",
+    "GLI": "imperial_gallon",
+    # time and energy
+    "SEC": "second",
+    "MIN": "minute",
+    "HUR": "hour",
+    "DAY": "day",
+    "WEE": "week",
+    "JOU": "joule",
+    "KJO": "kilojoule",
+    "WHR": "watt_hour",
+    "KWH": "kilowatt_hour",
+    "MWH": "megawatt_hour",
 }
+
+#: Rec 20 code -> how many things it counts. Each, piece and one are the same.
+COUNTS = {"C62": 1, "EA": 1, "H87": 1, "NMP": 1, "PR": 2, "DZN": 12, "CEN": 100, "GRO": 144, "MIL": 1000}
 
 PLACES = 12  #: decimals a converted quantity is rounded to at most, half to even
 _SMALLEST = Decimal(1).scaleb(-PLACES)
@@ -129,19 +122,22 @@ class Step(NamedTuple):
 def shipped_units() -> Mapping[str, str]:
     """The shipped code list: upper-case code or word -> Rec 20 code. Every Rec 20 code in it stands for itself."""
     listed: dict[str, str] = yaml.safe_load(_CODES.read_text(encoding="utf-8"))
-    codes = {code: code for code in (*PHYSICAL, *listed.values())}
+    codes = {code: code for code in (*COUNTS, *PHYSICAL, *listed.values())}
     return codes | {word.upper(): code for word, code in listed.items()}
 
 
+@cache
 def physical_rate(unit: str, wanted: str) -> Fraction | None:
-    """How many ``wanted`` one ``unit`` is, both of one physical dimension; None when they are not."""
+    """How many ``wanted`` one ``unit`` is, both of one dimension (or both counts); None when they are not."""
     if unit == wanted:
         return Fraction(1)
+    if unit in COUNTS and wanted in COUNTS:
+        return Fraction(COUNTS[unit], COUNTS[wanted])
     if unit not in PHYSICAL or wanted not in PHYSICAL:
         return None
-    dimension, size = PHYSICAL[unit]
-    other, other_size = PHYSICAL[wanted]
-    return size / other_size if dimension == other else None
+    dimension, size = _measure(PHYSICAL[unit])
+    other_dimension, other_size = _measure(PHYSICAL[wanted])
+    return size / other_size if dimension == other_dimension else None
 
 
 def find_rate(unit: str, wanted: str, own: Sequence[Step], general: Sequence[Step] = ()) -> Fraction | None:
@@ -178,6 +174,22 @@ def times(quantity: str | None, rate: Fraction) -> str | None:
         return None
     text = f"{product:f}".rstrip("0").rstrip(".") if product.is_finite() else None
     return "0" if text in ("-0", "") else text
+
+
+@cache
+def _registry() -> pint.UnitRegistry[Fraction]:
+    import pint
+
+    return pint.UnitRegistry(non_int_type=Fraction)
+
+
+@cache
+def _measure(name: str) -> tuple[frozenset[tuple[str, Fraction]], Fraction]:
+    """A unit's dimension (as pairs of base dimension and power) and its size in the dimension's root unit."""
+    measure = _registry().parse_expression(name).to_root_units()
+    dimension = frozenset((base, Fraction(power)) for base, power in measure.dimensionality.items())
+    size: Fraction | int = measure.magnitude
+    return dimension, Fraction(size)
 
 
 def _same(unit: str, wanted: str) -> Fraction | None:
