@@ -62,7 +62,7 @@ PHYSICAL = {
     "INK": "inch**2",
     "FTK": "foot**2",
     "YDK": "yard**2",
-    "ACR": "international_acre",
+    "ACR": "acre",
     # volume
     "MTQ": "meter**3",
     "4G": "microliter",
@@ -187,7 +187,7 @@ def _registry() -> pint.UnitRegistry[Fraction]:
 def _measure(name: str) -> tuple[frozenset[tuple[str, Fraction]], Fraction]:
     """A unit's dimension (as pairs of base dimension and power) and its size in the dimension's root unit."""
     measure = _registry().parse_expression(name).to_root_units()
-    dimension = frozenset((base, Fraction(power)) for base, power in measure.dimensionality.items())
+    dimension = frozenset((base, Fraction(str(power))) for base, power in measure.dimensionality.items())
     size: Fraction | int = measure.magnitude
     return dimension, Fraction(size)
 
