@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crossdock.master_data import MasterLoad
     from crossdock.translation import Context
     from mappings.library import Library
+    from schemas.documents import LinePlan
 
 #: Arrivals taken from a source in one go. A source with more is asked again at once.
 ARRIVALS = 1000
@@ -147,10 +148,10 @@ class Dock:
 
     @cached_property
     def library(self) -> Library:
-        """All mappings and partners. Raises ConfigError with every problem at once."""
+        """All mappings and partners. A faulty file keeps itself out, no other; see ``Library.problems``."""
         from mappings.library import Library
 
-        return Library.load(self.settings.mappings, self.settings.partners)
+        return Library.read(self.settings.mappings, self.settings.partners, compile=compile_plan)
 
     @cached_property
     def channels(self) -> Mapping[str, Channel]:
@@ -306,7 +307,7 @@ class Dock:
             seen.update(waiting)
             watch.begin(channel.channel, sum(self.ledger.payload(id).size for id in waiting))
             try:
-                archive = _watched(self.archive, watch.advance)
+                archive = _watched(self.settings.archive, watch.advance)
                 for batch in self.batches(waiting, channel.channel):
                     for summary in self._translate(batch, archive):
                         watch.advance(0, summary.lines)
@@ -317,6 +318,21 @@ class Dock:
 
 #: The expectation suites that master data must pass.
 EXPECTATIONS = Path(__file__).resolve().parent.parent / "schemas" / "expectations"
+
+
+def compile_plan(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+    """What a mapping wants of a document type, checked and made fast by the format that reads it.
+
+    Raises ConfigError naming every path that the format does not know.
+    """
+    from connectors.registry import formats
+
+    name = type.partition(".")[0]
+    if (format := formats().get(name)) is None:
+        raise ConfigError(
+            f"no format reads {type!r}", problems=(f"unknown format {name!r}; known: {', '.join(formats())}",)
+        )
+    return format.compile(type, line, paths, options)
 
 
 def _from_environment(conn_id: str) -> Connection:
@@ -336,8 +352,8 @@ def _unknown(kind: str, name: str, known: Iterable[str], folder: Path) -> Config
     )
 
 
-def _watched(archive: Archive, on_bytes: Callable[[int], None]) -> Archive:
-    """``archive``, telling ``on_bytes`` how many bytes are read out of it."""
+def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:
+    """The archive at ``root``, telling ``on_bytes`` how many bytes are read out of it."""
     from io import BufferedReader, RawIOBase
 
     from connectors.archive import Archive
@@ -350,7 +366,7 @@ def _watched(archive: Archive, on_bytes: Callable[[int], None]) -> Archive:
             return True
 
         def seekable(self) -> bool:
-            return self._stream.seekable()
+            return True
 
         def seek(self, offset: int, whence: int = 0) -> int:
             return self._stream.seek(offset, whence)
@@ -370,6 +386,6 @@ def _watched(archive: Archive, on_bytes: Callable[[int], None]) -> Archive:
 
     class Watched(Archive):
         def open(self, sha256: str) -> BinaryIO:
-            return BufferedReader(Counted(archive.open(sha256)), 1 << 18)
+            return BufferedReader(Counted(super().open(sha256)), 1 << 18)
 
-    return Watched(archive.root)
+    return Watched(root)
