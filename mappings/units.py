@@ -79,7 +79,7 @@ PHYSICAL = {
     "OZA": "US_fluid_ounce",
     "PTL": "US_pint",
     "QTL": "US_liquid_quart",
-    "GLL": "US_gallon",
+    "GLL": "US_liquid_gallon",
     "BLL": "oil_barrel",
     "OZI": "imperial_fluid_ounce",
     "PTI": "imperial_pint",
