@@ -1,0 +1,146 @@
+"""Airflow's public REST API, as far as we need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from schemas.errors import PermanentError, TransientError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DagRun:
+    """One run of a DAG. ``state``: queued, running, success or failed."""
+
+    dag_id: str
+    run_id: str
+    state: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("success", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTask:
+    """A task instance that ended badly, and the end of its log."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    state: str
+    log: str
+
+    def __str__(self) -> str:
+        index = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id}.{self.task_id}{index} {self.state}: {self.log}"
+
+
+class Rest:
+    """A client that logs in when it is first needed.
+
+    Every method raises TransientError when Airflow does not answer, PermanentError when it refuses.
+    """
+
+    def __init__(self, url: str, user: str, password: str, *, session: requests.Session | None = None) -> None:
+        self.url = url
+        self._login = {"username": user, "password": password}
+        self._session = session or requests.Session()
+
+    # -- health -----------------------------------------------------------------------------------
+
+    def unwell(self) -> list[str]:
+        """The components that do not report themselves healthy; ``api-server`` if it does not answer."""
+        try:
+            parts = self._get("monitor/health", login=False)
+        except (TransientError, PermanentError):
+            return ["api-server"]
+        return [name for name, part in parts.items() if (part or {}).get("status") != "healthy"]
+
+    # -- DAGs -------------------------------------------------------------------------------------
+
+    def dag_ids(self) -> set[str]:
+        """The DAGs that Airflow knows and that are not stale, paused or not."""
+        return {dag["dag_id"] for dag in self._pages("dags", "dags")}
+
+    def import_errors(self) -> dict[str, str]:
+        """What went wrong while parsing, by file."""
+        return {e["filename"]: e["stack_trace"] for e in self._pages("importErrors", "import_errors")}
+
+    def unpause(self, dag_id: str) -> None:
+        self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str) -> DagRun:
+        """Start a run now."""
+        return _run(self._call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None}))
+
+    def runs(self, dag_id: str = "~") -> list[DagRun]:
+        """The runs of one DAG, or of all, oldest first."""
+        return [_run(run) for run in self._pages(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")]
+
+    def failed_tasks(self, run: DagRun) -> list[FailedTask]:
+        """The task instances of ``run`` that failed, with the end of their logs."""
+        return [
+            FailedTask(
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                task_id=found["task_id"],
+                map_index=found["map_index"],
+                state=found["state"],
+                log=self._log(run, found),
+            )
+            for found in self._pages(f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", "task_instances")
+            if found["state"] in ("failed", "upstream_failed")
+        ]
+
+    def _log(self, run: DagRun, task: dict[str, Any]) -> str:
+        if not task["try_number"]:
+            return "never started"
+        path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+        content = self._get(path, map_index=task["map_index"])["content"]
+        errors = [entry for entry in content if isinstance(entry, dict) and entry.get("level") == "error"]
+        said = [detail for entry in errors[-1:] for detail in entry.get("error_detail") or []]
+        if said:
+            return f"{said[-1]['exc_type']}: {said[-1]['exc_value']}"
+        return str(errors[-1]["event"]) if errors else "(its log tells no error)"
+
+    # -- HTTP -------------------------------------------------------------------------------------
+
+    def _pages(self, path: str, items: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All items of a listing, page by page."""
+        seen = 0
+        while True:
+            page = self._get(path, limit=100, offset=seen, **query)
+            yield from page[items]
+            seen += len(page[items])
+            if not page[items] or seen >= page["total_entries"]:
+                return
+
+    def _get(self, path: str, *, login: bool = True, **query: Any) -> dict[str, Any]:
+        return self._call("GET", path, login=login, params=query, headers={"Accept": "application/json"})
+
+    def _call(self, method: str, path: str, *, login: bool = True, **arguments: Any) -> dict[str, Any]:
+        if login and "Authorization" not in self._session.headers:
+            token = self._send("POST", "/auth/token", json=self._login)["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        return self._send(method, f"/api/v2/{path}", **arguments)
+
+    def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer = self._session.request(method, self.url + path, timeout=30, **arguments)
+        except requests.RequestException as error:
+            raise TransientError(f"Airflow at {self.url} does not answer: {error}") from error
+        if answer.status_code >= 500:
+            raise TransientError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        if not answer.ok:
+            raise PermanentError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        found: dict[str, Any] = answer.json() if answer.content else {}
+        return found
+
+
+def _run(answer: dict[str, Any]) -> DagRun:
+    return DagRun(dag_id=answer["dag_id"], run_id=answer["dag_run_id"], state=answer["state"])

@@ -1,0 +1,274 @@
+"""Airflow's processes as children of this one: started together, watched, stopped together."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from crossdock.local.rest import Rest
+from schemas.errors import PermanentError, TransientError
+
+#: What brings Airflow's own database up to date, to be run before the services start.
+MIGRATE = ("airflow", "db", "migrate")
+
+#: The services. docker-compose.yml runs these very commands; a test compares them.
+SERVICES: Mapping[str, tuple[str, ...]] = {
+    "api-server": ("airflow", "api-server"),
+    "scheduler": ("airflow", "scheduler"),
+    "dag-processor": ("airflow", "dag-processor"),
+    "triggerer": ("airflow", "triggerer"),
+}
+
+#: How Airflow is set wherever it runs for us, in containers too.
+AIRFLOW_SETTINGS: Mapping[str, str] = {
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+}
+
+DAGS = Path(__file__).resolve().parent.parent.parent / "dags"
+
+#: Seconds a service gets to stop by itself.
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Where one local Airflow keeps its things, and how it is reached.
+
+    ``home`` is the ``CROSSDOCK_HOME`` of its tasks; Airflow's own files go below it. ``settings``
+    are further environment variables for all services, such as ``AIRFLOW_CONN_...``.
+    """
+
+    home: Path
+    port: int
+    dags: Path = DAGS
+    user: str = "admin"
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    settings: Mapping[str, str] = field(default_factory=dict)
+    _secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def airflow_home(self) -> Path:
+        return self.home / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        """One file a service; the tasks' logs are in ``tasks`` below."""
+        return self.home / "logs"
+
+    @property
+    def pids(self) -> Path:
+        return self.home / "run"
+
+    @cached_property
+    def rest(self) -> Rest:
+        return Rest(self.url, self.user, self.password)
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of every service, and of a command that shall see the same Airflow.
+
+        Settings of another Airflow or Crossdock in our own environment do not shine through.
+        """
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CROSSDOCK_"))}
+        return {
+            **inherited,
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath))),
+            "CROSSDOCK_HOME": str(self.home),
+            "AIRFLOW_HOME": str(self.airflow_home),
+            **AIRFLOW_SETTINGS,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": self._secret,
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._secret,
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.logs / "tasks"),
+            **self.settings,
+        }
+
+    @property
+    def _passwords(self) -> Path:
+        return self.airflow_home / "passwords.json"
+
+    def prepare(self) -> None:
+        """Folders, the login, and Airflow's database. Raises PermanentError when that fails."""
+        for folder in (self.airflow_home, self.logs, self.pids):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._passwords.touch(mode=0o600)
+        self._passwords.write_text(json.dumps({self.user: self.password}), encoding="utf-8")
+        log = self.logs / "migrate.log"
+        with log.open("wb") as stream:
+            done = subprocess.run(  # noqa: S603  our own constant
+                _ours(MIGRATE), check=False, env=self.environment(), stdout=stream, stderr=subprocess.STDOUT
+            )
+        if done.returncode:
+            raise PermanentError(f"Airflow's database cannot be prepared: {_last_words(log)}", hint=f"see {log}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The started services of an installation."""
+
+    installation: Installation
+    processes: Mapping[str, subprocess.Popen[bytes]]
+
+    def check(self) -> None:
+        """Raise PermanentError when a service has ended."""
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                log = self.installation.logs / f"{name}.log"
+                raise PermanentError(
+                    f"{name} ended with {process.returncode}: {_last_words(log)}", hint=f"its log is {log}"
+                )
+
+    def wait_until_healthy(self, seconds: float = 120) -> None:
+        """Return once all services say they are well.
+
+        Raises PermanentError when one ends, TransientError when one is not well in time.
+        """
+        unwell: list[str] = sorted(self.processes)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            unwell = self.installation.rest.unwell()
+            if not unwell:
+                return
+            time.sleep(0.5)
+        raise TransientError(
+            f"not healthy after {seconds:.0f} s: {', '.join(unwell)}",
+            hint=f"their logs are in {self.installation.logs}",
+        )
+
+    def stop(self) -> None:
+        """Stop all services and whatever they started. Idempotent."""
+        _stop([process.pid for process in self.processes.values()])
+        for name, process in self.processes.items():
+            process.wait()
+            (self.installation.pids / f"{name}.pid").unlink(missing_ok=True)
+
+
+def start(installation: Installation) -> Running:
+    """Prepare the installation and start its services, after stopping what an earlier start left behind."""
+    stop_left_over(installation.home)
+    installation.prepare()
+    environment = installation.environment()
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    running = Running(installation=installation, processes=processes)
+    try:
+        for name, command in SERVICES.items():
+            with (installation.logs / f"{name}.log").open("wb") as log:
+                processes[name] = subprocess.Popen(  # noqa: S603  our own constant
+                    _ours(command),
+                    env=environment,
+                    cwd=installation.airflow_home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            (installation.pids / f"{name}.pid").write_text(str(processes[name].pid), encoding="ascii")
+    except BaseException:
+        running.stop()
+        raise
+    return running
+
+
+@contextmanager
+def started(installation: Installation, *, within: float = 120) -> Iterator[Running]:
+    """The healthy services of ``installation``, stopped when the block is left in whatever way."""
+    running = start(installation)
+    try:
+        running.wait_until_healthy(within)
+        yield running
+    finally:
+        running.stop()
+
+
+def stop_left_over(home: Path) -> list[str]:
+    """Stop services that an earlier process started for ``home`` and left running; their names."""
+    left: dict[str, int] = {}
+    for file in sorted((home / "run").glob("*.pid")):
+        pid = int(file.read_text(encoding="ascii"))
+        if _belongs(pid, home):
+            left[file.stem] = pid
+    _stop(list(left.values()))
+    for file in (home / "run").glob("*.pid"):
+        file.unlink()
+    return list(left)
+
+
+def free_port(preferred: int = 8080) -> int:
+    """``preferred`` if nobody listens there, else one that is free now."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise TransientError("no port is free on 127.0.0.1")
+
+
+def _ours(command: tuple[str, ...]) -> list[str]:
+    """``command`` run by our own interpreter, so that it is the Airflow we were installed with."""
+    script = Path(sys.executable).parent / command[0]
+    if not script.exists():
+        raise PermanentError(f"{script} is missing", hint="run `make install`")
+    return [str(script), *command[1:]]
+
+
+def _belongs(pid: int, home: Path) -> bool:
+    """Whether ``pid`` is alive and was started for ``home``: a number may have been given anew."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"CROSSDOCK_HOME={home}".encode() in environment
+
+
+def _stop(leaders: list[int]) -> None:
+    """End the sessions of these leaders: politely, then after PATIENCE by force."""
+    for sign, patience in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
+        for pid in leaders:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, sign)
+        deadline = time.monotonic() + patience
+        while any(_alive(pid) for pid in leaders) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def _alive(group: int) -> bool:
+    """Whether any process of the group still runs; one that only waits to be reaped does not."""
+    with suppress(ChildProcessError):
+        os.waitpid(group, os.WNOHANG)
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _last_words(log: Path, lines: int = 5) -> str:
+    """The end of a log, for an error message."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "(no log)"
+    return " | ".join(text.strip().splitlines()[-lines:]) or "(its log is empty)"

@@ -1,0 +1,90 @@
+"""What all our Airflow tasks share: their assets, how they retry, and the dock they work at.
+
+Nothing here is a DAG, and ``.airflowignore`` keeps Airflow from looking for one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, RetryDecision, RetryPolicy
+
+from schemas.errors import ConfigError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from connectors.connections import Connection
+    from crossdock.dock import Dock
+
+#: New events stand in the feed.
+EVENTS = Asset(name="crossdock_events", uri="crossdock://events", group="crossdock")
+
+#: Another version of a master table is in force.
+MASTER_DATA = Asset(name="crossdock_master_data", uri="crossdock://master-data", group="crossdock")
+
+
+def payloads(channel: str) -> Asset:
+    """Payloads of ``channel`` stand in archive and ledger."""
+    return Asset(name=f"crossdock_payloads_{channel}", uri=f"crossdock://payloads/{channel}", group="crossdock")
+
+
+class ByErrorClass(RetryPolicy):
+    """Try again what the world will mend by itself, and only that.
+
+    A TransientError is retried after its ``retry_after`` seconds, or by the task's own backoff
+    where it names none. A ConfigError or PermanentError fails at once. Anything else is a fault
+    of ours or of a library: the task's ordinary retries apply.
+    """
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002
+        max_tries: int,  # noqa: ARG002
+        context: Any = None,  # noqa: ARG002
+    ) -> RetryDecision:
+        match exception:
+            case TransientError(retry_after=None):
+                return RetryDecision.retry(reason=str(exception))
+            case TransientError(retry_after=seconds):
+                return RetryDecision.retry(delay=timedelta(seconds=seconds), reason=str(exception))
+            case ConfigError() | PermanentError():
+                return RetryDecision.fail(reason=str(exception))
+            case _:
+                return RetryDecision.default()
+
+
+#: ``default_args`` of every DAG: from 10 seconds the pause doubles up to 10 minutes.
+DEFAULTS: dict[str, Any] = {
+    "owner": "crossdock",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ByErrorClass(),
+    "execution_timeout": timedelta(hours=2),
+}
+
+
+def open_dock() -> Dock:
+    """The dock this installation's environment describes, its connections those of Airflow."""
+    from crossdock.dock import Dock
+
+    return Dock.open(connections=connection)
+
+
+def connection(conn_id: str) -> Connection:
+    """Airflow's connection ``conn_id`` in our terms. Raises ConfigError when Airflow has none."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from connectors.connections import Connection
+
+    try:
+        found = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigError(
+            f"connection {conn_id!r} is not known to Airflow",
+            hint=f"add it under Admin > Connections, or set AIRFLOW_CONN_{conn_id.upper()}",
+        ) from error
+    raise NotImplementedError(Connection, found)
