@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 from crossdock.settings import Settings
 from schemas.errors import ConfigError, CrossdockError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from connectors.archive import Archive
     from connectors.base import Source
     from connectors.channel import Channel
+    from connectors.configuration import Shelf
     from connectors.connections import Connection, Connections
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from crossdock.translation import Context
     from mappings.library import Library
     from schemas.documents import LinePlan
+
+Configured = TypeVar("Configured", "Channel", "Outlet")
 
 #: Arrivals taken from a source in one go. A source with more is asked again at once.
 ARRIVALS = 1000
@@ -95,11 +98,13 @@ class Run:
     channels: tuple[ChannelRun, ...]
     published: Mapping[str, int]
     undelivered: Mapping[str, CrossdockError]  #: why an outlet did not get its events
+    faulty: tuple[ConfigError, ...] = ()  #: mappings and partners that had to be left out
 
     @property
     def errors(self) -> tuple[CrossdockError, ...]:
         """Everything that stopped a part of the run, in order."""
-        return (*(error for run in self.channels for error in run.errors), *self.undelivered.values())
+        stopped = (error for run in self.channels for error in run.errors)
+        return (*self.faulty, *stopped, *self.undelivered.values())
 
 
 class Dock:
@@ -154,24 +159,26 @@ class Dock:
         return Library.read(self.settings.mappings, self.settings.partners, compile=compile_plan)
 
     @cached_property
-    def channels(self) -> Mapping[str, Channel]:
-        """The channels by name. Raises ConfigError when a file is broken."""
+    def channels(self) -> Shelf[Channel]:
+        """The channels by name; ``.broken`` has the error of each file that cannot be used."""
         from connectors.channel import load_channels
 
         return load_channels(self.settings.channels)
 
     @cached_property
-    def outlets(self) -> Mapping[str, Outlet]:
-        """The outlets by name. Raises ConfigError when a file is broken."""
+    def outlets(self) -> Shelf[Outlet]:
+        """The outlets by name; ``.broken`` has the error of each file that cannot be used."""
         from connectors.outlet import load_outlets
 
         return load_outlets(self.settings.outlets)
 
     def channel(self, name: str) -> Channel:
-        """The channel called ``name``. Raises ConfigError that names the nearest known one."""
-        if name in self.channels:
-            return self.channels[name]
-        raise _unknown("channel", name, self.channels, self.settings.channels)
+        """The channel called ``name``. Raises ConfigError: its file's own, or one that names the nearest known."""
+        return _on_shelf("channel", name, self.channels, self.settings.channels)
+
+    def outlet(self, name: str) -> Outlet:
+        """The outlet called ``name``, likewise."""
+        return _on_shelf("outlet", name, self.outlets, self.settings.outlets)
 
     def context(self) -> Context:
         """What translation needs to know, with the master data in force now."""
@@ -243,9 +250,13 @@ class Dock:
         watch = progress or Unwatched()
         chosen = [self.channel(channel)] if channel else [c for c in self.channels.values() if c.enabled]
         ordered = sorted(chosen, key=lambda c: c.purpose != "master_data")
-        runs = tuple(self._run_channel(one, watch) for one in ordered)
+        broken = {} if channel else self.channels.broken
+        runs = [self._run_channel(one, watch) for one in ordered]
+        runs += [ChannelRun(channel=name, errors=(error,)) for name, error in broken.items()]
         published, undelivered = self._publish(None, watch)
-        return Run(channels=runs, published=published, undelivered=undelivered)
+        left_out = ConfigError("some mappings or partners are left out", problems=self.library.problems)
+        faulty = (left_out,) if self.library.problems else ()
+        return Run(channels=tuple(runs), published=published, undelivered=undelivered, faulty=faulty)
 
     # -- within -----------------------------------------------------------------------------------
 
@@ -261,14 +272,14 @@ class Dock:
         return process(ids, archive=archive, ledger=self.ledger, context=self.context())
 
     def _publish(self, only: str | None, watch: Progress) -> tuple[dict[str, int], dict[str, CrossdockError]]:
-        if only is not None and only not in self.outlets:
-            raise _unknown("outlet", only, self.outlets, self.settings.outlets)
+        chosen = [self.outlet(only)] if only else [one for one in self.outlets.values() if one.enabled]
         published: dict[str, int] = {}
-        undelivered: dict[str, CrossdockError] = {}
-        for name in (only,) if only else self.outlets:
+        undelivered: dict[str, CrossdockError] = {} if only else dict(self.outlets.broken)
+        for outlet in chosen:
+            name = outlet.outlet
             watch.begin(name, 0)
             try:
-                published[name] = self._publish_to(self.outlets[name])
+                published[name] = self._publish_to(outlet)
                 watch.advance(published[name])
             except CrossdockError as error:
                 undelivered[name] = error
@@ -336,20 +347,20 @@ def compile_plan(type: str, line: str, paths: Iterable[str], options: Mapping[st
 
 
 def _from_environment(conn_id: str) -> Connection:
+    from connectors.configuration import Shelf
     from connectors.connections import from_environment
 
     return from_environment(conn_id)
 
 
-def _unknown(kind: str, name: str, known: Iterable[str], folder: Path) -> ConfigError:
-    from difflib import get_close_matches
+def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> Configured:
+    from connectors.configuration import unknown
 
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    return ConfigError(
-        f"unknown {kind} {name!r}", hint=f"{meant}known: {', '.join(names) or 'none'}; one file each in {folder}"
-    )
+    if name in shelf:
+        return shelf[name]
+    if name in shelf.broken:
+        raise shelf.broken[name]
+    raise ConfigError(f"{kind}: {unknown(name, shelf)}", hint=f"each {kind} is a YAML file in {folder}")
 
 
 def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:

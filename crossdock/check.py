@@ -1,0 +1,171 @@
+"""Checking a file: read, map and validate it without a ledger, and say what came of it.
+
+The same translation as production's, gathered by document. What belongs to no document (a broken
+envelope, an empty file) comes as an object of its own, of type ``interchange`` or ``file``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from schemas.findings import Finding, Severity, Stage, worst
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from crossdock.translation import Context, DocumentClosed, Translated
+
+ALL = 1 << 62  #: as many events as there are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One document of a checked file, or, with ``type`` interchange or file, what belongs to none.
+
+    ``lines`` and ``events`` are counts; ``sample`` holds the first events, as many as were asked for.
+    """
+
+    file: str
+    type: str
+    partner: str = ""
+    control_number: str = ""
+    status: str = ""
+    location: str = ""
+    lines: int = 0
+    events: int = 0
+    parked: int = 0
+    findings: tuple[Finding, ...] = ()
+    sample: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def is_document(self) -> bool:
+        return self.type not in ("file", "interchange")
+
+    def as_json(self, *, events: bool = False) -> bytes:
+        """One line of ``crossdock check --json``. With ``events``, ``event_list`` holds the events themselves."""
+        import msgspec
+
+        body: dict[str, Any] = {
+            "file": self.file,
+            "type": self.type,
+            "partner": self.partner,
+            "control_number": self.control_number,
+            "status": self.status,
+            "lines": self.lines,
+            "events": self.events,
+            "parked": self.parked,
+            "findings": self.findings,
+        }
+        if events:
+            body["event_list"] = self.sample
+        return msgspec.json.encode(body)
+
+
+def check_file(path: Path, context: Context, *, partner: str = "", sample: int = 0) -> Iterator[Checked]:
+    """What is in the file: its documents in order, then what belongs to none of them.
+
+    A mail (.eml) is unpacked, and each attachment checked as a file of its own. ``partner`` names
+    the partner whose mapping is to be used, whoever the file says sent it. Nothing that the file
+    holds raises, and neither does a file that cannot be opened.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from _check_stream(stream, str(path), context, {"partner": partner} if partner else {}, sample)
+    except OSError as error:
+        yield Checked(file=str(path), type="file", findings=(_not_opened(error),))
+
+
+def gather(translated: Iterable[Translated], file: str, *, sample: int = 0) -> Iterator[Checked]:
+    """The documents that translation yields, each with its findings; then what belongs to none."""
+    from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened
+
+    loose: list[Finding] = []
+    findings: list[Finding] = []
+    events: list[Mapping[str, Any]] = []
+    for item in translated:
+        match item:
+            case DocumentOpened():
+                findings, events = [], []
+            case DocumentLines():
+                findings += item.findings
+                events += _events(item.events.head(sample - len(events)))
+            case DocumentClosed():
+                yield _closed(item, file, (*findings, *item.findings), tuple(events))
+            case Finding():
+                loose.append(item)
+    yield from _loose(loose, file)
+
+
+def exit_code(checked: Sequence[Checked]) -> int:
+    """0 clean, 1 findings of severity error, 2 a file of which nothing at all could be read."""
+    files: dict[str, list[Checked]] = {}
+    for one in checked:
+        files.setdefault(one.file, []).append(one)
+    return max(map(_exit_code_of_file, files.values()), default=0)
+
+
+def _exit_code_of_file(checked: Sequence[Checked]) -> int:
+    failed = any(worst(one.findings) is Severity.ERROR for one in checked)
+    return 0 if not failed else 1 if any(one.is_document for one in checked) else 2
+
+
+def _check_stream(
+    stream: BinaryIO, name: str, context: Context, metadata: Mapping[str, str], sample: int
+) -> Iterator[Checked]:
+    from crossdock.translation import translate_stream
+
+    payload = hashlib.file_digest(stream, "sha256").hexdigest()
+    stream.seek(0)
+    translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
+    yield from gather(translated, name, sample=sample)
+
+
+def _closed(
+    closed: DocumentClosed, file: str, findings: tuple[Finding, ...], sample: tuple[Mapping[str, Any], ...]
+) -> Checked:
+    document = closed.document
+    return Checked(
+        file=file,
+        type=document.start.type,
+        partner=document.partner,
+        control_number=document.start.control_number,
+        status=closed.status,
+        location=document.start.location,
+        lines=closed.lines,
+        events=closed.events,
+        parked=closed.parked,
+        findings=findings,
+        sample=sample if closed.status != "rejected" else (),
+    )
+
+
+def _loose(findings: Sequence[Finding], file: str) -> Iterator[Checked]:
+    """Findings about the envelope are the interchange's; those about the bytes themselves the file's."""
+    about_bytes = tuple(f for f in findings if f.stage is Stage.TRANSPORT)
+    about_envelope = tuple(f for f in findings if f.stage is not Stage.TRANSPORT)
+    for type_, some in (("interchange", about_envelope), ("file", about_bytes)):
+        if some:
+            yield Checked(file=file, type=type_, findings=some)
+
+
+def _events(events: pl.DataFrame) -> Iterator[Mapping[str, Any]]:
+    """Rows of an event table, with ``data`` read back from its JSON text."""
+    import msgspec
+
+    for row in events.iter_rows(named=True):
+        yield row | {"data": msgspec.json.decode(row["data"])}
+
+
+def _not_opened(error: OSError) -> Finding:
+    return Finding(
+        code="file.unreadable",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message=f"the file cannot be opened: {error.strerror or error}",
+        expected="a file that exists and may be read",
+    )

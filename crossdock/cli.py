@@ -1,0 +1,298 @@
+"""The command line: ``crossdock --help``.
+
+Every command is thin: it asks the dock, and ``crossdock.report`` says how the answer looks. Nothing
+heavier than Typer is imported before a command runs, so that help appears at once.
+
+Exit codes: 0 done; 1 the data or the configuration has errors; 2 a file is not readable, or the
+configuration stops the command; 3 the world is busy, try again; 4 it will not work this way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer import TyperException
+from typer.core import TyperGroup
+
+from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from crossdock.ledger import Ledger, StoredEvent
+    from crossdock.settings import Settings
+    from crossdock.translation import Context
+
+EXIT_CODES: dict[type[CrossdockError], int] = {ConfigError: 2, TransientError: 3, PermanentError: 4}
+Stream = Literal["demand", "shipment", "inventory"]
+Severity = Literal["error", "warning", "info"]
+PAGE = 1000  #: events taken from the ledger at a time
+BUG = 70  #: exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h)
+
+
+class Speaking(TyperGroup):
+    """Says errors in a sentence and a hint; a traceback only when ``--debug`` asks for it."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (TyperException, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            from crossdock import report
+
+            known = isinstance(error, CrossdockError)
+            report.console(stderr=True).print(report.error_view(error) if known else report.unexpected_view(error))
+            raise typer.Exit(exit_code(error)) from None
+
+
+def exit_code(error: Exception) -> int:
+    """The process's exit code for an error."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), BUG)
+
+
+app = typer.Typer(
+    cls=Speaking,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from crossdock import __version__
+
+        typer.echo(f"crossdock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def crossdock(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Orders, receipts and ship notices from anywhere, as one kind of event.
+
+    CROSSDOCK_HOME names the folder where everything is kept (default: ./var).
+    """
+
+
+@app.command(rich_help_panel="Look at a file")
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="EDI, workbook, CSV, mail (.eml) or pulled rows.")
+    ],
+    partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
+    json: JsonFlag = False,
+    events: Annotated[bool, typer.Option("--events", help="Include the events themselves.")] = False,
+) -> None:
+    """Read, map and validate files without a ledger: documents, events, findings.
+
+    Exit code 0: clean; 1: findings of severity error; 2: a file that is not readable at all.
+    """
+    from crossdock import report
+    from crossdock.check import ALL, check_file, exit_code
+
+    wanted = ALL if events else 0 if json else report.SAMPLE
+    context = _pure_context()
+    worst = 0
+    for file in files:
+        checked = check_file(file, context, partner=partner, sample=wanted)
+        if json:
+            documents = []
+            for document in checked:
+                typer.echo(document.as_json(events=events))
+                documents.append(replace(document, sample=()))
+        else:
+            documents = list(checked)
+            report.console().print(report.checked_view(file, documents))
+        worst = max(worst, exit_code(documents))
+    raise typer.Exit(worst)
+
+
+def _pure_context(settings: Settings | None = None) -> Context:
+    """Translation with the mappings in force and no master data: what is not known is a warning."""
+    from connectors.registry import formats
+    from crossdock.dock import compile_plan
+    from crossdock.settings import Settings
+    from crossdock.translation import Context
+    from mappings.library import Library
+    from mappings.master_data import MasterData
+
+    where = settings or Settings.from_environment()
+    library = Library.read(where.mappings, where.partners, compile=compile_plan)
+    return Context(library=library, master=MasterData.empty(), formats=formats(), lenient=True)
+
+
+@app.command(rich_help_panel="Run")
+def run(
+    channel: Annotated[str | None, typer.Option("--channel", "-c", help="Only this channel.")] = None,
+) -> None:
+    """Run the whole pipeline once: master data, every channel, then publish."""
+    from crossdock import report
+    from crossdock.dock import Dock
+
+    terminal = report.console()
+    with Dock.open() as dock:
+        with report.Bars(report.console(stderr=True)) as bars:
+            done = dock.run(channel, progress=bars)
+        terminal.print(report.run_view(done))
+    raise typer.Exit(max(map(exit_code, done.errors), default=0))
+
+
+@app.command(rich_help_panel="Look at what is remembered")
+def status() -> None:
+    """What came in by each channel, what waits and why, master data, and how far the feed has got."""
+    from crossdock import report
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        report.console().print(report.status_view(dock.ledger))
+
+
+@app.command(rich_help_panel="Look at what is remembered")
+def events(
+    stream: Annotated[Stream | None, typer.Option("--stream", "-s", help="Only this stream.")] = None,
+    after: Annotated[
+        int, typer.Option("--after", "-a", min=0, help="Only what follows this position of the feed.")
+    ] = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many (default: 20; all with --jsonl).")
+    ] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="CloudEvents, one JSON object a line.")] = False,
+) -> None:
+    """The feed: events in the order they were committed."""
+    from crossdock import report
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        if jsonl:
+            for event in _feed(dock.ledger, after, limit, stream):
+                typer.echo(event.cloud_event())
+            return
+        shown = list(_feed(dock.ledger, after, limit or 20, stream))
+        report.console().print(report.feed_view(shown, after))
+
+
+def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> Iterator[StoredEvent]:
+    """Events after a position, a page at a time, at most ``limit``."""
+    left = limit
+    while left is None or left > 0:
+        page = ledger.events(after=after, limit=min(PAGE, left or PAGE), stream=stream)
+        if not page:
+            return
+        yield from page
+        after = page[-1].position
+        left = None if left is None else left - len(page)
+
+
+@app.command(rich_help_panel="Look at what is remembered")
+def trace(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, or how it begins.")],
+) -> None:
+    """From an event back to its document and the raw bytes it came from."""
+    from crossdock import report, spotlight
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        if (found := dock.ledger.trace(event_id)) is None:
+            raise ConfigError(
+                f"no event has the id {event_id!r}", hint="crossdock events lists the feed; --jsonl shows ids"
+            )
+        report.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, found))
+
+
+@app.command(rich_help_panel="Look at what is remembered")
+def findings(
+    severity: Annotated[Severity | None, typer.Option("--severity", help="Only findings this grave.")] = None,
+    document: Annotated[str | None, typer.Option("--document", "-d", help="Only those of this document.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    json: JsonFlag = False,
+) -> None:
+    """What was found wrong, the newest first, with place, value and what was expected."""
+    from crossdock import report
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        rows = dock.ledger.findings(severity=severity, document=document, limit=limit)
+    if json:
+        _echo_rows(rows)
+    else:
+        report.console().print(report.findings_list_view(rows, limit))
+
+
+@app.command(rich_help_panel="Look at what is remembered")
+def parked(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many lines.")] = 50,
+    json: JsonFlag = False,
+) -> None:
+    """Lines that wait, grouped by what they wait for."""
+    from crossdock import report
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        rows = dock.ledger.parked(limit=limit)
+    if json:
+        _echo_rows(rows)
+    else:
+        report.console().print(report.parked_view(rows))
+
+
+def _echo_rows(rows: Iterable[Any]) -> None:
+    import msgspec
+
+    for row in rows:
+        typer.echo(msgspec.json.encode(row))
+
+
+@app.command(rich_help_panel="Set up")
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="Where to put the demo company.")],
+    seed: Annotated[
+        int, typer.Option("--seed", help="Another number, another company; the same number, the same bytes.")
+    ] = 1,
+    lines: Annotated[int, typer.Option("--lines", min=1, help="How many order lines, about.")] = 500,
+) -> None:
+    """Make the demo company: its ERP, its EDI inbox and mailbox, with some planted defects."""
+    from crossdock.simulate import simulate as make
+
+    make(folder, seed=seed, lines=lines)
+
+
+@app.command(rich_help_panel="Set up")
+def lint() -> None:
+    """Check all configuration, every problem at once; exit code 1 if there is any."""
+    from crossdock.lint import lint as look_at
+    from crossdock.settings import Settings
+
+    linted = look_at(Settings.from_environment())
+    for problem in linted.problems:
+        typer.echo(problem)
+    typer.echo(linted.sentence, err=bool(linted.problems))
+    raise typer.Exit(1 if linted.problems else 0)
+
+
+@app.command(rich_help_panel="Set up")
+def migrate() -> None:
+    """Bring the ledger's schema up to date."""
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        dock.ledger.master_version()
+    typer.echo("the ledger's schema is up to date")
+
+
+def main() -> None:
+    """The ``crossdock`` command."""
+    app(prog_name="crossdock")

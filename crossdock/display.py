@@ -1,0 +1,223 @@
+"""The small pieces every view is made of: the terminal, words, errors, findings, events.
+
+All of it is Rich renderables made of plain data. They fold to the width they are given, say
+everything without colour, and are plain when the output is not a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
+from schemas.findings import Finding, Severity
+
+PIPED = 120  #: width when nobody's terminal tells one
+
+SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+STREAM_STYLES = {"demand": "magenta", "shipment": "blue", "inventory": "green"}
+DIM = "bright_black"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The terminal, or 120 plain columns where there is none (``COLUMNS`` still has its say)."""
+    made = Console(stderr=stderr, highlight=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPED
+    return made
+
+
+# -- words ------------------------------------------------------------------------------------------
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """``1 line``, ``1,234 lines``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes for people: ``312 B``, ``4.2 kB``, ``1.1 GB``."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def phrases(*parts: str | Text) -> Text:
+    """The parts that say something, with a middle dot between them."""
+    return Text(" · ", style=DIM).join([Text(p) if isinstance(p, str) else p for p in parts if p])
+
+
+def heading(title: str) -> RenderableType:
+    return Padding(Rule(Text(title, style="bold"), align="left", style=DIM), (1, 0, 0, 0))
+
+
+# -- errors -----------------------------------------------------------------------------------------
+
+
+def error_view(error: CrossdockError) -> RenderableType:
+    """An error's sentence, its problems one a line, its hint, and whether trying again helps."""
+    kind = {ConfigError: "configuration", TransientError: "for now", PermanentError: "stopped"}.get(
+        type(error), "error"
+    )
+    head = Text.assemble((f"{kind}: ", "bold red"), error.message)
+    rows: list[RenderableType] = [head]
+    if isinstance(error, ConfigError):
+        rows += [Padding(Text(problem), (0, 0, 0, 2)) for problem in error.problems]
+    if error.hint:
+        rows.append(Text.assemble(("what to do: ", "bold"), error.hint))
+    if isinstance(error, TransientError):
+        after = f" after {error.retry_after:g} s" if error.retry_after else ""
+        rows.append(Text(f"Trying again{after} may well work; nothing was lost.", style=DIM))
+    return Group(*rows)
+
+
+def unexpected_view(error: BaseException) -> RenderableType:
+    """An error nobody foresaw, in two lines."""
+    return Group(
+        Text.assemble(("unexpected: ", "bold red"), f"{type(error).__name__}: {error}"),
+        Text("Nothing half-done is kept. Run it again as `crossdock --debug ...` for the whole story.", style=DIM),
+    )
+
+
+# -- findings ---------------------------------------------------------------------------------------
+
+
+def as_row(finding: Finding) -> dict[str, Any]:
+    """A finding in the form the ledger lists them."""
+    import msgspec
+
+    return msgspec.structs.asdict(finding)
+
+
+def finding_view(row: Mapping[str, Any], *, where: str = "") -> RenderableType:
+    """One finding: severity and place; what is wrong; the value that stands there and what was expected."""
+    severity = str(row["severity"])
+    standard = " ".join(f"{name} {code}" for name, code in (row.get("standard") or {}).items())
+    head = phrases(
+        Text.assemble((f"{severity:<8}", SEVERITY_STYLES[severity]), (place(row, where), "bold")),
+        Text(str(row["code"]), style=DIM),
+        Text(standard, style=DIM),
+    )
+    said: list[RenderableType] = [Text(str(row["message"]))]
+    pair = phrases(
+        Text.assemble(("found ", DIM), quoted(row["value"])) if row.get("value") is not None else "",
+        Text.assemble(("expected ", DIM), str(row["expected"])) if row.get("expected") else "",
+    )
+    if pair:
+        said.append(pair)
+    return Group(head, Padding(Group(*said), (0, 0, 0, 8)))
+
+
+def place(row: Mapping[str, Any], where: str = "") -> str:
+    """Where to go: what was given as ``where``, then the finding's own location."""
+    location = str(row.get("location") or "")
+    return ", ".join(part for part in (where, location) if part) or "the file as a whole"
+
+
+def quoted(value: object, longest: int = 120) -> str:
+    """The value as it stands there, control characters made visible, shortened in the middle of nowhere but the end."""
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(value))
+    return f"“{text if len(text) <= longest else text[: longest - 1] + '…'}”"
+
+
+def findings_view(rows: Sequence[Mapping[str, Any]], *, most: int = 20, where: bool = False) -> RenderableType:
+    """The gravest findings first, ``most`` of them in full, the rest counted by code."""
+    ordered = sorted(rows, key=lambda row: -Severity(row["severity"]).rank)
+    shown: list[RenderableType] = [finding_view(row, where=source(row) if where else "") for row in ordered[:most]]
+    left: dict[str, int] = {}
+    for row in ordered[most:]:
+        left[row["code"]] = left.get(row["code"], 0) + 1
+    if left:
+        more = ", ".join(f"{number:,} x {code}" for code, number in sorted(left.items(), key=lambda kv: -kv[1]))
+        shown.append(Text(f"and {count(len(ordered) - most, 'more finding')}: {more}", style=DIM))
+    return Group(*shown)
+
+
+def source(row: Mapping[str, Any]) -> str:
+    """Which file of which channel a listed finding or parked line is about."""
+    name = " ".join(str(row[key]) for key in ("channel", "name") if row.get(key))
+    document = " ".join(str(row[key]) for key in ("type", "control_number") if row.get(key))
+    return ", ".join(part for part in (name, document) if part)
+
+
+def tally(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Findings by severity, gravest first."""
+    counts = {severity.value: 0 for severity in sorted(Severity, key=lambda s: -s.rank)}
+    for row in rows:
+        counts[str(row["severity"])] += 1
+    return counts
+
+
+def tally_view(counts: Mapping[str, int]) -> Text:
+    """``2 errors · 1 warning``, or nothing at all when nothing was found."""
+    names = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "info": ("note", "notes")}
+    return phrases(
+        *(
+            Text(count(counts[severity], *words), style=SEVERITY_STYLES[severity])
+            for severity, words in names.items()
+            if counts.get(severity)
+        )
+    )
+
+
+# -- events -----------------------------------------------------------------------------------------
+
+
+def events_table(events: Iterable[Mapping[str, Any]]) -> Table:
+    """Events, a row each: what happened, to which item, where, how much, when, and the references.
+
+    Each needs ``stream, kind, item, site, time`` and ``data`` (the stream's model as a dict); with a
+    ``position`` in the feed that is shown first.
+    """
+    rows = list(events)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+    positions = any("position" in row for row in rows)
+    if positions:
+        table.add_column("#", justify="right", style=DIM)
+    table.add_column("event", no_wrap=True)
+    for name in ("item", "site"):
+        table.add_column(name, overflow="fold")
+    table.add_column("quantity", justify="right", no_wrap=True)
+    table.add_column("time", no_wrap=True)
+    table.add_column("references", overflow="fold", style=DIM)
+    for row in rows:
+        cells = [
+            Text.assemble((row["stream"], STREAM_STYLES.get(row["stream"], "")), f" {row['kind']}"),
+            Text(str(row["item"])),
+            Text(str(row["site"])),
+            Text(quantity(row["data"])),
+            Text(moment(str(row["time"]))),
+            Text(references(row["data"])),
+        ]
+        table.add_row(*([Text(str(row.get("position", "")))] if positions else []), *cells)
+    return table
+
+
+def quantity(data: Mapping[str, Any]) -> str:
+    """``12 CT = 144 EA``; once where the unit as sent is the item's own."""
+    sent, base = f"{data['quantity']} {data['unit']}", f"{data['base_quantity']} {data['base_unit']}"
+    return sent if sent == base else f"{sent} = {base}"
+
+
+def moment(time: str) -> str:
+    """An ISO 8601 instant, the day alone where it is midnight."""
+    day, _, clock = time.partition("T")
+    return day if clock[:8] in ("", "00:00:00") else f"{day} {clock[:5]}{clock[8:] if clock[8:] != 'Z' else 'Z'}"
+
+
+def references(data: Mapping[str, Any]) -> str:
+    """``order 4500012 / 10, shipment S-77``: the numbers the partners speak by."""
+    refs = data.get("references") or {}
+    order = " / ".join(refs[key] for key in ("order", "order_line", "schedule") if refs.get(key))
+    named = [f"{key} {refs[key]}" for key in ("shipment", "receipt", "release", "lot", "package") if refs.get(key)]
+    return ", ".join(([f"order {order}"] if order else []) + named)

