@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from connectors.configuration import Shelf, Strict, load_folder, problems_in, read_yaml, wrong
 
-class Strict(BaseModel):
-    """No unknown keys; immutable once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+__all__ = ["Channel", "Strict", "load_channels", "read_channel"]
 
 
 class Channel(Strict):
@@ -30,3 +29,24 @@ class Channel(Strict):
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100  #: payloads a translate task takes
     retries: Annotated[int, Field(ge=0, le=20)] = 3
     enabled: bool = True
+
+
+def read_channel(path: Path) -> Channel:
+    """The channel a file describes, its source options checked too. Raises ConfigError with all its problems."""
+    from connectors import registry
+
+    given = read_yaml(path)
+    problems = problems_in(given, Channel)
+    source = given.get("source")
+    if isinstance(source, dict):
+        problems += registry.problems_in_source(source)
+    if (format_ := given.get("format")) is not None:
+        problems += registry.problems_in_format(format_)
+    if problems:
+        raise wrong(path, problems)
+    return Channel.model_validate(given)
+
+
+def load_channels(folder: Path) -> Shelf[Channel]:
+    """All channels of a folder by name; broken files are in ``.broken`` and stop no other."""
+    return load_folder(folder, read_channel, lambda channel: channel.channel, what="channel")

@@ -1,0 +1,1 @@
+"""Formats: how bytes are read into documents and lines; no business meaning."""

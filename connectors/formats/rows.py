@@ -1,0 +1,197 @@
+"""Rows pulled out of a database, as the ODBC source writes them.
+
+A payload is JSON Lines: first an object ``{"query", "columns", "types", "pulled_at", "watermark"}``,
+then one array of text-or-null for each row. A pull is one document of type ``rows.<query>``; a path
+is a column name, letter case ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+import msgspec
+import polars as pl
+
+from connectors.base import Plans, ReadItem
+from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk, LinePlan
+from schemas.errors import ConfigError
+from schemas.findings import Finding, Severity, Stage
+
+CHUNK = 8_192  #: rows a chunk holds at most
+_LONGEST = 16 << 20  #: bytes a row may have
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line of the payload."""
+
+    query: str
+    columns: list[str]
+    types: list[str] = []
+    pulled_at: str = ""
+    watermark: dict[str, str | None] | None = None
+
+
+Row = list[str | None]
+
+_header = msgspec.json.Decoder(Header)
+_row = msgspec.json.Decoder(Row)
+_rows = msgspec.json.Decoder(list[Row])
+
+
+class Rows:
+    """See the module."""
+
+    name = "rows"
+
+    def recognises(self, head: bytes, name: str) -> bool:  # noqa: ARG002
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:4096]
+        first = start.partition(b"\n")[0]
+        return start.startswith(b"{") and b'"query"' in first and b'"columns"' in first
+
+    def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+        """Raises ConfigError for a blank column name or a line loop, which rows have none of."""
+        wanted = tuple(dict.fromkeys(paths))
+        problems = [f"{type}: a column name is empty" for path in wanted if not path.strip()]
+        if line:
+            problems.append(f"{type}: line: given {line!r}, but each row is a line; leave it out")
+        if problems:
+            raise ConfigError(f"{type}: the mapping asks for what rows do not have", problems=tuple(problems))
+        return LinePlan(type=type, paths=wanted, options=options)
+
+    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:
+        first = stream.readline(_LONGEST)
+        try:
+            header = _header.decode(first)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield _finding("rows.header_unreadable", f"the first line does not describe a pull: {error}", location="line 1")
+            return
+        start = DocumentStart(
+            ordinal=1,
+            type=f"rows.{header.query}",
+            sender=metadata.get("from", ""),
+            location="line 1",
+            offset=0,
+            attributes=_attributes(header),
+        )
+        yield start
+        plan = plans.for_document(start)
+        columns = [] if plan is None else _places(header.columns, plan.paths)
+        missing = [] if plan is None else [path for path, place in zip(plan.paths, columns, strict=True) if place is None]
+        for path in missing:
+            yield _column_missing(path, header)
+        lines, end = 0, len(first)
+        for batch, offsets, lengths in _batches(stream, len(first)):
+            rows, kept, faults = _decode(batch, len(header.columns))
+            end = offsets[-1] + lengths[-1]
+            for index, fault in faults:
+                yield _finding(
+                    "rows.row_unreadable",
+                    fault,
+                    location=f"row {lines + index + 1}",
+                    line=lines + index + 1,
+                    offset=offsets[index],
+                    length=lengths[index],
+                )
+            if plan is not None and rows:
+                table = _table(rows, plan.paths, columns, [lines + index + 1 for index in kept])
+                places = (
+                    pl.Series(OFFSET, [offsets[index] for index in kept], pl.Int64),
+                    pl.Series(LENGTH, [lengths[index] for index in kept], pl.Int64),
+                )
+                yield LineChunk(ordinal=1, table=table.with_columns(places))
+            lines += len(batch)
+        accepted = not (plan is not None and plan.paths and len(missing) == len(plan.paths))
+        yield DocumentEnd(ordinal=1, lines=lines, accepted=accepted, offset=end)
+
+
+def _attributes(header: Header) -> dict[str, str]:
+    watermark = {f"watermark.{key}": value for key, value in (header.watermark or {}).items() if value is not None}
+    return {"query": header.query, "pulled_at": header.pulled_at} | watermark
+
+
+def _places(columns: Sequence[str], paths: Sequence[str]) -> list[int | None]:
+    at = {column.casefold(): index for index, column in reversed(list(enumerate(columns)))}
+    return [at.get(path.casefold()) for path in paths]
+
+
+def _batches(stream: BinaryIO, offset: int) -> Iterator[tuple[list[bytes], list[int], list[int]]]:
+    """Rows in batches, each row with its byte offset and its length."""
+    batch: list[bytes] = []
+    offsets: list[int] = []
+    lengths: list[int] = []
+    size = 0
+    while line := stream.readline(_LONGEST):
+        if text := line.strip():
+            batch.append(text)
+            offsets.append(offset)
+            lengths.append(len(line))
+            size += len(line)
+        offset += len(line)
+        if len(batch) == CHUNK or size > _LONGEST:
+            yield batch, offsets, lengths
+            batch, offsets, lengths, size = [], [], [], 0
+    if batch:
+        yield batch, offsets, lengths
+
+
+def _decode(batch: list[bytes], width: int) -> tuple[list[Row], Sequence[int], list[tuple[int, str]]]:
+    """The rows that can be read, their indexes in the batch, and what is wrong with the others."""
+    try:
+        rows = _rows.decode(b"[" + b",".join(batch) + b"]")
+        if len(rows) == len(batch) and all(len(row) == width for row in rows):
+            return rows, range(len(rows)), []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    rows, kept, faults = [], [], []
+    for index, line in enumerate(batch):
+        try:
+            row = _row.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            faults.append((index, f"not a JSON array of text and null: {error}"))
+            continue
+        if len(row) != width:
+            faults.append((index, f"has {len(row)} values, but the pull has {width} columns"))
+            continue
+        rows.append(row)
+        kept.append(index)
+    return rows, kept, faults
+
+
+def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None], ordinals: list[int]) -> pl.DataFrame:
+    by_column = list(zip(*rows, strict=True))
+    height = len(rows)
+    series = [
+        pl.Series(path, by_column[place], pl.String) if place is not None else pl.Series(path, [None] * height, pl.String)
+        for path, place in zip(paths, columns, strict=True)
+    ]
+    ordinal = pl.Series(ORDINAL, ordinals, pl.Int64)
+    return pl.DataFrame([*series, ordinal, ("row " + ordinal.cast(pl.String)).alias(LOCATION)])
+
+
+def _column_missing(path: str, header: Header) -> Finding:
+    close = difflib.get_close_matches(path.casefold(), [column.casefold() for column in header.columns], n=1)
+    guess = f"; nearest is {close[0]}" if close else ""
+    return Finding(
+        code="rows.column_missing",
+        severity=Severity.WARNING,
+        stage=Stage.STRUCTURE,
+        message=f"query {header.query} has no column {path}{guess}",
+        location="line 1",
+        expected=path,
+        value=", ".join(header.columns),
+    )
+
+
+def _finding(code: str, message: str, *, location: str, line: int | None = None, offset: int | None = None, length: int | None = None) -> Finding:
+    return Finding(
+        code=code,
+        severity=Severity.ERROR,
+        stage=Stage.SYNTAX,
+        message=message,
+        location=location,
+        line=line,
+        offset=offset,
+        length=length,
+    )

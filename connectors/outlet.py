@@ -1,0 +1,39 @@
+"""Outlets: one file each in ``connectors/outlets``, saying where events go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from connectors.configuration import Shelf, Strict, load_folder, problems_in, read_yaml, wrong
+
+
+class Outlet(Strict):
+    """One way out. Each outlet has its own cursor in the ledger, by its name."""
+
+    outlet: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    description: str = ""
+    sink: dict[str, Any]  #: ``kind`` and that kind's options (see ``connectors.registry``)
+    batch: Annotated[int, Field(ge=1, le=100_000)] = 1000  #: events handed over at once
+    enabled: bool = True
+
+
+def read_outlet(path: Path) -> Outlet:
+    """The outlet a file describes, its sink options checked too. Raises ConfigError with all its problems."""
+    from connectors import registry
+
+    given = read_yaml(path)
+    problems = problems_in(given, Outlet)
+    sink = given.get("sink")
+    if isinstance(sink, dict):
+        problems += registry.problems_in_sink(sink)
+    if problems:
+        raise wrong(path, problems)
+    return Outlet.model_validate(given)
+
+
+def load_outlets(folder: Path) -> Shelf[Outlet]:
+    """All outlets of a folder by name; broken files are in ``.broken`` and stop no other."""
+    return load_folder(folder, read_outlet, lambda outlet: outlet.outlet, what="outlet")

@@ -1,0 +1,113 @@
+"""What connectors there are: one line each. Modules are imported when first used.
+
+A source module has ``Options``, a pydantic model of what may stand beside ``kind`` in a channel file,
+and ``open_source(options, *, home, state, connections)``; a sink module has ``Options`` and
+``open_sink(options, *, home, connections)``; a format is named by its class. The contract suites
+in ``tests/contract`` run over every line of these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from connectors.base import Format, Sink, Source, State
+from connectors.channel import Channel
+from connectors.configuration import problems_in, unknown, wrong
+from connectors.connections import Connections
+from connectors.outlet import Outlet
+
+SOURCES = {
+    "folder": "connectors.sources.folder",
+    "maildir": "connectors.sources.maildir",
+    "odbc": "connectors.sources.odbc",
+}
+
+SINKS = {
+    "folder": "connectors.sinks.folder",
+    "http": "connectors.sinks.http",
+}
+
+#: Asked in this order whether a payload is theirs: the surest first.
+FORMATS = {
+    "rows": "connectors.formats.rows:Rows",
+    "workbook": "connectors.formats.workbook:Workbook",
+}
+
+
+class _Formats(Mapping[str, Format]):
+    """The formats by name; each is imported when first asked for."""
+
+    def __getitem__(self, name: str) -> Format:
+        return _format(FORMATS[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FORMATS)
+
+    def __len__(self) -> int:
+        return len(FORMATS)
+
+
+def formats() -> Mapping[str, Format]:
+    """Every format by name."""
+    return _Formats()
+
+
+def recognise(head: bytes, name: str) -> Format | None:
+    """The format of a payload that begins with ``head`` (4 KiB will do) and is called ``name``; None if of none."""
+    return next((format_ for format_ in formats().values() if format_.recognises(head, name)), None)
+
+
+def open_source(channel: Channel, *, home: Path, state: State, connections: Connections) -> Source:
+    """The channel's source; relative paths are relative to ``home``. Raises ConfigError, TransientError, PermanentError."""
+    if problems := problems_in_source(channel.source):
+        raise wrong(f"channel {channel.channel}", problems)
+    module = import_module(SOURCES[channel.source["kind"]])
+    options = module.Options.model_validate(_beside_kind(channel.source))
+    return cast(Source, module.open_source(options, home=home, state=state, connections=connections))
+
+
+def open_sink(outlet: Outlet, *, home: Path, connections: Connections) -> Sink:
+    """The outlet's sink; relative paths are relative to ``home``. Raises ConfigError, TransientError, PermanentError."""
+    if problems := problems_in_sink(outlet.sink):
+        raise wrong(f"outlet {outlet.outlet}", problems)
+    module = import_module(SINKS[outlet.sink["kind"]])
+    options = module.Options.model_validate(_beside_kind(outlet.sink))
+    return cast(Sink, module.open_sink(options, home=home, connections=connections))
+
+
+def problems_in_source(source: Mapping[str, Any]) -> list[str]:
+    """Everything wrong with a channel's ``source``, without connecting to anything."""
+    return _problems(source, SOURCES, "source")
+
+
+def problems_in_sink(sink: Mapping[str, Any]) -> list[str]:
+    """Everything wrong with an outlet's ``sink``, without connecting to anything."""
+    return _problems(sink, SINKS, "sink")
+
+
+def problems_in_format(name: object) -> list[str]:
+    """Whether a channel's fixed ``format`` exists."""
+    return [] if name in FORMATS else [f"format: {unknown(name, FORMATS)}"]
+
+
+def _problems(given: Mapping[str, Any], modules: Mapping[str, str], under: str) -> list[str]:
+    kind = given.get("kind")
+    if kind is None:
+        return [f"{under}.kind: is missing; known: {', '.join(sorted(modules))}"]
+    if kind not in modules:
+        return [f"{under}.kind: {unknown(kind, modules)}"]
+    return problems_in(_beside_kind(given), import_module(modules[kind]).Options, under=under)
+
+
+def _beside_kind(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if key != "kind"}
+
+
+@cache
+def _format(reference: str) -> Format:
+    module, _, name = reference.partition(":")
+    return cast(Format, getattr(import_module(module), name)())
