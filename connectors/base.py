@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
-from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
-from schemas.findings import Finding
+if TYPE_CHECKING:  # a DAG file reads channels many times a minute and must not wait for polars
+    from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
+    from schemas.findings import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Plans(Protocol):
         ...
 
 
-ReadItem = DocumentStart | LineChunk | DocumentEnd | Finding
+ReadItem: TypeAlias = "DocumentStart | LineChunk | DocumentEnd | Finding"
 
 
 class Format(Protocol):

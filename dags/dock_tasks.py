@@ -5,15 +5,22 @@ Nothing here is a DAG, and ``.airflowignore`` keeps Airflow from looking for one
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, RetryDecision, RetryPolicy
 
+from connectors.channel import load_channels
+from connectors.outlet import load_outlets
+from crossdock.settings import Settings
 from schemas.errors import ConfigError, PermanentError, TransientError
 
 if TYPE_CHECKING:
+    from connectors.channel import Channel
     from connectors.connections import Connection
+    from connectors.outlet import Outlet
     from crossdock.dock import Dock
 
 #: New events stand in the feed.
@@ -66,6 +73,17 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def configured_channels(purpose: str) -> Iterator[Channel]:
+    """The channels of that purpose which are switched on, but for those whose file is broken."""
+    channels = load_channels(Settings.from_environment().channels)
+    return (one for one in channels.values() if one.purpose == purpose and one.enabled)
+
+
+def configured_outlets() -> Iterator[Outlet]:
+    """The outlets that are switched on, but for those whose file is broken."""
+    return (one for one in load_outlets(Settings.from_environment().outlets).values() if one.enabled)
+
+
 def open_dock() -> Dock:
     """The dock this installation's environment describes, its connections those of Airflow."""
     from crossdock.dock import Dock
@@ -78,7 +96,7 @@ def connection(conn_id: str) -> Connection:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from connectors.connections import Connection
+    from connectors.connections import parse_connection
 
     try:
         found = BaseHook.get_connection(conn_id)
@@ -87,4 +105,5 @@ def connection(conn_id: str) -> Connection:
             f"connection {conn_id!r} is not known to Airflow",
             hint=f"add it under Admin > Connections, or set AIRFLOW_CONN_{conn_id.upper()}",
         ) from error
-    raise NotImplementedError(Connection, found)
+    parts = ("conn_type", "host", "port", "login", "password", "schema", "extra")
+    return parse_connection(conn_id, json.dumps({part: getattr(found, part) for part in parts}))

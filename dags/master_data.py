@@ -5,21 +5,24 @@ A table that fails keeps the version in force that was there before, and the tas
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, MultipleCronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 from dock_tasks import DEFAULTS, MASTER_DATA, configured_channels, open_dock
+
+channels = list(configured_channels("master_data"))
+schedules = sorted({channel.schedule for channel in channels if channel.schedule})
 
 with DAG(
     dag_id="master_data",
     description="Master tables out of the ERP, checked before they come into force",
-    schedule="0 * * * *",
+    schedule=MultipleCronTriggerTimetable(*schedules, timezone="UTC") if schedules else None,
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,
     tags=["crossdock", "master_data"],
     doc_md=__doc__,
 ):
-    for channel in configured_channels("master_data"):
+    for channel in channels:
 
         @task(task_id=f"load_{channel.channel}", retries=channel.retries, outlets=[MASTER_DATA])
         def load(name: str) -> None:
