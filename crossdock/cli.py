@@ -39,15 +39,15 @@ class Speaking(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (TyperException, BrokenPipeError):
+        except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
-            from crossdock import report
+            from crossdock import display
 
             known = isinstance(error, CrossdockError)
-            report.console(stderr=True).print(report.error_view(error) if known else report.unexpected_view(error))
+            display.console(stderr=True).print(display.error_view(error) if known else display.unexpected_view(error))
             raise typer.Exit(exit_code(error)) from None
 
 
@@ -91,7 +91,7 @@ def crossdock(
 @app.command(rich_help_panel="Look at a file")
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="EDI, workbook, CSV, mail (.eml) or pulled rows.")
+        list[Path], typer.Argument(metavar="FILE", help="EDI, workbook, CSV, mail (.eml) or pulled rows.")
     ],
     partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
     json: JsonFlag = False,
@@ -101,7 +101,7 @@ def check(
 
     Exit code 0: clean; 1: findings of severity error; 2: a file that is not readable at all.
     """
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.check import ALL, check_file, exit_code
 
     wanted = ALL if events else 0 if json else report.SAMPLE
@@ -116,7 +116,7 @@ def check(
                 documents.append(replace(document, sample=()))
         else:
             documents = list(checked)
-            report.console().print(report.checked_view(file, documents))
+            display.console().print(report.checked_view(file, documents))
         worst = max(worst, exit_code(documents))
     raise typer.Exit(worst)
 
@@ -140,12 +140,12 @@ def run(
     channel: Annotated[str | None, typer.Option("--channel", "-c", help="Only this channel.")] = None,
 ) -> None:
     """Run the whole pipeline once: master data, every channel, then publish."""
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.dock import Dock
 
-    terminal = report.console()
+    terminal = display.console()
     with Dock.open() as dock:
-        with report.Bars(report.console(stderr=True)) as bars:
+        with report.Bars(display.console(stderr=True)) as bars:
             done = dock.run(channel, progress=bars)
         terminal.print(report.run_view(done))
     raise typer.Exit(max(map(exit_code, done.errors), default=0))
@@ -154,11 +154,11 @@ def run(
 @app.command(rich_help_panel="Look at what is remembered")
 def status() -> None:
     """What came in by each channel, what waits and why, master data, and how far the feed has got."""
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
-        report.console().print(report.status_view(dock.ledger))
+        display.console().print(report.status_view(dock.ledger))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -173,7 +173,7 @@ def events(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="CloudEvents, one JSON object a line.")] = False,
 ) -> None:
     """The feed: events in the order they were committed."""
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
@@ -182,7 +182,7 @@ def events(
                 typer.echo(event.cloud_event())
             return
         shown = list(_feed(dock.ledger, after, limit or 20, stream))
-        report.console().print(report.feed_view(shown, after))
+        display.console().print(report.feed_view(shown, after))
 
 
 def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> Iterator[StoredEvent]:
@@ -202,7 +202,7 @@ def trace(
     event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, or how it begins.")],
 ) -> None:
     """From an event back to its document and the raw bytes it came from."""
-    from crossdock import report, spotlight
+    from crossdock import display, report, spotlight
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
@@ -210,7 +210,7 @@ def trace(
             raise ConfigError(
                 f"no event has the id {event_id!r}", hint="crossdock events lists the feed; --jsonl shows ids"
             )
-        report.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, found))
+        display.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, found))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -221,7 +221,7 @@ def findings(
     json: JsonFlag = False,
 ) -> None:
     """What was found wrong, the newest first, with place, value and what was expected."""
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
@@ -229,7 +229,7 @@ def findings(
     if json:
         _echo_rows(rows)
     else:
-        report.console().print(report.findings_list_view(rows, limit))
+        display.console().print(report.findings_list_view(rows, limit))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -238,7 +238,7 @@ def parked(
     json: JsonFlag = False,
 ) -> None:
     """Lines that wait, grouped by what they wait for."""
-    from crossdock import report
+    from crossdock import display, report
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
@@ -246,7 +246,7 @@ def parked(
     if json:
         _echo_rows(rows)
     else:
-        report.console().print(report.parked_view(rows))
+        display.console().print(report.parked_view(rows))
 
 
 def _echo_rows(rows: Iterable[Any]) -> None:

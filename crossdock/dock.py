@@ -347,7 +347,6 @@ def compile_plan(type: str, line: str, paths: Iterable[str], options: Mapping[st
 
 
 def _from_environment(conn_id: str) -> Connection:
-    from connectors.configuration import Shelf
     from connectors.connections import from_environment
 
     return from_environment(conn_id)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
+from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from crossdock.display import DIM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from connectors.archive import Archive
 
@@ -99,9 +101,76 @@ def _terminator(head: bytes) -> bytes:
     return b"'" if head.startswith(b"UNB") else b"\n"
 
 
-def workbook_row(content: bytes, location: str, name: str) -> dict[str, Any] | None:
-    """The row that ``location`` (``Sheet!A17``) is in: ``{"sheet", "row", "cells": [(letter, header, text)]}``.
+def raw_source(archive: Archive, sha256: str, location: str, offset: int | None, length: int | None) -> RenderableType:
+    """The best that can be shown of the place: its bytes, or its row in the workbook, or where it is in words."""
+    if offset is not None and length is not None:
+        return raw_view(spot_of(archive, sha256, offset, length))
+    with archive.open(sha256) as stream:
+        row = workbook_row(stream, location)
+    return (
+        row_view(row) if row else Text(f"no bytes to show: it stands at {location or 'no place of its own'}", style=DIM)
+    )
 
-    None where the workbook or the location cannot be read that way.
-    """
-    return None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkbookRow:
+    """One row of a sheet under its column headers: ``(letter, header, text)`` for each filled cell."""
+
+    sheet: str
+    row: int  #: from 1, as people count
+    cells: tuple[tuple[str, str, str], ...]
+    marked: str  #: letter of the column that the location names
+
+
+def workbook_row(stream: BinaryIO, location: str) -> WorkbookRow | None:
+    """The row that ``location`` (``Sheet!D17``) is in; None where this is no workbook or has no such row."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    sheet, _, cell = location.rpartition("!")
+    if (named := re.fullmatch(r"([A-Z]+)([0-9]+)", cell)) is None:
+        return None
+    letter, row = named[1], int(named[2])
+    try:
+        rows = CalamineWorkbook.from_filelike(stream).get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    except CalamineError:
+        return None
+    if row > len(rows):
+        return None
+    header = _header_above(rows[: row - 1])
+    titles = header + [""] * (len(rows[row - 1]) - len(header))
+    cells = tuple(
+        (_letter(at), title, str(value))
+        for at, (title, value) in enumerate(zip(titles, rows[row - 1], strict=False))
+        if value != ""
+    )
+    return WorkbookRow(sheet=sheet, row=row, cells=cells, marked=letter)
+
+
+def row_view(row: WorkbookRow) -> RenderableType:
+    """The row's cells, one a line, the one that was meant highlighted and marked ``>``."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for letter, header, text in row.cells:
+        marked = letter == row.marked
+        style = "bold yellow" if marked else DIM
+        grid.add_row(
+            Text(f"{'>' if marked else ' '} {letter}{row.row}", style=style),
+            Text(header, style=style),
+            Text(text, style=style),
+        )
+    return Group(Text(f"sheet {row.sheet}, row {row.row}", style="bold"), grid)
+
+
+def _header_above(rows: Sequence[Sequence[object]]) -> list[str]:
+    """The row with the most words in it: what stands over the columns, whatever titles stand over that."""
+    words = [sum(isinstance(cell, str) and cell != "" for cell in row) for row in rows]
+    return [str(cell) for cell in rows[words.index(max(words))]] if words else []
+
+
+def _letter(column: int) -> str:
+    """0 is A, 25 is Z, 26 is AA."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -1,0 +1,58 @@
+"""What must cost nothing: help, and names that are ours alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+
+HEAVY = {
+    "airflow",
+    "alembic",
+    "great_expectations",
+    "lxml",
+    "msgspec",
+    "openpyxl",
+    "polars",
+    "pydantic",
+    "pyodbc",
+    "python_calamine",
+    "requests",
+    "sqlalchemy",
+    "yaml",
+}
+
+HELP = """
+import json, sys
+from crossdock.cli import app
+try:
+    app(sys.argv[1:], prog_name="crossdock")
+except SystemExit:
+    pass
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+def imported_by(code: str, *arguments: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after running ``code``, which lists them on stderr."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert imported_by(HELP, *arguments) & HEAVY == set()
+
+
+def test_the_dock_itself_imports_nothing_heavy() -> None:
+    code = "import json, sys, crossdock.dock; print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})), file=sys.stderr)"
+    assert imported_by(code) & (HEAVY | {"typer", "rich"}) == set()
+
+
+@pytest.mark.parametrize("name", ["connectors", "crossdock", "mappings", "schemas"])
+def test_no_other_distribution_claims_our_names(name: str) -> None:
+    """The names are generic: a second owner would silently win or lose on ``sys.path``."""
+    assert set(packages_distributions().get(name, [])) == {"crossdock"}
