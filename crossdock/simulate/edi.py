@@ -1,0 +1,262 @@
+"""The EDI inbox: what plant 2's legacy ERP and two suppliers drop there, and what else ends up in such a folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from crossdock.simulate.company import (
+    ANVILGATE,
+    BRIGHTSEAL,
+    FENWICK,
+    HUB_ISA,
+    PLANTS,
+    SOUTH,
+    SOUTH_ISA,
+    SUPPLIERS,
+    Company,
+    Supplier,
+)
+from crossdock.simulate.documents import Habit, purchase_orders, receiving_advice, ship_notices
+from crossdock.simulate.plan import Effect, Made, Planted, Volume
+from crossdock.simulate.trade import Shipment, order_lines, receipts, shipments
+from crossdock.simulate.x12 import Dialect, Envelope, Mark, TransactionSet
+from schemas.events import Stream
+
+CHANNEL = "edi-inbox"
+COMMON = Dialect(element="*", component=">", terminator="~\n")
+#: Brightseal's translator: bars, then a line feed or a file separator for a terminator; now and then no padding.
+ODD = (
+    Dialect(element="|", component="^", terminator="\n", padded=False),
+    Dialect(element="|", component="^", terminator="\x1c"),
+    Dialect(element="|", component="^", terminator="\n"),
+    Dialect(element="|", component="^", terminator="\x1c"),
+)
+_UNKNOWN_ISA = "LONGACREPLC"
+_FLAWLESS = Habit(spoil_from=10**9)
+_GROUPS, _INTERCHANGES = 2, 2  # groups in an interchange, interchanges in a file
+_STREAMS = {"850": Stream.DEMAND, "856": Stream.SHIPMENT, "861": Stream.INVENTORY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who drops files into the inbox: how they are named and written, and from which day on."""
+
+    stem: str
+    isa: str
+    dialects: Sequence[Dialect] = (COMMON,)
+    first: datetime = field(default=datetime(2026, 1, 12, 4, 0, tzinfo=UTC))
+
+
+def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
+    """Fill ``folder``; says what each file holds and what is wrong with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = max(4, min(50, volume.south_orders // 60))  # in a group
+    orders = purchase_orders(order_lines(company, SOUTH, volume.south_orders))
+    yield from _write_files(folder, Sender(stem="gullhaven-po", isa=SOUTH_ISA), orders, sets)
+    every = (receipt for supplier in SUPPLIERS for receipt in receipts(company, supplier, SOUTH, volume.south_orders))
+    yield from _write_files(folder, Sender(stem="gullhaven-rc", isa=SOUTH_ISA), receiving_advice(every), sets)
+
+    anvilgate = _shipments(company, ANVILGATE, volume)
+    [cut_off] = ship_notices(islice(anvilgate, 1), _FLAWLESS)
+    notices = ship_notices(anvilgate, Habit())
+    yield from _write_files(folder, Sender(stem="anvilgate-asn", isa=ANVILGATE.isa), notices, sets)
+    yield from _write_truncated(folder / "anvilgate-asn-cut.edi", cut_off)
+    yield from _copy(folder / "anvilgate-asn-0001.edi", folder / "anvilgate-asn-0001-again.edi")
+
+    habit = Habit(ours=False, packs_first=True, by_gln=True, spoil="unit", spoil_from=12)
+    notices = _one_miscounted(ship_notices(_shipments(company, BRIGHTSEAL, volume), habit))
+    yield from _write_files(folder, Sender(stem="brightseal-asn", isa=BRIGHTSEAL.isa, dialects=ODD), notices, sets)
+
+    yield from _write_stranger(folder / "longacre-asn.edi", company, volume)
+    yield from _write_empty(folder / "upload.edi")
+
+
+def _shipments(company: Company, supplier: Supplier, volume: Volume) -> Iterator[Shipment]:
+    """To both plants, one after the other."""
+    for plant, lines in zip(PLANTS, (volume.north_orders, volume.south_orders), strict=True):
+        yield from shipments(company, supplier, plant, lines)
+
+
+def _one_miscounted(sets: Iterable[TransactionSet]) -> Iterator[TransactionSet]:
+    for number, one in enumerate(sets, start=1):
+        yield one.miscounted(by=3) if number == 5 else one
+
+
+def _write_files(
+    folder: Path, sender: Sender, sets: Iterator[TransactionSet], per_group: int
+) -> Iterator[Made | Planted]:
+    """Spread ``sets`` over files of two interchanges of two groups; one file's sets at a time are in memory."""
+    number = 0
+    while held := list(islice(sets, per_group * _GROUPS * _INTERCHANGES)):
+        number += 1
+        dialect = sender.dialects[(number - 1) % len(sender.dialects)]
+        path = folder / f"{sender.stem}-{number:04d}.edi"
+        segments = 0
+        with path.open("wb") as stream:
+            for place, part in enumerate(_parts(held, per_group * _GROUPS), start=1):
+                envelope = Envelope(
+                    sender=sender.isa,
+                    receiver=HUB_ISA,
+                    made_at=sender.first + timedelta(hours=number),
+                    control=(number - 1) * _INTERCHANGES + place,
+                )
+                groups = list(_parts(part, per_group))
+                marks, segments = _write_interchange(stream, dialect, envelope, groups, segments)
+                for segment, mark in marks:
+                    yield _planted(path, segment, mark)
+        if not dialect.padded:
+            yield _unpadded(path, sender)
+        yield _made(path, held)
+
+
+def _parts(sets: Sequence[TransactionSet], size: int) -> Iterator[Sequence[TransactionSet]]:
+    for start in range(0, len(sets), size):
+        yield sets[start : start + size]
+
+
+def _write_interchange(
+    stream: BinaryIO, dialect: Dialect, envelope: Envelope, groups: Sequence[Sequence[TransactionSet]], before: int
+) -> tuple[list[tuple[int, Mark]], int]:
+    """Write it behind ``before`` segments; returns the marks with their segment numbers, and the segments there now."""
+    waiting = (one for group in groups for one in group)
+    marks: list[tuple[int, Mark]] = []
+    for segment in envelope.interchange(dialect, groups):
+        if segment[0] == "ST":
+            marks.extend((before + mark.segment, mark) for mark in next(waiting).marks)
+        stream.write(dialect.encode(segment))
+        before += 1
+    return marks, before
+
+
+def _made(path: Path, sets: Sequence[TransactionSet], *, published: bool = True) -> Made:
+    """``published`` is False where none of it may become an event."""
+    code = sets[0].code
+    lines = sum(one.lines for one in sets)
+    held_back = sum(one.held_back for one in sets) if published else lines
+    return Made(
+        channel=CHANNEL,
+        file=_name(path),
+        type=f"x12.{code}",
+        documents=len(sets),
+        lines=lines,
+        events={_STREAMS[code]: lines - held_back},
+    )
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-3:])
+
+
+def _planted(path: Path, segment: int, mark: Mark) -> Planted:
+    return Planted(
+        name=mark.name,
+        channel=CHANNEL,
+        file=_name(path),
+        place=f"segment {segment}, {mark.element}",
+        value=mark.value,
+        finding=mark.finding,
+        effect=mark.effect,
+        story=mark.story,
+        count=mark.count,
+    )
+
+
+def _unpadded(path: Path, sender: Sender) -> Planted:
+    return Planted(
+        name="ISA shorter than 106 characters",
+        channel=CHANNEL,
+        file=_name(path),
+        place="segment 1, ISA",
+        value=sender.isa,
+        finding="x12.isa_length",
+        effect=Effect.NONE,
+        story="the sender's translator trims blanks; it can be read all the same",
+        count=0,
+    )
+
+
+def _write_truncated(path: Path, one: TransactionSet) -> Iterator[Made | Planted]:
+    """An upload that broke off in the middle of its only set, within a segment."""
+    made_at = datetime(2026, 1, 13, 9, 30, tzinfo=UTC)
+    envelope = Envelope(sender=ANVILGATE.isa, receiver=HUB_ISA, made_at=made_at, control=900_001)
+    whole = io.BytesIO()
+    _write_interchange(whole, COMMON, envelope, [[one]], 0)
+    kept = whole.getvalue()[: len(whole.getvalue()) * 6 // 10].rstrip(b"~\n")
+    path.write_bytes(kept)
+    yield Planted(
+        name="interchange that breaks off",
+        channel=CHANNEL,
+        file=_name(path),
+        place=f"after segment {kept.count(b'~')}",
+        value=kept[-12:].decode("ascii").replace("\n", " "),
+        finding="x12.truncated",
+        effect=Effect.DOCUMENT_REJECTED,
+        story="the upload broke off; the sender has to send it again",
+        count=one.lines,
+    )
+    yield Made(
+        channel=CHANNEL,
+        file=_name(path),
+        type="x12.856",
+        documents=1,
+        lines=sum(segment.startswith(b"SN1*") for segment in kept.split(b"~\n")[:-1]),
+    )
+
+
+def _copy(path: Path, again: Path) -> Iterator[Made | Planted]:
+    """The same file once more under another name: nothing new."""
+    again.write_bytes(path.read_bytes())
+    yield Planted(
+        name="file sent twice",
+        channel=CHANNEL,
+        file=_name(again),
+        place="",
+        value=path.name,
+        finding="",
+        effect=Effect.UNCHANGED,
+        story="the same bytes under another name say nothing new",
+        count=0,
+    )
+
+
+def _write_stranger(path: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
+    """A sound ship notice from somebody no partner file names."""
+    [one] = islice(ship_notices(shipments(company, FENWICK, SOUTH, volume.south_orders), _FLAWLESS), 1)
+    envelope = Envelope(
+        sender=_UNKNOWN_ISA, receiver=HUB_ISA, made_at=datetime(2026, 1, 14, 11, 0, tzinfo=UTC), control=7
+    )
+    with path.open("wb") as stream:
+        _write_interchange(stream, COMMON, envelope, [[one]], 0)
+    yield Planted(
+        name="interchange from an unknown sender",
+        channel=CHANNEL,
+        file=_name(path),
+        place="ISA06",
+        value=f"ZZ:{_UNKNOWN_ISA}",
+        finding="partner.unknown",
+        effect=Effect.DOCUMENT_REJECTED,
+        story="no partner file has this identity; onboard it and replay",
+        count=one.lines,
+    )
+    yield _made(path, [one], published=False)
+
+
+def _write_empty(path: Path) -> Iterator[Planted]:
+    path.write_bytes(b"")
+    yield Planted(
+        name="empty file",
+        channel=CHANNEL,
+        file=_name(path),
+        place="",
+        value="",
+        finding="payload.empty",
+        effect=Effect.QUARANTINED,
+        story="an upload of nothing",
+        count=0,
+    )
