@@ -1,0 +1,208 @@
+"""Mail taken apart: the documents a message carries, each with the headers that tell who sent it.
+
+Attachments are known by Message-ID, part and SHA-256, never by file name alone: two attachments may
+share a name, and one may have none. Signatures, pictures and calendar entries are passed over with a
+note; forwarded messages are opened; what cannot be opened is a finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import policy
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
+from typing import BinaryIO
+
+from schemas.findings import Finding, Severity, Stage
+
+LARGEST = 64 << 20  #: bytes of a message that are read
+_DEEPEST = 8  #: forwarded messages within forwarded messages
+_MOST_PARTS = 1000
+
+_HEADER_LINE = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)+")
+_MAIL_HEADERS = re.compile(rb"(?mi)^(?:received|return-path|message-id|mime-version|from|date|subject):")
+
+#: Types of parts that are never documents.
+_PASSED_OVER = ("image/", "audio/", "video/", "text/calendar", "text/vcard", "text/x-vcard")
+_SIGNATURES = (
+    "application/pgp-signature",
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+    "message/delivery-status",
+    "message/disposition-notification",
+    "text/rfc822-headers",
+)
+_TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """One document found in a message.
+
+    ``key`` is unique within the message and stable: part number and SHA-256, with the Message-ID in
+    front. ``metadata`` holds the headers of the message that carries it (``from`` is the bare address
+    in lower case), the part number and ``content_type``.
+    """
+
+    key: str
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+    sha256: str
+    metadata: dict[str, str]
+
+
+def recognises(head: bytes, name: str) -> bool:
+    """Whether a payload that begins with ``head`` and is called ``name`` is a mail message."""
+    if head.startswith(b"From ") or name.casefold().endswith(".eml"):
+        return True
+    block = _HEADER_LINE.match(head)
+    return block is not None and len(set(_MAIL_HEADERS.findall(block[0]))) >= 3
+
+
+def unpack(stream: BinaryIO) -> Iterator[Attachment | Finding]:
+    """Every document in the message, in its order. Never raises for what the message holds."""
+    raw = stream.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        yield _finding("mail.too_large", Severity.ERROR, f"the message is larger than {LARGEST >> 20} MB", "message")
+        return
+    try:
+        message = BytesParser(policy=policy.compat32).parsebytes(raw)
+        headers = _headers(message)
+        found = False
+        for part, content in _leaves(message):
+            for item in _opened(part, content, headers):
+                found = found or isinstance(item, Attachment)
+                yield item
+    except (MessageError, RecursionError, ValueError, LookupError) as error:
+        yield _finding("mail.unreadable", Severity.ERROR, f"the message cannot be taken apart: {error}", "message")
+        return
+    if not found:
+        yield _finding(
+            "mail.nothing_attached",
+            Severity.WARNING,
+            "the message carries no document",
+            "message",
+            expected="an attached workbook, CSV or EDI file",
+        )
+
+
+def _headers(message: Message) -> dict[str, str]:
+    sender = next((address for _, address in getaddresses([_text(message.get("From"))]) if "@" in address), "")
+    headers = {
+        "from": sender.strip().lower(),
+        "from_header": _text(message.get("From")),
+        "to": _text(message.get("To")),
+        "subject": _text(message.get("Subject")),
+        "date": _moment(message.get("Date")),
+        "message_id": _text(message.get("Message-ID")),
+        "in_reply_to": _text(message.get("In-Reply-To")),
+        "auto_submitted": _text(message.get("Auto-Submitted")),
+        "authentication_results": "; ".join(_text(value) for value in message.get_all("Authentication-Results", [])),
+    }
+    return {name: value for name, value in headers.items() if value}
+
+
+def _leaves(message: Message, number: str = "", depth: int = 0) -> Iterator[tuple[str, Message]]:
+    """The parts that hold something, numbered as IMAP numbers them: ``2``, ``2.1``."""
+    if depth > _DEEPEST:
+        raise ValueError(f"messages lie more than {_DEEPEST} deep in one another")
+    if not message.is_multipart():
+        yield number or "1", message
+        return
+    for index, part in enumerate(message.get_payload(), 1):
+        if index > _MOST_PARTS:
+            raise ValueError(f"the message has more than {_MOST_PARTS} parts")
+        if isinstance(part, Message):
+            inner = message.get_content_type() == "message/rfc822" and not part.is_multipart()
+            yield from _leaves(part, f"{number}.{index}".lstrip(".") if not inner else number, depth + 1)
+
+
+def _opened(part: str, content: Message, headers: dict[str, str]) -> Iterator[Attachment | Finding]:
+    type_ = content.get_content_type()
+    name = _file_name(content)
+    place = f"part {part}" + (f" ({name})" if name else "")
+    if type_ in _TNEF or name.casefold() == "winmail.dat":
+        yield _finding(
+            "mail.winmail",
+            Severity.WARNING,
+            "the attachment is wrapped in Outlook's own format and cannot be opened",
+            place,
+            value=name,
+            expected="a message sent as HTML or plain text, not Rich Text",
+        )
+        return
+    if type_.startswith(_PASSED_OVER) or type_ in _SIGNATURES:
+        yield _finding("mail.part_passed_over", Severity.INFO, f"{type_} is not a document", place, value=name or None)
+        return
+    if not name and type_ in ("text/plain", "text/html"):
+        return  # the body of the message
+    try:
+        data = content.get_payload(decode=True)
+    except (ValueError, LookupError) as error:
+        yield _finding("mail.part_unreadable", Severity.ERROR, f"the part cannot be decoded: {error}", place, value=name)
+        return
+    if not isinstance(data, bytes) or not data:
+        yield _finding("mail.part_empty", Severity.WARNING, "the attachment is empty", place, value=name or None)
+        return
+    sha256 = hashlib.sha256(data).hexdigest()
+    yield Attachment(
+        key=f"{headers.get('message_id', '')}#{part}#{sha256}",
+        name=name or f"part-{part}",
+        content_type=type_,
+        data=data,
+        sha256=sha256,
+        metadata=headers | {"part": part, "content_type": type_},
+    )
+
+
+def _file_name(part: Message) -> str:
+    """The name the sender gave, decoded: RFC 2231, or RFC 2047 where a program misuses it; without any folder."""
+    for header, parameter in (("Content-Disposition", "filename"), ("Content-Type", "name")):
+        given = part.get_param(parameter, header=header)
+        if given:
+            text = _text(collapse_rfc2231_value(given))
+            return re.sub(r"[\x00-\x1f]", "", re.split(r"[/\\]", text)[-1]).strip(" .")[:200]
+    return ""
+
+
+def _text(value: object) -> str:
+    """A header as text on one line, encoded words decoded as far as they can be."""
+    if value is None:
+        return ""
+    raw = str(value)
+    try:
+        decoded = str(make_header(decode_header(raw)))
+    except (MessageError, LookupError, ValueError):
+        decoded = raw
+    return " ".join(decoded.encode("utf-8", "replace").decode("utf-8").split())
+
+
+def _moment(value: object) -> str:
+    """The header's date as ISO 8601 with its zone; as written where it is none."""
+    text = _text(value)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return text
+    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
+
+
+def _finding(
+    code: str, severity: Severity, message: str, location: str, *, value: str | None = None, expected: str | None = None
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        stage=Stage.TRANSPORT,
+        message=message,
+        location=location,
+        value=value,
+        expected=expected,
+    )
