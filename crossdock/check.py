@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from schemas.findings import Finding, Severity, Stage, worst
@@ -75,7 +76,9 @@ def check_file(path: Path, context: Context, *, partner: str = "", sample: int =
     """
     try:
         with path.open("rb") as stream:
-            yield from _check_stream(stream, str(path), context, {"partner": partner} if partner else {}, sample)
+            modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
+            metadata = {"received_at": modified.isoformat()} | ({"partner": partner} if partner else {})
+            yield from _check_stream(stream, str(path), context, metadata, sample)
     except OSError as error:
         yield Checked(file=str(path), type="file", findings=(_not_opened(error),))
 
@@ -137,7 +140,7 @@ def _closed(
         status=closed.status,
         location=document.start.location,
         lines=closed.lines,
-        events=closed.events,
+        events=closed.events if closed.status != "rejected" else 0,
         parked=closed.parked,
         findings=findings,
         sample=sample if closed.status != "rejected" else (),

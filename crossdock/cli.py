@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from crossdock.ledger import Ledger, StoredEvent
-    from crossdock.settings import Settings
     from crossdock.translation import Context
 
 EXIT_CODES: dict[type[CrossdockError], int] = {ConfigError: 2, TransientError: 3, PermanentError: 4}
@@ -105,7 +104,7 @@ def check(
     from crossdock.check import ALL, check_file, exit_code
 
     wanted = ALL if events else 0 if json else report.SAMPLE
-    context = _pure_context()
+    context = _pure_context(partner)
     worst = 0
     for file in files:
         checked = check_file(file, context, partner=partner, sample=wanted)
@@ -121,17 +120,20 @@ def check(
     raise typer.Exit(worst)
 
 
-def _pure_context(settings: Settings | None = None) -> Context:
+def _pure_context(partner: str) -> Context:
     """Translation with the mappings in force and no master data: what is not known is a warning."""
     from connectors.registry import formats
-    from crossdock.dock import compile_plan
-    from crossdock.settings import Settings
+    from crossdock.dock import Dock
     from crossdock.translation import Context
-    from mappings.library import Library
     from mappings.master_data import MasterData
+    from mappings.yaml_files import unknown
 
-    where = settings or Settings.from_environment()
-    library = Library.read(where.mappings, where.partners, compile=compile_plan)
+    with Dock.open() as dock:
+        library = dock.library
+    if partner and partner not in library.partners:
+        raise ConfigError(
+            unknown("partner", partner, library.partners), hint="a partner is a YAML file in mappings/partners"
+        )
     return Context(library=library, master=MasterData.empty(), formats=formats(), lenient=True)
 
 

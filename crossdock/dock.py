@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from crossdock.master_data import MasterLoad
     from crossdock.translation import Context
     from mappings.library import Library
-    from schemas.documents import LinePlan
 
 Configured = TypeVar("Configured", "Channel", "Outlet")
 
@@ -154,9 +153,11 @@ class Dock:
     @cached_property
     def library(self) -> Library:
         """All mappings and partners. A faulty file keeps itself out, no other; see ``Library.problems``."""
+        from connectors.registry import formats
+        from crossdock.translation import compile_with
         from mappings.library import Library
 
-        return Library.read(self.settings.mappings, self.settings.partners, compile=compile_plan)
+        return Library.read(self.settings.mappings, self.settings.partners, compile=compile_with(formats()))
 
     @cached_property
     def channels(self) -> Shelf[Channel]:
@@ -329,21 +330,6 @@ class Dock:
 
 #: The expectation suites that master data must pass.
 EXPECTATIONS = Path(__file__).resolve().parent.parent / "schemas" / "expectations"
-
-
-def compile_plan(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
-    """What a mapping wants of a document type, checked and made fast by the format that reads it.
-
-    Raises ConfigError naming every path that the format does not know.
-    """
-    from connectors.registry import formats
-
-    name = type.partition(".")[0]
-    if (format := formats().get(name)) is None:
-        raise ConfigError(
-            f"no format reads {type!r}", problems=(f"unknown format {name!r}; known: {', '.join(formats())}",)
-        )
-    return format.compile(type, line, paths, options)
 
 
 def _from_environment(conn_id: str) -> Connection:

@@ -49,12 +49,13 @@ def lint(settings: Settings) -> Linted:
     """Read all configuration. Never raises for what a file holds."""
     from connectors.channel import load_channels
     from connectors.outlet import load_outlets
-    from crossdock.dock import compile_plan
+    from connectors.registry import formats
+    from crossdock.translation import compile_with
     from mappings.library import Library
     from schemas.errors import ConfigError
 
     problems: list[str] = []
-    library = Library.read(settings.mappings, settings.partners, compile=compile_plan)
+    library = Library.read(settings.mappings, settings.partners, compile=compile_with(formats()))
     problems += library.problems
     counted = {"channels": 0, "outlets": 0}
     for name, load, folder in (

@@ -25,7 +25,6 @@ from crossdock.display import (
     findings_view,
     heading,
     phrases,
-    size,
     tally,
     tally_view,
 )
