@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +18,20 @@ from typing import BinaryIO
 import polars as pl
 
 from connectors.base import Format
-from mappings.library import Library
+from mappings.apply import Circumstances, apply
+from mappings.library import IDENTITY_FORMATS, Compile, CompiledMapping, Library
 from mappings.master_data import MasterData
-from schemas.documents import DocumentStart
-from schemas.findings import Finding
+from mappings.normalise import Origin, empty_events, normalise
+from mappings.spec import OnError, Partner
+from mappings.values import instant_text, zone_of
+from mappings.yaml_files import unknown
+from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, LineChunk, LinePlan
+from schemas.errors import ConfigError
+from schemas.findings import Finding, Severity, Stage
+
+HEAD = 4096  #: bytes by which a format is recognised
+CAUSE = "_cause"  #: column of parked lines: the code of the finding that parked them
+UNKNOWN = "UNKNOWN"  #: the partner of a lenient reading when nothing says who sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +102,279 @@ Translated = DocumentOpened | DocumentLines | DocumentClosed | Finding
 def translate_stream(
     stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context
 ) -> Iterator[Translated]:
-    """Translate a payload in bounded memory. ``payload`` is its SHA-256. A bare Finding concerns the payload."""
-    raise NotImplementedError
+    """Translate a payload in bounded memory. ``payload`` is its SHA-256. A bare Finding concerns the payload.
+
+    ``stream`` must be seekable. Of ``metadata`` these are looked at: ``format`` (else the payload is
+    recognised), ``partner`` (who sent it, whatever the bytes say), ``channel_partner`` (who sent it where
+    the bytes do not say), ``from`` (the mail's sender), ``timezone`` (of times written without one),
+    ``received_at`` (ISO 8601; the business time of documents that name none).
+    """
+    format = _recognised(stream, name, metadata, context)
+    if isinstance(format, Finding):
+        yield format
+        return
+    desk = _Desk(format, payload, metadata, context)
+    opened: _Open | None = None
+    for item in format.read(stream, name=name, plans=desk, metadata=metadata):
+        match item:
+            case DocumentStart():
+                if opened is not None:
+                    yield from opened.close(
+                        DocumentEnd(ordinal=opened.start.ordinal, lines=opened.lines, accepted=False)
+                    )
+                opened = _Open(desk, item)
+                yield DocumentOpened(document=opened.document)
+            case Finding() if opened is None:
+                yield item
+            case Finding():
+                opened.note(item)
+            case LineChunk() if opened is not None:
+                yield from opened.take(item)
+            case DocumentEnd() if opened is not None:
+                yield from opened.close(item)
+                opened = None
+    if opened is not None:
+        opened.note(_unfinished(opened.start))
+        yield from opened.close(DocumentEnd(ordinal=opened.start.ordinal, lines=opened.lines, accepted=False))
+
+
+def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], context: Context) -> Format | Finding:
+    head = stream.read(HEAD)
+    stream.seek(0)
+    if not head:
+        return Finding(
+            code="payload.empty",
+            severity=Severity.ERROR,
+            stage=Stage.TRANSPORT,
+            message="the payload holds no bytes",
+            location=name,
+            expected="a document",
+        )
+    fixed = metadata.get("format", "")
+    if fixed in context.formats:
+        return context.formats[fixed]
+    for format in context.formats.values():
+        if format.recognises(head, name):
+            return format
+    return Finding(
+        code="payload.unrecognised",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message="no known format",
+        location=name,
+        value=head[:40].decode("ascii", "backslashreplace"),
+        expected=", ".join(sorted(context.formats)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Who sent a document, how it is read, and what stands against reading it."""
+
+    partner: Partner | None
+    name: str  #: the partner's id, also where it has no file; empty when nobody knows
+    mapping: CompiledMapping | None
+    findings: tuple[Finding, ...] = ()
+
+
+class _Desk:
+    """Where a payload's documents are assigned: the ``Plans`` a format asks while it reads."""
+
+    def __init__(self, format: Format, payload: str, metadata: Mapping[str, str], context: Context) -> None:
+        self.format = format
+        self.payload = payload
+        self.metadata = metadata
+        self.context = context
+        self._decided: dict[int, _Decision] = {}
+        self._plans: dict[str, LinePlan] = {}
+
+    def for_document(self, start: DocumentStart) -> LinePlan | None:
+        mapping = self.decide(start).mapping
+        return None if mapping is None else self._plan(mapping)
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:
+        partner, name = self._partner(sender)
+        if not name and not self.context.lenient:
+            return ()
+        return [self._plan(mapping) for mapping in self.context.library.candidates(partner, self.format.name)]
+
+    def decide(self, start: DocumentStart) -> _Decision:
+        if start.ordinal not in self._decided:
+            self._decided = {start.ordinal: self._decide(start)}
+        return self._decided[start.ordinal]
+
+    def _decide(self, start: DocumentStart) -> _Decision:
+        partner, name = self._partner(start.sender)
+        mapping = self.context.library.mapping_for(partner, start.type)
+        if mapping is None:
+            return _Decision(partner, name, None, (self._unmapped(start, partner),))
+        if name or _names_partner(mapping):
+            return _Decision(partner, name, mapping)
+        stranger = start.sender or self.metadata.get("from", "")
+        if self.context.lenient:
+            return _Decision(None, stranger or UNKNOWN, mapping, (self._unknown(start, stranger, Severity.WARNING),))
+        return _Decision(None, "", None, (self._unknown(start, stranger, Severity.ERROR),))
+
+    def _partner(self, sender: str) -> tuple[Partner | None, str]:
+        """The sender's partner file, and its id; an id named by the channel may have no file."""
+        library = self.context.library
+        if named := self.metadata.get("partner"):
+            return library.partners.get(named), named
+        for kind, identity in ((self.format.name, sender), ("email", sender or self.metadata.get("from", ""))):
+            if identity and (partner := library.partner_of(kind, identity)) is not None:
+                return partner, partner.partner
+        named = "" if sender and self.format.name in IDENTITY_FORMATS else self.metadata.get("channel_partner", "")
+        return library.partners.get(named), named
+
+    def _plan(self, mapping: CompiledMapping) -> LinePlan:
+        """The mapping's plan, compiled by the format if the library has not had that done."""
+        if mapping.plan.compiled is not None:
+            return mapping.plan
+        if mapping.name not in self._plans:
+            plan = mapping.plan
+            self._plans[mapping.name] = self.format.compile(plan.type, plan.line, plan.paths, plan.options)
+        return self._plans[mapping.name]
+
+    def _unmapped(self, start: DocumentStart, partner: Partner | None) -> Finding:
+        known = sorted(t for t in self.context.library.document_types if t.startswith(f"{self.format.name}."))
+        whose = f" of {partner.partner}" if partner is not None else ""
+        return Finding(
+            code="document.unmapped",
+            severity=Severity.ERROR,
+            stage=Stage.STRUCTURE,
+            message=f"there is no mapping for {start.type} documents{whose}; it is kept but not read",
+            location=start.location,
+            value=start.type,
+            expected=", ".join(known),
+            offset=start.offset,
+        )
+
+    def _unknown(self, start: DocumentStart, sender: str, severity: Severity) -> Finding:
+        return Finding(
+            code="partner.unknown",
+            severity=severity,
+            stage=Stage.REFERENCE,
+            message=f"no partner file claims the sender {sender!r}" if sender else "nothing says who sent this",
+            location=start.location,
+            value=sender or None,
+            expected=f"an identity of a partner file (identities.{self.format.name if start.sender else 'email'})",
+            offset=start.offset,
+        )
+
+
+def _names_partner(mapping: CompiledMapping) -> bool:
+    """Whether each line says whose it is, so that the document need not."""
+    rule = mapping.rules.get("partner")
+    return rule is not None
+
+
+def _unfinished(start: DocumentStart) -> Finding:
+    return Finding(
+        code="document.unfinished",
+        severity=Severity.ERROR,
+        stage=Stage.STRUCTURE,
+        message="the payload ends within this document",
+        location=start.location,
+        offset=start.offset,
+    )
+
+
+class _Open:
+    """The document being read. One chunk is held back, because a reader's finding may follow its line."""
+
+    def __init__(self, desk: _Desk, start: DocumentStart) -> None:
+        self.start = start
+        decision = desk.decide(start)
+        self.mapping = decision.mapping
+        self.document = Document(
+            id=document_id(desk.payload, start.ordinal),
+            payload=desk.payload,
+            start=start,
+            partner=decision.name,
+            mapping=None if decision.mapping is None else decision.mapping.name,
+            mapping_version="" if decision.mapping is None else decision.mapping.version,
+        )
+        self.findings: list[Finding] = list(decision.findings)
+        self.lines = self.events = self.parked = 0
+        self.failed = False
+        self._held: LineChunk | None = None
+        self._master = desk.context.master
+        zone = desk.metadata.get("timezone") or (decision.partner.timezone if decision.partner else "UTC")
+        self._given = Circumstances(
+            partner=decision.name, master=desk.context.master, zone=zone_of(zone), lenient=desk.context.lenient
+        )
+        self._origin = Origin(
+            payload=desk.payload,
+            document=self.document.id,
+            received=desk.metadata.get("received_at"),
+            lenient=desk.context.lenient,
+        )
+
+    def note(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+    def take(self, chunk: LineChunk) -> Iterator[DocumentLines]:
+        yield from self._release()
+        self._held = chunk
+
+    def close(self, end: DocumentEnd) -> Iterator[Translated]:
+        """The chunk held back, then the verdict."""
+        yield from self._release()
+        grave = any(finding.severity is Severity.ERROR for finding in self.findings)
+        strict = self.mapping is not None and self.mapping.on_error is OnError.REJECT_DOCUMENT
+        if not end.accepted or self.mapping is None or (strict and (grave or self.failed)):
+            status = "rejected"
+        else:
+            status = "accepted_with_errors" if grave or self.failed else "accepted"
+        yield DocumentClosed(
+            document=self.document,
+            status=status,
+            lines=self.lines or end.lines,
+            events=self.events,
+            parked=self.parked,
+            findings=tuple(self.findings),
+        )
+
+    def _release(self) -> Iterator[DocumentLines]:
+        chunk, self._held = self._held, None
+        if chunk is None or self.mapping is None:
+            return
+        theirs = self._findings_on(chunk)
+        lines, found = apply(chunk.table, self.mapping, self._given)
+        causes = _causes((*theirs, *found))
+        sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes)))
+        events, broken = normalise(sound, self.mapping, self._master, self._origin)
+        causes = _causes(broken) | causes
+        parked = lines.filter(pl.col(ORDINAL).is_in(list(causes))).with_columns(
+            pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String).alias(CAUSE)
+        )
+        self.lines += lines.height
+        self.events += events.height
+        self.parked += parked.height
+        self.failed = self.failed or parked.height > 0
+        yield DocumentLines(lines=lines, events=events, parked=parked, findings=(*theirs, *found, *broken))
+
+    def _findings_on(self, chunk: LineChunk) -> tuple[Finding, ...]:
+        """The reader's findings on lines of this chunk, taken out of the document's."""
+        ordinals = set(chunk.table.get_column(ORDINAL))
+        on_lines = tuple(finding for finding in self.findings if finding.line in ordinals)
+        if on_lines:
+            self.findings = [finding for finding in self.findings if finding.line not in ordinals]
+        return on_lines
+
+
+def _causes(findings: Iterable[Finding]) -> dict[int, str]:
+    """Of each line that an error holds back, the code of the first one."""
+    causes: dict[int, str] = {}
+    for finding in findings:
+        if finding.severity is Severity.ERROR and finding.line is not None:
+            causes.setdefault(finding.line, finding.code)
+    return causes
+
+
+def document_id(payload: str, ordinal: int) -> str:
+    """``doc-`` and 20 hex digits: the same for the same document of the same bytes."""
+    return "doc-" + hashlib.blake2b(f"{payload}:{ordinal}".encode(), digest_size=10).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,5 +392,119 @@ class Translation:
 
 
 def translate(data: bytes | Path, *, name: str = "", partner: str = "") -> Translation:
-    """Read ``data`` with the shipped mappings, without a ledger."""
-    raise NotImplementedError
+    """Read ``data`` with the shipped mappings, without a ledger and without master data.
+
+    Lenient: what cannot be looked up is a warning, and the value as sent stands in for ours.
+    """
+    from datetime import UTC, datetime
+
+    content = data.read_bytes() if isinstance(data, Path) else data
+    name = name or (data.name if isinstance(data, Path) else "")
+    metadata = {"received_at": instant_text(datetime.now(UTC).replace(microsecond=0), zone_of("UTC"))}
+    if partner:
+        metadata["partner"] = partner
+    context = standard_context(lenient=True)
+    payload = hashlib.sha256(content).hexdigest()
+    return gathered(
+        translate_stream(io.BytesIO(content), payload=payload, name=name, metadata=metadata, context=context)
+    )
+
+
+def gathered(translated: Iterable[Translated]) -> Translation:
+    """The whole stream as tables. Events of rejected documents are left out."""
+    documents: list[dict[str, object]] = []
+    findings: list[dict[str, object]] = []
+    lines: list[pl.DataFrame] = []
+    events: list[pl.DataFrame] = []
+    pending: list[pl.DataFrame] = []
+    current = ""
+    for item in translated:
+        match item:
+            case Finding():
+                findings.append({"document": ""} | _row(item))
+            case DocumentOpened(document=document):
+                current, pending = document.id, []
+            case DocumentLines():
+                lines.append(item.lines.insert_column(0, pl.lit(current).alias("document")))
+                pending.append(item.events.insert_column(0, pl.lit(current).alias("document")))
+                findings += [{"document": current} | _row(finding) for finding in item.findings]
+            case DocumentClosed():
+                findings += [{"document": current} | _row(finding) for finding in item.findings]
+                events += pending if item.status != "rejected" else []
+                documents.append(_document_row(item))
+    return Translation(
+        documents=pl.DataFrame(documents, schema=_DOCUMENT_COLUMNS),
+        lines=pl.concat(lines, how="diagonal")
+        if lines
+        else pl.DataFrame({"document": []}, schema={"document": pl.String}),
+        events=pl.concat([pl.DataFrame(schema={"document": pl.String, **empty_events().schema}), *events]),
+        findings=pl.DataFrame(findings, schema=_FINDING_COLUMNS),
+    )
+
+
+_DOCUMENT_COLUMNS = {
+    "id": pl.String,
+    "type": pl.String,
+    "partner": pl.String,
+    "control_number": pl.String,
+    "status": pl.String,
+    "lines": pl.Int64,
+    "events": pl.Int64,
+    "parked": pl.Int64,
+}
+_FINDING_COLUMNS = {
+    "document": pl.String,
+    "code": pl.String,
+    "severity": pl.String,
+    "stage": pl.String,
+    "message": pl.String,
+    "location": pl.String,
+    "value": pl.String,
+    "expected": pl.String,
+    "line": pl.Int64,
+    "offset": pl.Int64,
+    "length": pl.Int64,
+}
+
+
+def _document_row(closed: DocumentClosed) -> dict[str, object]:
+    document = closed.document
+    return {
+        "id": document.id,
+        "type": document.start.type,
+        "partner": document.partner,
+        "control_number": document.start.control_number,
+        "status": closed.status,
+        "lines": closed.lines,
+        "events": 0 if closed.status == "rejected" else closed.events,
+        "parked": closed.parked,
+    }
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return {name: getattr(finding, name) for name in _FINDING_COLUMNS if name != "document"} | {
+        "severity": finding.severity.value,
+        "stage": finding.stage.value,
+    }
+
+
+def compile_with(formats: Mapping[str, Format]) -> Compile:
+    """How a library has its paths checked: by the format that a document type names."""
+
+    def compile(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+        name = type.partition(".")[0]
+        if name not in formats:
+            raise ConfigError(unknown("format", name, formats))
+        return formats[name].compile(type, line, paths, options)
+
+    return compile
+
+
+def standard_context(*, lenient: bool = False) -> Context:
+    """The shipped mappings, formats and partner files, and no master data."""
+    from connectors.registry import formats
+    from crossdock.settings import Settings
+
+    settings = Settings.from_environment({})
+    library = Library.read(settings.mappings, settings.partners, compile=compile_with(formats()))
+    return Context(library=library, master=MasterData.empty(), formats=formats(), lenient=lenient)

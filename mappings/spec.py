@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.lines import LineKind
 
@@ -49,7 +49,7 @@ class FieldRule(Strict):
 
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
     (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``.
-    ``clock`` is a second path with the time of day for a date. ``function`` names a Python
+    ``clock`` is a second path with the time of day for a date; it goes with the first alternative. ``function`` names a Python
     function registered with ``mappings.functions``. ``required`` makes an empty result a finding.
     """
 
@@ -68,15 +68,17 @@ class FieldRule(Strict):
         """All alternatives, in order."""
         return () if self.path is None else (self.path,) if isinstance(self.path, str) else tuple(self.path)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, entry: object) -> object:
+        """In YAML a bare path, or a list of alternatives, is short for ``{path: ...}``."""
+        return {"path": entry} if isinstance(entry, str | list) else entry
+
     @model_validator(mode="after")
     def _has_an_origin(self) -> FieldRule:
         if self.path is None and self.const is None and self.default is None and self.function is None:
             raise ValueError("needs one of path, const, default or function")
         return self
-
-
-#: In YAML a bare string is short for ``{path: string}``.
-FieldEntry = str | FieldRule
 
 
 class Layout(Strict):
@@ -98,7 +100,7 @@ class Mapping(Strict):
     line: str = ""  #: the loop that makes one line, in the format's notation
     identity: list[str] = ["document_number", "purpose", "document_time"]  #: fields that tell one document from another
     key: list[str] = []  #: fields of the business key; empty: the line kind's own
-    fields: dict[str, FieldEntry]
+    fields: dict[str, FieldRule]
     layout: Layout = Layout()
 
 
@@ -107,7 +109,7 @@ class DocumentAgreement(Strict):
 
     extends: str | None = None  #: ``standard/x12_856``; by default the standard mapping of that document type
     on_error: OnError = OnError.PARK_LINES
-    fields: dict[str, FieldEntry] = {}
+    fields: dict[str, FieldRule] = {}
     key: list[str] = []
     sheet: str | None = None
     header: dict[str, list[str]] = {}
@@ -122,6 +124,11 @@ class Identities(Strict):
     x12: list[str] = []  #: ``qualifier:id`` of ISA05/06, as in ``ZZ:ACMEINC``
     edifact: list[str] = []
     email: list[str] = []  #: addresses; ``*@acme.example`` stands for a whole domain
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, given: object) -> object:
+        return [given] if isinstance(given, str) else given
 
 
 class Acknowledge(Strict):

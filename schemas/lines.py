@@ -122,3 +122,14 @@ KINDS: dict[LineKind, dict[str, Field]] = {
         ("stock_status", _T, "available, quality, blocked or in_transit"),
     ),
 }
+
+#: Which field says when the thing happened in business, the first that is filled: an event's ``time``,
+#: and the day on which master data must have been valid.
+BUSINESS_TIME: dict[LineKind, tuple[str, ...]] = {
+    LineKind.ORDER: ("document_time", "ordered_at"),
+    LineKind.ORDER_RESPONSE: ("document_time",),
+    LineKind.FORECAST: ("document_time",),
+    LineKind.SHIP_NOTICE: ("document_time", "shipped_at"),
+    LineKind.RECEIPT: ("received_at", "document_time"),
+    LineKind.STOCK: ("counted_at", "document_time"),
+}

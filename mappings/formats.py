@@ -1,0 +1,66 @@
+"""The names by which a mapping says how a number or a date is written.
+
+Numbers: ``point``, ``comma``, ``auto`` (decimal mark), ``implied2`` (X12 N2: two decimals implied).
+Times: ``CCYYMMDD`` (six digits too, with a clock), ``iso``, ``dmy``, ``mdy``, ``ymd``, ``written``
+(as people write, order told by the value itself). A field that names none takes what is usual in its
+document's format; see ``layout_formats``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from mappings.spec import Layout
+from mappings.values import ccyymmdd, decimal_text, implied_decimal_text, iso, written
+from mappings.yaml_files import unknown
+
+NumberFormat = Callable[[str], str]
+TimeFormat = Callable[[str, str, ZoneInfo], datetime]  #: text, clock, zone
+
+NUMBER_FORMATS: Mapping[str, NumberFormat] = {
+    "point": partial(decimal_text, mark="."),
+    "comma": partial(decimal_text, mark=","),
+    "auto": partial(decimal_text, mark="auto"),
+    **{f"implied{places}": partial(implied_decimal_text, places=places) for places in range(10)},
+}
+TIME_FORMATS: Mapping[str, TimeFormat] = {
+    "CCYYMMDD": ccyymmdd,
+    "iso": iso,
+    "written": written("auto"),
+    "dmy": written("dmy"),
+    "mdy": written("mdy"),
+    "ymd": written("ymd"),
+}
+_MARKS = {".": "point", ",": "comma", "auto": "auto"}
+
+
+def number_format(name: str) -> NumberFormat:
+    """Raises ValueError naming the formats there are."""
+    if name not in NUMBER_FORMATS:
+        raise ValueError(unknown("number format", name, NUMBER_FORMATS))
+    return NUMBER_FORMATS[name]
+
+
+def time_format(name: str) -> TimeFormat:
+    """Raises ValueError naming the formats there are."""
+    if name not in TIME_FORMATS:
+        raise ValueError(unknown("time format", name, TIME_FORMATS))
+    return TIME_FORMATS[name]
+
+
+def layout_formats(layout: Layout, document: str = "workbook.") -> tuple[str, str]:
+    """Names of the number and the time format that are usual in a document of this type.
+
+    EDI writes decimal points and CCYYMMDD, rows of a database ISO 8601; a workbook is written by
+    people, as its layout says.
+    """
+    match document.partition(".")[0]:
+        case "x12" | "edifact":
+            return "point", "CCYYMMDD"
+        case "workbook":
+            return _MARKS[layout.decimal], "written" if layout.dates == "auto" else layout.dates
+        case _:
+            return "point", "iso"

@@ -1,0 +1,65 @@
+"""Named functions for what a path, a code list and a format cannot say.
+
+A mapping names one (``function: first_word``); it gets the field's text and gives back other
+text, or None for nothing. It is called once per distinct value, so it must depend on nothing else.
+What a function cannot read it refuses with ``ValueError``, whose text says what was expected.
+
+Adding one: write it here under ``@mapping_function``; its docstring is what people read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+MappingFunction = Callable[[str], str | None]
+
+_registered: dict[str, MappingFunction] = {}
+
+#: All functions a mapping may name.
+FUNCTIONS: Mapping[str, MappingFunction] = MappingProxyType(_registered)
+
+
+def mapping_function(function: MappingFunction) -> MappingFunction:
+    """Let mappings name ``function``. It needs a docstring, and a name of its own."""
+    name = function.__name__
+    if name in _registered or not function.__doc__:
+        raise ValueError(f"mapping function {name} needs a docstring and a name that is not taken")
+    _registered[name] = function
+    return function
+
+
+@mapping_function
+def strip_leading_zeros(text: str) -> str | None:
+    """``0000000815`` becomes ``815``: numbers as SAP pads them. All zeroes become ``0``."""
+    return text.lstrip("0") or "0"
+
+
+@mapping_function
+def digits_only(text: str) -> str | None:
+    """``PO 4711/2`` becomes ``47112``: what is left when people decorate a number."""
+    return re.sub(r"[^0-9]", "", text) or None
+
+
+@mapping_function
+def first_word(text: str) -> str | None:
+    """``PUMP-7 Rev B`` becomes ``PUMP-7``: a number with words behind it."""
+    words = text.split(maxsplit=1)
+    return words[0] if words else None
+
+
+@mapping_function
+def sscc_digits(text: str) -> str | None:
+    """An SSCC as its 18 digits, without the application identifier ``(00)`` that scanners leave in front."""
+    digits = re.sub(r"[^0-9]", "", text)
+    digits = digits.removeprefix("00") if len(digits) == 20 else digits
+    if len(digits) != 18:
+        raise ValueError("an SSCC of 18 digits")
+    return digits
+
+
+@mapping_function
+def upper(text: str) -> str | None:
+    """``pump-7`` becomes ``PUMP-7``: for partners whose numbers come in any case."""
+    return text.upper()

@@ -1,0 +1,418 @@
+"""The library of mappings: standard documents, partners and code lists, read once and checked together.
+
+::
+
+    standard/x12_856.yaml  --+
+    codes/x12_purpose.yaml --+--> CompiledMapping, one for each partner and document type
+    partners/acme.yaml     --+
+
+Every fault of every file is found in one go and said as ``partners/acme.yaml:12: <key>: <what was
+given, what is allowed, the nearest known word>``. A partner whose file is faulty is left out, so
+that the others go on (``Library.read``); ``Library.load`` refuses the whole set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mappings.formats import number_format, time_format
+from mappings.functions import FUNCTIONS
+from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
+from mappings.spec import Mapping as MappingSpec
+from mappings.values import zone_of
+from mappings.yaml_files import Key, YamlFile, read_yaml, unknown, validated
+from schemas.documents import LinePlan
+from schemas.errors import ConfigError
+from schemas.lines import KINDS, FieldType, LineKind
+
+#: What a format's ``compile`` does: document type, line, paths and options become a plan, or a ConfigError.
+Compile = Callable[[str, str, Iterable[str], Mapping[str, object]], LinePlan]
+
+IDENTITY_FORMATS = ("x12", "edifact", "email")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledMapping:
+    """How one document type of one partner becomes canonical lines: the standard and what differs, merged.
+
+    ``version`` is the hash of that merged content, code lists included: it changes when, and only
+    when, the same bytes could come out differently.
+    """
+
+    name: str  #: ``standard/x12_856``, or ``partners/acme:x12.856``
+    version: str  #: 12 hex digits
+    document: str
+    kind: LineKind
+    rules: Mapping[str, FieldRule]
+    codes: Mapping[str, Mapping[str, str]]
+    layout: Layout
+    identity: tuple[str, ...]
+    key: tuple[str, ...]
+    on_error: OnError
+    zone: ZoneInfo
+    plan: LinePlan
+
+
+def plain_plan(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+    """A plan that no format has checked yet."""
+    return LinePlan(type=type, line=line, paths=tuple(paths), options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standard:
+    name: str
+    file: YamlFile
+    spec: MappingSpec
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that is known of documents and partners; immutable.
+
+    ``problems`` names every fault of the files; what is faulty is not in the library.
+    """
+
+    partners: Mapping[str, Partner]
+    standard: Mapping[str, CompiledMapping]  #: by document type
+    agreed: Mapping[tuple[str, str], CompiledMapping]  #: by partner and document type
+    problems: tuple[str, ...] = ()
+    _broken: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    @classmethod
+    def load(cls, mappings: Path, partners: Path, *, compile: Compile = plain_plan) -> Library:
+        """The library of these two folders; code lists lie in ``codes`` beside ``mappings``.
+
+        ``compile`` is how paths are checked and made fast; formats know, mappings do not.
+        Raises ConfigError with all problems.
+        """
+        library = cls.read(mappings, partners, compile=compile)
+        if library.problems:
+            count = len(library.problems)
+            raise ConfigError(f"{count} problem{'s' * (count > 1)} in mappings and partners", problems=library.problems)
+        return library
+
+    @classmethod
+    def read(cls, mappings: Path, partners: Path, *, compile: Compile = plain_plan) -> Library:
+        """Like ``load``, but a faulty file only keeps itself out; see ``problems``."""
+        return _Reading(compile).read(mappings, partners)
+
+    def partner_of(self, format: str, identity: str) -> Partner | None:
+        """The partner that appears as ``identity`` (``ZZ:ACMEINC``; an email address in any case).
+
+        A partner's exact identity comes before a pattern (``*@acme.example``), a longer pattern before a shorter.
+        """
+        known = self._identities.get(format, {})
+        wanted = _identity(format, identity)
+        if wanted in known:
+            return self.partners[known[wanted]]
+        patterns = (pattern for pattern in known if "*" in pattern and fnmatchcase(wanted, pattern))
+        best = max(patterns, key=len, default=None)
+        return self.partners[known[best]] if best is not None else None
+
+    def mapping_for(self, partner: Partner | None, document_type: str) -> CompiledMapping | None:
+        """The partner's own mapping of this document type, else the standard one.
+
+        None where there is neither, and where the partner's own is faulty: the standard one would
+        read its documents wrongly.
+        """
+        if partner is not None:
+            place = (partner.partner, document_type)
+            if place in self.agreed or place in self._broken:
+                return self.agreed.get(place)
+        return self.standard.get(document_type)
+
+    def candidates(self, partner: Partner | None, format: str) -> Sequence[CompiledMapping]:
+        """All mappings of documents of ``format`` that ``partner`` could mean, its own agreements first."""
+        types = sorted(type_ for type_ in self.document_types if type_.startswith(f"{format}."))
+        if partner is not None:
+            types.sort(key=lambda type_: type_ not in partner.documents)
+        found = (self.mapping_for(partner, type_) for type_ in types)
+        return [mapping for mapping in found if mapping is not None]
+
+    @cached_property
+    def document_types(self) -> frozenset[str]:
+        """Every document type that some mapping reads."""
+        return frozenset(self.standard) | {type_ for _, type_ in self.agreed}
+
+    @cached_property
+    def _identities(self) -> Mapping[str, Mapping[str, str]]:
+        return {
+            format: {
+                _identity(format, name): partner.partner
+                for partner in self.partners.values()
+                for name in getattr(partner.identities, format)
+            }
+            for format in IDENTITY_FORMATS
+        }
+
+
+def _identity(format: str, name: str) -> str:
+    return name.strip().casefold() if format == "email" else name.strip()
+
+
+class _Reading:
+    """One pass over the files. Gathers problems as it goes; thrown away afterwards."""
+
+    def __init__(self, compile: Compile) -> None:
+        self.compile = compile
+        self.problems: list[str] = []
+        self.codes: dict[str, Mapping[str, str]] = {}
+        self.standards: dict[str, _Standard] = {}  # by file name
+        self.by_document: dict[str, _Standard] = {}
+
+    def read(self, mappings: Path, partners: Path) -> Library:
+        for folder in (mappings, partners):
+            if not folder.is_dir():
+                self.problems.append(f"{folder}: no such folder; expected the YAML files of {folder.name}")
+        for path in sorted((mappings.parent / "codes").glob("*.yaml")):
+            self._read_codes(path)
+        for path in sorted(mappings.glob("*.yaml")):
+            self._read_standard(path)
+        standard = {
+            one.spec.document: compiled
+            for one in self.by_document.values()
+            if (compiled := self._compiled(one.name, one.file, (), one.spec, None, "UTC")) is not None
+        }
+        agreed: dict[tuple[str, str], CompiledMapping] = {}
+        broken: set[tuple[str, str]] = set()
+        known: dict[str, tuple[YamlFile, Partner]] = {}
+        for path in sorted(partners.glob("*.yaml")):
+            self._read_partner(path, known, agreed, broken)
+        self._claim_identities(known)
+        return Library(
+            partners={name: partner for name, (_, partner) in known.items()},
+            standard=standard,
+            agreed=agreed,
+            problems=tuple(self.problems),
+            _broken=frozenset(broken),
+        )
+
+    # -- code lists and standard mappings -----------------------------------------------------------
+
+    def _read_codes(self, path: Path) -> None:
+        file, problems = read_yaml(path)
+        content = file.content if isinstance(file.content, dict) else {}
+        problems += [
+            file.problem((code,), f"expected text, not {value!r}; put it in quotes")
+            for code, value in content.items()
+            if not isinstance(value, str)
+        ]
+        self.problems += problems
+        if not problems:
+            self.codes[path.stem] = content
+
+    def _read_standard(self, path: Path) -> None:
+        file, problems = read_yaml(path)
+        spec = None
+        if not problems:
+            spec, problems = validated(MappingSpec, file, file.content)
+        if spec is not None and (rival := self.by_document.get(spec.document)) is not None:
+            problems.append(file.problem(("document",), f"{spec.document} is mapped by {rival.file.name} already"))
+        self.problems += problems
+        if spec is not None:
+            one = _Standard(f"standard/{path.stem}", file, spec)
+            self.standards[one.name] = one
+            self.by_document.setdefault(spec.document, one)
+
+    # -- partners -----------------------------------------------------------------------------------
+
+    def _read_partner(
+        self,
+        path: Path,
+        known: dict[str, tuple[YamlFile, Partner]],
+        agreed: dict[tuple[str, str], CompiledMapping],
+        broken: set[tuple[str, str]],
+    ) -> None:
+        file, problems = read_yaml(path)
+        partner = None
+        if not problems:
+            partner, problems = validated(Partner, file, file.content)
+        if partner is not None:
+            if partner.partner in known:
+                rival = known[partner.partner][0]
+                problems.append(file.problem(("partner",), f"{partner.partner} is the partner of {rival.name} already"))
+            try:
+                zone_of(partner.timezone)
+            except ValueError as error:
+                problems.append(file.problem(("timezone",), f"expected {error}"))
+        self.problems += problems
+        if partner is None or problems:
+            return
+        known[partner.partner] = (file, partner)
+        for type_, agreement in partner.documents.items():
+            compiled = self._agreement(file, path.stem, partner, type_, agreement)
+            if compiled is None:
+                broken.add((partner.partner, type_))
+            else:
+                agreed[partner.partner, type_] = compiled
+
+    def _agreement(
+        self, file: YamlFile, stem: str, partner: Partner, type_: str, agreement: DocumentAgreement
+    ) -> CompiledMapping | None:
+        key: Key = ("documents", type_)
+        if agreement.extends is not None:
+            base = self.standards.get(agreement.extends)
+            if base is None:
+                self.problems.append(
+                    file.problem((*key, "extends"), unknown("mapping", agreement.extends, self.standards))
+                )
+                return None
+        else:
+            base = self.by_document.get(type_)
+            if base is None:
+                self.problems.append(file.problem(key, unknown("document type", type_, self.by_document)))
+                return None
+        merged = _merged(base.spec, type_, agreement)
+        return self._compiled(f"partners/{stem}:{type_}", file, key, merged, agreement, partner.timezone)
+
+    def _claim_identities(self, known: dict[str, tuple[YamlFile, Partner]]) -> None:
+        """Two partners may not answer to one name; the later file loses."""
+        for format in IDENTITY_FORMATS:
+            claimed: dict[str, str] = {}
+            for name, (file, partner) in list(known.items()):
+                for index, identity in enumerate(getattr(partner.identities, format)):
+                    rival = claimed.setdefault(_identity(format, identity), name)
+                    if rival != name and name in known:
+                        place: Key = ("identities", format, index)
+                        self.problems.append(file.problem(place, f"{identity!r} is an identity of {rival} already"))
+                        del known[name]
+
+    # -- compiling ----------------------------------------------------------------------------------
+
+    def _compiled(
+        self, name: str, file: YamlFile, key: Key, spec: MappingSpec, agreement: DocumentAgreement | None, timezone: str
+    ) -> CompiledMapping | None:
+        before = len(self.problems)
+        own = spec.fields if agreement is None else agreement.fields
+        rules = spec.fields
+        self._check_fields(file, key, spec.kind, {field: rules[field] for field in own if field in rules})
+        if agreement is not None:
+            self._check_known_fields(file, (*key, "header"), spec.kind, agreement.header)
+        self._check_known_fields(file, (*key, "key"), spec.kind, (agreement or spec).key)
+        if agreement is None:
+            self._check_known_fields(file, (*key, "identity"), spec.kind, spec.identity)
+        plan = self._planned(file, key, spec, rules) if len(self.problems) == before else None
+        if plan is None:
+            return None
+        codes = {rule.codes: self.codes.get(rule.codes, {}) for rule in rules.values() if rule.codes}
+        on_error = OnError.PARK_LINES if agreement is None else agreement.on_error
+        return CompiledMapping(
+            name=name,
+            version=_version(spec, rules, codes, timezone),
+            document=spec.document,
+            kind=spec.kind,
+            rules=rules,
+            codes=codes,
+            layout=spec.layout,
+            identity=tuple(spec.identity),
+            key=tuple(spec.key),
+            on_error=on_error,
+            zone=zone_of(timezone),
+            plan=plan,
+        )
+
+    def _planned(self, file: YamlFile, key: Key, spec: MappingSpec, rules: Mapping[str, FieldRule]) -> LinePlan | None:
+        try:
+            return self.compile(spec.document, spec.line, _paths(rules), _options(spec, rules))
+        except ConfigError as error:
+            for problem in error.problems or (error.message,):
+                place = next(
+                    (field for field, rule in rules.items() if any(p in problem for p in _paths({"": rule}))), None
+                )
+                at: Key = (*key, "fields", place) if place else key
+                self.problems.append(file.problem(at, problem))
+            return None
+
+    def _check_known_fields(self, file: YamlFile, key: Key, kind: LineKind, fields: Iterable[str]) -> None:
+        for index, name in enumerate(fields):
+            if name not in KINDS[kind]:
+                at = (*key, name) if (*key, name) in file.lines else (*key, index)
+                self.problems.append(file.problem(at, unknown(f"field of {kind.value} lines", name, KINDS[kind])))
+
+    def _check_fields(self, file: YamlFile, key: Key, kind: LineKind, rules: Mapping[str, FieldRule]) -> None:
+        self._check_known_fields(file, (*key, "fields"), kind, rules)
+        for name, rule in rules.items():
+            place: Key = (*key, "fields", name)
+            if rule.codes is not None and rule.codes not in self.codes:
+                self.problems.append(file.problem((*place, "codes"), unknown("list", rule.codes, self.codes)))
+            if rule.function is not None and rule.function not in FUNCTIONS:
+                self.problems.append(file.problem((*place, "function"), unknown("function", rule.function, FUNCTIONS)))
+            if rule.format is not None and name in KINDS[kind]:
+                self._check_format(file, (*place, "format"), KINDS[kind][name].type, rule.format)
+
+    def _check_format(self, file: YamlFile, key: Key, type_: FieldType, name: str) -> None:
+        try:
+            if type_ is FieldType.DECIMAL:
+                number_format(name)
+            elif type_ in (FieldType.DATE, FieldType.TIME):
+                time_format(name)
+            else:
+                raise ValueError("no format: only numbers, dates and times have one")
+        except ValueError as error:
+            self.problems.append(
+                file.problem(key, f"{error}" if str(error).startswith("unknown") else f"expected {error}")
+            )
+
+
+def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement) -> MappingSpec:
+    """The standard mapping with a partner's agreement laid over it.
+
+    A field of the agreement takes the place of the standard's; a header's names stand before the
+    standard's own, so that they win.
+    """
+    fields = dict(base.fields)
+    header = {
+        **base.layout.header,
+        **{name: [*own, *base.layout.header.get(name, [])] for name, own in agreement.header.items()},
+    }
+    for name, entry in agreement.fields.items():
+        fields[name] = entry
+    given = {
+        "sheet": agreement.sheet,
+        "decimal": agreement.decimal,
+        "dates": agreement.dates,
+        "encoding": agreement.encoding,
+    }
+    layout = base.layout.model_copy(update={"header": header} | {k: v for k, v in given.items() if v is not None})
+    for name, names in header.items():
+        rule = fields.get(name) or FieldRule(path=[])
+        paths = list(dict.fromkeys([*names, *rule.paths]))
+        fields[name] = rule.model_copy(update={"path": paths})
+    return base.model_copy(
+        update={"document": type_, "fields": fields, "layout": layout, "key": agreement.key or base.key}
+    )
+
+
+def _paths(rules: Mapping[str, FieldRule]) -> list[str]:
+    paths = [path for rule in rules.values() for path in (*rule.paths, *((rule.clock,) if rule.clock else ()))]
+    return list(dict.fromkeys(paths))
+
+
+def _options(spec: MappingSpec, rules: Mapping[str, FieldRule]) -> dict[str, object]:
+    """What a format may want to know beyond the paths: the layout, and which path serves which field.
+
+    ``fields`` (field -> paths), ``required`` (fields that must be found for the document to be this one).
+    """
+    layout = spec.layout.model_dump(exclude={"header"})
+    fields = {name: rule.paths for name, rule in rules.items() if rule.paths}
+    required = tuple(name for name, rule in rules.items() if rule.required and rule.paths)
+    return layout | {"fields": fields, "required": required}
+
+
+def _version(spec: MappingSpec, rules: Mapping[str, FieldRule], codes: Mapping[str, Any], timezone: str) -> str:
+    content = {
+        "spec": spec.model_dump(mode="json", exclude={"fields", "description"}),
+        "fields": {name: rule.model_dump(mode="json") for name, rule in rules.items()},
+        "codes": codes,
+        "timezone": timezone,
+    }
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:12]

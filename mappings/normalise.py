@@ -1,0 +1,341 @@
+"""From canonical lines to events: which stream, which business key, which id, and the JSON itself.
+
+Lines go in, a table with ``schemas.events.EVENT_COLUMNS`` comes out, and findings for the lines that
+would have broken the contract. Ids are pure functions of content, so that the same document gives
+the same events however often it is read and however it is cut into chunks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from mappings.library import CompiledMapping
+from mappings.master_data import MasterData
+from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
+from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
+from schemas.findings import Finding, Severity, Stage
+from schemas.lines import BUSINESS_TIME, LineKind
+
+STREAM_OF: Mapping[LineKind, Stream] = {
+    LineKind.ORDER: Stream.DEMAND,
+    LineKind.ORDER_RESPONSE: Stream.DEMAND,
+    LineKind.FORECAST: Stream.DEMAND,
+    LineKind.SHIP_NOTICE: Stream.SHIPMENT,
+    LineKind.RECEIPT: Stream.INVENTORY,
+    LineKind.STOCK: Stream.INVENTORY,
+}
+
+#: The business key of each kind of line: what makes two lines speak of the same thing. A mapping's ``key`` overrides.
+KEY_OF: Mapping[LineKind, tuple[str, ...]] = {
+    LineKind.ORDER: ("partner", "order", "line", "schedule"),
+    LineKind.ORDER_RESPONSE: ("partner", "order", "order_line", "schedule"),
+    LineKind.FORECAST: ("partner", "site", "item", "order", "commitment", "starts_at", "due_at"),
+    LineKind.SHIP_NOTICE: ("partner", "shipment", "order", "order_line", "item", "package", "lot"),
+    LineKind.RECEIPT: ("partner", "receipt", "line"),
+    LineKind.STOCK: ("partner", "site", "location", "item", "lot", "stock_status"),
+}
+
+#: purpose of the document -> kind of event; any other purpose is the first of them.
+_BY_PURPOSE: Mapping[LineKind, Mapping[str, str]] = {
+    LineKind.ORDER: {"original": "ordered", "change": "changed", "replace": "changed", "cancel": "cancelled"},
+    LineKind.SHIP_NOTICE: {"original": "notified", "cancel": "cancelled"},
+    LineKind.ORDER_RESPONSE: {"original": "confirmed"},
+    LineKind.RECEIPT: {"original": "received"},
+    LineKind.STOCK: {"original": "on_hand"},
+}
+
+_SEPARATOR = "\x1f"  # between parts that are hashed together
+
+
+@dataclass(slots=True)
+class Occurrences:
+    """How often each business key stood in the document so far: state of one document, chunk after chunk."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def number(self, subject: str) -> int:
+        count = self.seen[subject] = self.seen.get(subject, 0) + 1
+        return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What every event of a document says of where it came from.
+
+    ``received`` stands in for the business time where a document names none.
+    """
+
+    payload: str
+    document: str
+    received: str | None = None
+    lenient: bool = False
+    occurrences: Occurrences = field(default_factory=Occurrences)
+
+
+def normalise(
+    lines: pl.DataFrame, mapping: CompiledMapping, master: MasterData, origin: Origin
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """The events of canonical ``lines``, in order, and findings for those of which none can be made.
+
+    Every event satisfies the stream's data model: a line that would not is an error finding instead.
+    """
+    stream = STREAM_OF[mapping.kind]
+    findings: list[Finding] = []
+    table = _with_time(_with_kind(lines, mapping.kind), mapping.kind, origin)
+    table = _with_base(table, mapping.kind, master, origin, findings)
+    table = _within_contract(table, stream, findings)
+    if table.is_empty():
+        return empty_events(), findings
+    table = table.with_columns(subject=_subject(mapping))
+    table = table.with_columns(subject=_occurring(table, origin.occurrences))
+    body = table.select(_body(stream, table)).to_series()
+    return _identified(table, body, stream, mapping, origin), findings
+
+
+_EVENT_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVENT_COLUMNS}
+
+
+# -- what the line says ------------------------------------------------------------------------------
+
+
+def _with_kind(lines: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
+    if kind is LineKind.FORECAST:
+        event = pl.when(pl.col("commitment") == "firm").then(pl.lit("called_off")).otherwise(pl.lit("forecast"))
+        return lines.with_columns(kind=event)
+    by_purpose = _BY_PURPOSE[kind]
+    usual = next(iter(by_purpose.values()))
+    event = pl.col("purpose").replace_strict(
+        list(by_purpose), list(by_purpose.values()), default=usual, return_dtype=pl.String
+    )
+    lines = lines.with_columns(kind=event.fill_null(usual))
+    if kind is LineKind.ORDER:
+        return lines.with_columns(order_line=pl.coalesce("order_line", "line"))
+    if kind is LineKind.ORDER_RESPONSE:
+        return lines.with_columns(status=pl.coalesce("status", "answer"))
+    return lines
+
+
+def _with_time(lines: pl.DataFrame, kind: LineKind, origin: Origin) -> pl.DataFrame:
+    return lines.with_columns(time=pl.coalesce(*BUSINESS_TIME[kind], pl.lit(origin.received, dtype=pl.String)))
+
+
+def _with_base(
+    lines: pl.DataFrame, kind: LineKind, master: MasterData, origin: Origin, findings: list[Finding]
+) -> pl.DataFrame:
+    """``base_quantity`` and ``base_unit``: the quantity in the item's own unit, exactly."""
+    quantity, unit = master.convert(lines["item"], lines["quantity"], lines["unit"], lines["time"])
+    lost = lines["quantity"].is_not_null() & lines["unit"].is_not_null() & quantity.is_null()
+    for row in lost.arg_true():
+        here = lines.row(row, named=True)
+        findings.append(
+            _finding(
+                "unit.inconvertible",
+                here,
+                f"no conversion from {here['unit']} to {unit[row]}, the unit of item {here['item']}",
+                stage=Stage.REFERENCE,
+                severity=Severity.WARNING if origin.lenient else Severity.ERROR,
+                value=here["unit"],
+                expected=f"a unit that can be converted to {unit[row]}, or a row of the master table units for this item",
+            )
+        )
+    lines = lines.with_columns(base_quantity=quantity, base_unit=unit)
+    if not origin.lenient:
+        return lines.filter(~lost)
+    as_sent = {
+        base: pl.when(lost).then(sent).otherwise(base)
+        for base, sent in (("base_quantity", "quantity"), ("base_unit", "unit"))
+    }
+    return lines.with_columns(**as_sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One text field of a data model: its JSON name, whether it must be there, and its pattern."""
+
+    name: str
+    required: bool
+    pattern: str | None
+
+
+@cache
+def _columns(model: Any) -> tuple[_Column, ...]:
+    """The text fields of a data model; lineage, references and other structures left out."""
+    columns = []
+    for one in msgspec.inspect.type_info(model).fields:  # type: ignore[attr-defined]
+        types = one.type.types if isinstance(one.type, msgspec.inspect.UnionType) else (one.type,)
+        text = next((t for t in types if isinstance(t, msgspec.inspect.StrType | msgspec.inspect.EnumType)), None)
+        inner = next((t.type for t in types if isinstance(t, msgspec.inspect.Metadata)), text)
+        if isinstance(inner, msgspec.inspect.StrType | msgspec.inspect.EnumType):
+            columns.append(_Column(one.encode_name, one.required, getattr(inner, "pattern", None)))
+    return tuple(columns)
+
+
+def _within_contract(lines: pl.DataFrame, stream: Stream, findings: list[Finding]) -> pl.DataFrame:
+    """Only the lines that make a valid event; for the others, what is missing or misshapen."""
+    said = (column for column in _columns(DATA_OF[stream]) if column.name in lines.columns)
+    checks = {column.name: column for column in (*said, _Column("time", True, None))}
+    faults = lines.select(
+        **{
+            name: (pl.col(name).is_null() if column.required else pl.lit(False))
+            | (~pl.col(name).str.contains(column.pattern) if column.pattern else pl.lit(False)).fill_null(False)
+            for name, column in checks.items()
+        }
+    )
+    broken = faults.select(pl.any_horizontal(pl.all())).to_series()
+    for row in broken.arg_true():
+        here = lines.row(row, named=True)
+        for name in (name for name in checks if faults[name][row]):
+            findings.append(_fault(name, checks[name], here))
+    return lines.filter(~broken)
+
+
+def _fault(name: str, column: _Column, here: Mapping[str, Any]) -> Finding:
+    if here[name] is None:
+        return _finding(f"{name}.missing", here, f"{name} is missing", expected="every event has one")
+    expected = f"text of the form {column.pattern}"
+    return _finding(
+        "value.misshapen", here, f"{name} {here[name]!r} has the wrong form", value=here[name], expected=expected
+    )
+
+
+def _finding(
+    code: str,
+    here: Mapping[str, Any],
+    message: str,
+    *,
+    stage: Stage = Stage.STRUCTURE,
+    severity: Severity = Severity.ERROR,
+    value: str | None = None,
+    expected: str | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        stage=stage,
+        message=message,
+        location=here[LOCATION] or "",
+        value=value,
+        expected=expected,
+        line=here[ORDINAL],
+        offset=here[OFFSET],
+        length=here[LENGTH],
+    )
+
+
+# -- who it is ---------------------------------------------------------------------------------------
+
+
+def _subject(mapping: CompiledMapping) -> pl.Expr:
+    """``order/ACME/4500017/10``: the kind of line, then its key; parts are escaped, empty ones at the end left out."""
+    fields = mapping.key or KEY_OF[mapping.kind]
+    parts = [pl.col(name).str.replace_all("%", "%25").str.replace_all("/", "%2F").fill_null("") for name in fields]
+    return pl.concat_str(pl.lit(mapping.kind.value), *parts, separator="/").str.strip_chars_end("/")
+
+
+def _occurring(lines: pl.DataFrame, occurrences: Occurrences) -> pl.Series:
+    """``#2`` behind a key that stands in its document a second time, so that no line hides another.
+
+    Lines with a version stamp come from a table with a key of its own: there the same key twice is the same line.
+    """
+    number = occurrences.number
+    subjects = [
+        subject if stamp is not None or (count := number(subject)) == 1 else f"{subject}#{count}"
+        for subject, stamp in lines.select("subject", "version_stamp").iter_rows()
+    ]
+    return pl.Series("subject", subjects, dtype=pl.String)
+
+
+def _identified(
+    lines: pl.DataFrame, body: pl.Series, stream: Stream, mapping: CompiledMapping, origin: Origin
+) -> pl.DataFrame:
+    """The event table: ``body`` is each line's JSON without its lineage, left open at the end."""
+    identity = pl.concat_str(
+        *(pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")), separator=_SEPARATOR
+    )
+    keys, ids, fingerprints = [], [], []
+    prefix = f"{stream.value}{_SEPARATOR}".encode()
+    for subject, said, document in zip(lines["subject"], body, lines.select(identity).to_series(), strict=True):
+        key = hashlib.blake2b(prefix + subject.encode(), digest_size=10).hexdigest()
+        content = hashlib.blake2b(said.encode(), digest_size=8)
+        fingerprints.append(content.hexdigest())
+        content.update(f"{_SEPARATOR}{document}".encode())
+        keys.append(key)
+        ids.append(key + content.hexdigest()[:12])
+    named = lines.with_columns(
+        id=pl.Series(ids, dtype=pl.String),
+        key=pl.Series(keys, dtype=pl.String),
+        fingerprint=pl.Series(fingerprints, dtype=pl.String),
+        stream=pl.lit(stream.value),
+        _body=body,
+    )
+    data = pl.concat_str("_body", _lineage(lines, mapping, origin), pl.lit("}"))
+    return named.select(*(_EVENT_OF.get(name, pl.col(name)) for name in EVENT_COLUMNS[:-1]), data.alias("data"))
+
+
+_EVENT_OF = {"line": pl.col(ORDINAL).alias("line")}
+
+
+# -- the JSON ----------------------------------------------------------------------------------------
+
+
+def _body(stream: Stream, lines: pl.DataFrame) -> pl.Expr:
+    """The data model's JSON text but for its lineage: ``{"partner":"ACME",...,"references":{...},``."""
+    columns = [column.name for column in _columns(DATA_OF[stream]) if column.name in lines.columns]
+    said = [_member(name, name, lines) for name in columns]
+    by = [
+        (column.name, "document_number" if column.name == "document" else column.name)
+        for column in _columns(References)
+    ]
+    references = [_member(name, source, lines) for name, source in by if source in lines.columns]
+    return pl.concat_str(
+        pl.lit("{"),
+        pl.concat_str(*said, separator=",", ignore_nulls=True),
+        pl.lit(',"references":{'),
+        pl.concat_str(*references, separator=",", ignore_nulls=True),
+        pl.lit("},"),
+    )
+
+
+def _lineage(lines: pl.DataFrame, mapping: CompiledMapping, origin: Origin) -> pl.Expr:
+    fixed = msgspec.json.encode(
+        {
+            "payload": origin.payload,
+            "document": origin.document,
+            "mapping": mapping.name,
+            "mapping_version": mapping.version,
+        }
+    ).decode()[:-1]
+    numbers = [
+        pl.lit(f',"{name}":') + pl.col(column).cast(pl.String)
+        for name, column in (("offset", OFFSET), ("length", LENGTH))
+    ]
+    location = _member("location", LOCATION, lines).fill_null('"location":""')
+    return pl.concat_str(pl.lit(f'"lineage":{fixed},'), location, *numbers, pl.lit("}"), ignore_nulls=True)
+
+
+def _member(name: str, column: str, lines: pl.DataFrame) -> pl.Expr:
+    """``"name":"text"``, null where the column is null."""
+    return pl.concat_str(pl.lit(f'"{name}":"'), _escaped(lines.get_column(column)), pl.lit('"'))
+
+
+_NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
+
+
+def _escaped(text: pl.Series) -> pl.Expr:
+    """``text`` as it stands between the quotes of JSON."""
+    odd = text.filter(text.str.contains(_NEEDS_ESCAPE)).unique().drop_nulls().to_list()
+    if not odd:
+        return pl.lit(text)
+    return pl.lit(text.replace(odd, [msgspec.json.encode(value).decode()[1:-1] for value in odd]))
+
+
+def empty_events() -> pl.DataFrame:
+    """An event table without rows."""
+    return pl.DataFrame(schema=_EVENT_SCHEMA)

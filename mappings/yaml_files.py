@@ -1,0 +1,135 @@
+"""YAML read with its line numbers, and faults in it said with place, value and the nearest known word."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Key = tuple[str | int, ...]  #: the way to a value: keys of mappings, indexes of sequences
+Model = TypeVar("Model", bound=BaseModel)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """One file's content as plain Python values, and the line on which each key stands."""
+
+    name: str  #: folder and file name, as problems show it: ``partners/acme.yaml``
+    content: Any
+    lines: Mapping[Key, int] = field(default_factory=dict)
+
+    def problem(self, key: Key, sentence: str) -> str:
+        """``partners/acme.yaml:12: documents.x12.856.fields.uom.codes: <sentence>``."""
+        line = next((self.lines[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.lines), 1)
+        place = ".".join(str(part) for part in key)
+        return f"{self.name}:{line}: {place}: {sentence}" if place else f"{self.name}:{line}: {sentence}"
+
+
+def read_yaml(path: Path) -> tuple[YamlFile, list[str]]:
+    """Read ``path``; faults of syntax, encoding and doubled keys come back as problems, never as exceptions."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        node = yaml.compose(path.read_text("utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        return YamlFile(name, None), [f"{name}:1: cannot be read: {error}; expected YAML in UTF-8"]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return YamlFile(name, None), [
+            f"{name}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}"
+        ]
+    except yaml.YAMLError as error:
+        return YamlFile(name, None), [f"{name}:1: not YAML: {error}"]
+    if node is None:
+        return YamlFile(name, None), [f"{name}:1: the file is empty; expected a mapping of keys to values"]
+    lines: dict[Key, int] = {}
+    problems: list[str] = []
+    loader = _Loader("")
+    content = _plain(node, (), lines, problems, loader)
+    file = YamlFile(name, content, lines)
+    if not isinstance(content, dict):
+        problems.append(file.problem((), "expected a mapping of keys to values"))
+    return file, [problem.replace("\0", name) for problem in problems]
+
+
+def _plain(node: yaml.Node, key: Key, lines: dict[Key, int], problems: list[str], loader: Any) -> Any:
+    lines.setdefault(key, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        content: dict[Any, Any] = {}
+        for name_node, value_node in node.value:
+            name = name_node.value if isinstance(name_node, yaml.ScalarNode) else str(name_node.value)
+            if name in content:
+                problems.append(
+                    f"\0:{name_node.start_mark.line + 1}: {'.'.join(map(str, (*key, name)))}: stands here a second time"
+                )
+            lines[(*key, name)] = name_node.start_mark.line + 1
+            content[name] = _plain(value_node, (*key, name), lines, problems, loader)
+        return content
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*key, index), lines, problems, loader) for index, child in enumerate(node.value)]
+    try:
+        return loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError) as error:
+        problems.append(
+            f"\0:{node.start_mark.line + 1}: {'.'.join(map(str, key))}: {node.value!r} cannot be read: {error}"
+        )
+        return None
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> str:
+    """``unknown list 'uoms'; did you mean 'uom'? known: currency, uom``."""
+    choices = sorted(set(known))
+    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6)
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
+    return f"unknown {what} '{given}'{hint} known: {', '.join(choices) or 'none'}"
+
+
+def validated(model: type[Model], file: YamlFile, content: Any) -> tuple[Model | None, list[str]]:
+    """``content`` as ``model``, or every fault of it as a problem."""
+    try:
+        return model.model_validate(content), []
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        return None, list(dict.fromkeys(file.problem(_key(fault), _sentence(model, fault)) for fault in faults))
+
+
+def _key(fault: ErrorDetails) -> Key:
+    return fault["loc"]
+
+
+def _sentence(model: type[BaseModel], fault: ErrorDetails) -> str:
+    kind, given, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        return unknown("key", str(fault["loc"][-1]), _keys_at(model, fault["loc"][:-1]))
+    if kind == "missing":
+        return "is missing"
+    if kind in ("enum", "literal_error"):
+        known = re.findall(r"'([^']*)'|(\d+)", str(context.get("expected", "")))
+        return unknown("word", str(given), ("".join(pair) for pair in known))
+    if kind == "value_error":
+        return str(context.get("error", fault["msg"]))
+    return f"{fault['msg'].removeprefix('Input ')}, not {given!r}"
+
+
+def _keys_at(model: type[BaseModel], loc: Key) -> list[str]:
+    """The keys a mapping at ``loc`` may hold: follows the model's annotations down."""
+    here: Any = model
+    for part in loc:
+        fields = getattr(here, "model_fields", None)
+        if fields is not None:
+            here = _innermost(fields[part].annotation) if part in fields else None
+    return list(getattr(here, "model_fields", ()))
+
+
+def _innermost(annotation: Any) -> Any:
+    """The model within ``dict[str, M]``, ``M | None``, ``str | M``; else the annotation itself."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((inner for argument in get_args(annotation) if (inner := _innermost(argument)) is not None), None)
