@@ -1,0 +1,110 @@
+"""What a master table can only be told by looking beside the row: other rows, other tables.
+
+``with_checks`` puts each such judgement into a column of its own that is null where all is well and
+holds the offending value where it is not. A suite then merely says
+``expect_column_values_to_be_null``, and its report shows the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import available_timezones
+
+import polars as pl
+
+from mappings.units import shipped_units
+from schemas.master import MASTER_TABLES
+
+#: What one row of a table is about; ``valid_from`` completes it to a unique key.
+KEYS: dict[str, tuple[str, ...]] = {
+    "partners": ("partner",),
+    "sites": ("site",),
+    "items": ("item",),
+    "units": ("item", "from_unit", "to_unit"),
+    "cross_references": ("partner", "kind", "theirs"),
+}
+
+#: table -> the tables its rows point to
+POINTS_TO: dict[str, tuple[str, ...]] = {"units": ("items",), "cross_references": ("partners", "sites", "items")}
+
+ROW = "row"  #: number of the row in its load, from 1
+
+_OURS = {"partner": "partners", "site": "sites", "item": "items"}  # kind of cross-reference -> table of our ids
+_SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
+_REC20 = r"^[A-Z0-9]{2,3}$"
+
+
+def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """``rows`` of ``table`` (text, empty for nothing) with ``row`` before and the check columns behind.
+
+    ``tables`` are what the rows may point to: those of the same load, else those in force.
+
+    - every table: ``overlaps``, the start of validity where an earlier row of the same key still holds
+    - partners, sites: ``wrong_gln``, thirteen digits of which the last does not check (GS1 General
+      Specifications 7.9); sites: ``unknown_timezone``, not in the IANA database
+    - items: ``unlisted_unit``, a base unit the shipped code list does not know
+    - units: ``unknown_item``; ``unlisted_unit``; ``to_itself``, a unit with a factor to itself
+    - cross_references: ``unknown_partner``; ``unknown_ours``, an id its table does not hold
+    """
+    checks: dict[str, pl.Expr] = {"overlaps": _overlaps(KEYS[table])}
+    match table:
+        case "partners":
+            checks["wrong_gln"] = _wrong_gln(pl.col("gln"))
+        case "sites":
+            checks["wrong_gln"] = _wrong_gln(pl.col("gln"))
+            checks["unknown_timezone"] = _outside(pl.col("timezone"), pl.Series(sorted(available_timezones())))
+        case "items":
+            checks["unlisted_unit"] = _unlisted(pl.col("base_unit"))
+        case "units":
+            checks["unknown_item"] = _outside(pl.col("item"), _ids("items", tables))
+            checks["unlisted_unit"] = pl.coalesce(_unlisted(pl.col("from_unit")), _unlisted(pl.col("to_unit")))
+            checks["to_itself"] = _where(pl.col("from_unit") == pl.col("to_unit"), pl.col("from_unit"))
+        case "cross_references":
+            checks["unknown_partner"] = _outside(pl.col("partner"), _ids("partners", tables))
+            checks["unknown_ours"] = _unknown_ours(tables)
+    return rows.with_columns(**checks).with_row_index(ROW, offset=1)
+
+
+def _ids(table: str, tables: Mapping[str, pl.DataFrame]) -> pl.Series:
+    return tables[table].get_column(MASTER_TABLES[table][0]).unique()
+
+
+def _where(condition: pl.Expr, value: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(value)
+
+
+def _outside(column: pl.Expr, known: pl.Series) -> pl.Expr:
+    """The values of ``column`` that are filled and not among ``known``."""
+    return _where((column != "") & ~column.is_in(known.implode()), column)
+
+
+def _unlisted(column: pl.Expr) -> pl.Expr:
+    return _where((column != "") & ~column.str.to_uppercase().is_in(pl.Series(list(shipped_units())).implode()), column)
+
+
+def _unknown_ours(tables: Mapping[str, pl.DataFrame]) -> pl.Expr:
+    kind, ours = pl.col("kind"), pl.col("ours")
+    unknown = [_where(kind == name, _outside(ours, _ids(table, tables))) for name, table in _OURS.items()]
+    no_unit = _where((kind == "unit") & (ours != "") & ~ours.str.contains(_REC20), ours)
+    return pl.coalesce(*unknown, no_unit)
+
+
+def _overlaps(key: tuple[str, ...]) -> pl.Expr:
+    """``valid_from`` of a row that begins before, or on the day, an earlier one of the same key ends."""
+    begins, ends = _day("valid_from", _SINCE_EVER), _day("valid_to", _FOR_EVER)
+    latest_end_before = ends.cum_max().shift(1).over(key, order_by=begins)
+    shown = pl.when(pl.col("valid_from") == "").then(pl.lit("since ever")).otherwise("valid_from")
+    return _where(latest_end_before >= begins, shown)
+
+
+def _day(column: str, when_empty: int) -> pl.Expr:
+    day = pl.col(column).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
+    return pl.when(pl.col(column) == "").then(when_empty).otherwise(day)
+
+
+def _wrong_gln(column: pl.Expr) -> pl.Expr:
+    """Thirteen digits whose weighted sum (1, 3, 1, 3 ...) is no multiple of ten."""
+    weighted = [
+        column.str.slice(place, 1).cast(pl.Int32, strict=False) * (3 if place % 2 else 1) for place in range(13)
+    ]
+    return _where(column.str.contains(r"^[0-9]{13}$") & (pl.sum_horizontal(weighted) % 10 != 0), column)
