@@ -7,6 +7,7 @@ envelope, an empty file) comes as an object of its own, of type ``interchange`` 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,13 +75,22 @@ def check_file(path: Path, context: Context, *, partner: str = "", sample: int =
     the partner whose mapping is to be used, whoever the file says sent it. Nothing that the file
     holds raises, and neither does a file that cannot be opened.
     """
+    from connectors.formats import mail
+
     try:
         with path.open("rb") as stream:
+            check = _check_mail if mail.recognises(_head(stream), path.name) else _check_stream
             modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
             metadata = {"received_at": modified.isoformat()} | ({"partner": partner} if partner else {})
-            yield from _check_stream(stream, str(path), context, metadata, sample)
+            yield from check(stream, str(path), context, metadata, sample)
     except OSError as error:
         yield Checked(file=str(path), type="file", findings=(_not_opened(error),))
+
+
+def _head(stream: BinaryIO) -> bytes:
+    head = stream.read(4096)
+    stream.seek(0)
+    return head
 
 
 def gather(translated: Iterable[Translated], file: str, *, sample: int = 0) -> Iterator[Checked]:
@@ -105,16 +115,27 @@ def gather(translated: Iterable[Translated], file: str, *, sample: int = 0) -> I
 
 
 def exit_code(checked: Sequence[Checked]) -> int:
-    """0 clean, 1 findings of severity error, 2 a file of which nothing at all could be read."""
-    files: dict[str, list[Checked]] = {}
-    for one in checked:
-        files.setdefault(one.file, []).append(one)
-    return max(map(_exit_code_of_file, files.values()), default=0)
+    """Of one file: 0 clean, 1 findings of severity error, 2 when nothing at all could be read."""
+    if not any(worst(one.findings) is Severity.ERROR for one in checked):
+        return 0
+    return 1 if any(one.is_document for one in checked) else 2
 
 
-def _exit_code_of_file(checked: Sequence[Checked]) -> int:
-    failed = any(worst(one.findings) is Severity.ERROR for one in checked)
-    return 0 if not failed else 1 if any(one.is_document for one in checked) else 2
+def _check_mail(
+    stream: BinaryIO, name: str, context: Context, metadata: Mapping[str, str], sample: int
+) -> Iterator[Checked]:
+    """Each attachment as a file of its own, sent by the mail's sender; then what is wrong with the mail itself."""
+    from connectors.formats.mail import unpack
+
+    loose: list[Finding] = []
+    for part in unpack(stream):
+        if isinstance(part, Finding):
+            loose.append(part)
+        else:
+            within = f"{name}: {part.name or part.key}"
+            yield from _check_stream(io.BytesIO(part.data), within, context, part.metadata | metadata, sample)
+    if loose:
+        yield Checked(file=name, type="file", findings=tuple(loose))
 
 
 def _check_stream(

@@ -57,17 +57,19 @@ def spot_of(archive: Archive, sha256: str, offset: int, length: int) -> Spot:
     return Spot(offset=offset, length=length, before=before, spot=spot, after=after, terminator=terminator)
 
 
-def raw_view(spot: Spot) -> Text:
+def raw_view(spot: Spot) -> RenderableType:
     """The bytes with offsets in the margin, a segment or line each, the spot highlighted and marked ``>``."""
-    width = len(str(spot.offset + spot.length + len(spot.after)))
-    shown = Text()
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
     for offset, piece, inside in _pieces(spot):
-        shown.append(f"{'>' if inside else ' '} {offset:>{width}}  ", style="bold yellow" if inside else DIM)
-        shown.append(f"{visible(piece, spot.terminator)}\n", style="bold yellow" if inside else DIM)
+        style = "bold yellow" if inside else DIM
+        cells = (">" if inside else "", str(offset), visible(piece, spot.terminator))
+        grid.add_row(*(Text(cell, style=style) for cell in cells))
     if spot.length > LONGEST:
-        shown.append(f"  {spot.length - LONGEST:,} bytes more belong to it\n", style=DIM)
-    shown.rstrip()
-    return shown
+        grid.add_row("", "", Text(f"{spot.length - LONGEST:,} bytes more belong to it", style=DIM))
+    return grid
 
 
 def visible(piece: bytes, terminator: bytes) -> str:
