@@ -87,11 +87,9 @@ class Item:
 NORTH = Site(site="RAVENSMOOR", code="1000", name="Ravensmoor", country="GB", timezone="Europe/London", gln=gln(1000))
 SOUTH = Site(site="GULLHAVEN", code="2000", name="Gullhaven", country="US", timezone="America/New_York", gln=gln(2000))
 PLANTS = (NORTH, SOUTH)
-SOUTH_PARTNER = (
-    "RAVENSMOOR-GULLHAVEN"  #: plant 2 as a sender: its legacy ERP sends copies of what it orders and receives
-)
-SOUTH_NUMBER = "900002"  #: the same in the ERP's list of affiliated companies
-SOUTH_ISA = "RVMGULLHAVEN"
+OURSELVES = "RAVENSMOOR"  #: our own company as a partner
+OUR_NUMBER = "900001"  #: and in the ERP's list of business partners
+SOUTH_ISA = "RVMGULLHAVEN"  #: plant 2's legacy ERP, which sends copies of what it orders and receives
 HUB_ISA = "RVMCROSSDOCK"  #: who everybody sends to
 
 ANVILGATE = Supplier(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,7 @@ def _write_files(
                 marks, segments = _write_interchange(stream, dialect, envelope, groups, segments)
                 for segment, mark in marks:
                     yield _planted(path, segment, mark)
+        _stamp(path, envelope.made_at)
         if not dialect.padded:
             yield _unpadded(path, sender)
         yield _made(path, held)
@@ -147,6 +149,11 @@ def _made(path: Path, sets: Sequence[TransactionSet], *, published: bool = True)
         lines=lines,
         events={_STREAMS[code]: lines - held_back},
     )
+
+
+def _stamp(path: Path, moment: datetime) -> None:
+    """The file has lain there since ``moment``: files are taken in that order, and none counts as half-written."""
+    os.utime(path, (moment.timestamp(),) * 2)
 
 
 def _name(path: Path) -> str:
@@ -189,6 +196,7 @@ def _write_truncated(path: Path, one: TransactionSet) -> Iterator[Made | Planted
     _write_interchange(whole, COMMON, envelope, [[one]], 0)
     kept = whole.getvalue()[: len(whole.getvalue()) * 6 // 10].rstrip(b"~\n")
     path.write_bytes(kept)
+    _stamp(path, made_at)
     yield Planted(
         name="interchange that breaks off",
         channel=CHANNEL,
@@ -212,6 +220,7 @@ def _write_truncated(path: Path, one: TransactionSet) -> Iterator[Made | Planted
 def _copy(path: Path, again: Path) -> Iterator[Made | Planted]:
     """The same file once more under another name: nothing new."""
     again.write_bytes(path.read_bytes())
+    _stamp(again, datetime(2026, 3, 30, 8, 0, tzinfo=UTC))
     yield Planted(
         name="file sent twice",
         channel=CHANNEL,
@@ -233,6 +242,7 @@ def _write_stranger(path: Path, company: Company, volume: Volume) -> Iterator[Ma
     )
     with path.open("wb") as stream:
         _write_interchange(stream, COMMON, envelope, [[one]], 0)
+    _stamp(path, envelope.made_at)
     yield Planted(
         name="interchange from an unknown sender",
         channel=CHANNEL,
@@ -249,6 +259,7 @@ def _write_stranger(path: Path, company: Company, volume: Volume) -> Iterator[Ma
 
 def _write_empty(path: Path) -> Iterator[Planted]:
     path.write_bytes(b"")
+    _stamp(path, datetime(2026, 1, 15, 7, 0, tzinfo=UTC))
     yield Planted(
         name="empty file",
         channel=CHANNEL,

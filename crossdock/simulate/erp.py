@@ -12,11 +12,11 @@ from pathlib import Path
 
 from crossdock.simulate.company import (
     COMPANY,
+    COPPERLINE,
     NORTH,
+    OUR_NUMBER,
+    OURSELVES,
     PLANTS,
-    SOUTH,
-    SOUTH_NUMBER,
-    SOUTH_PARTNER,
     SUPPLIERS,
     Company,
     Supplier,
@@ -70,8 +70,9 @@ def _write_master(connection: sqlite3.Connection, company: Company) -> None:
     insert("plant", ((p.code, "10", f"{COMPANY}, {p.name}", p.site, p.country, p.timezone, p.gln) for p in PLANTS))
     insert("storage_location", ((p.code, f"A{bay:02d}") for p in PLANTS for bay in range(1, 41)))
     insert("business_partner", (_vendor(supplier) for supplier in SUPPLIERS))
-    affiliate = (SOUTH_NUMBER, "affiliate", SOUTH_PARTNER, f"{COMPANY}, {SOUTH.name}", SOUTH.country)
-    insert("business_partner", iter([(*affiliate, "000009002", gln(9002), _SINCE)]))
+    ourselves = (OUR_NUMBER, "own company", OURSELVES, COMPANY, NORTH.country, "000009001", gln(9001), _SINCE)
+    insert("business_partner", iter([ourselves]))
+    insert("plant_alias", ((p.code, COPPERLINE.number, f"{p.name} works") for p in PLANTS))
     insert(
         "business_partner_site",
         ((number, y.site, y.code, y.name, y.country, y.timezone, y.gln) for number, y in yards),

@@ -7,11 +7,14 @@ CREATE TABLE plant (
 CREATE TABLE storage_location (
     plant TEXT NOT NULL REFERENCES plant, location TEXT NOT NULL, PRIMARY KEY (plant, location)) WITHOUT ROWID;
 CREATE TABLE business_partner (
-    number TEXT PRIMARY KEY, role TEXT NOT NULL CHECK (role IN ('vendor', 'affiliate')), search_term TEXT NOT NULL,
+    number TEXT PRIMARY KEY, role TEXT NOT NULL CHECK (role IN ('vendor', 'own company')), search_term TEXT NOT NULL,
     name TEXT NOT NULL, country TEXT NOT NULL, duns TEXT NOT NULL, gln TEXT NOT NULL, created_on TEXT NOT NULL);
 CREATE TABLE business_partner_site (
     number TEXT NOT NULL REFERENCES business_partner, site TEXT PRIMARY KEY, their_name TEXT NOT NULL, name TEXT NOT NULL,
     country TEXT NOT NULL, time_zone TEXT NOT NULL, gln TEXT NOT NULL);
+CREATE TABLE plant_alias (
+    plant TEXT NOT NULL REFERENCES plant, number TEXT NOT NULL REFERENCES business_partner, alias TEXT NOT NULL,
+    PRIMARY KEY (number, alias)) WITHOUT ROWID;
 CREATE TABLE unit_of_measure (unit TEXT PRIMARY KEY, iso_code TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE business_partner_unit (
     number TEXT NOT NULL REFERENCES business_partner, their_unit TEXT NOT NULL,
@@ -86,6 +89,8 @@ UNION ALL SELECT '', 'site', plant, short_name, '', '' FROM plant
 UNION ALL SELECT '', 'site', gln, short_name, '', '' FROM plant
 UNION ALL SELECT p.search_term, 'site', s.their_name, s.site, '', ''
 FROM business_partner_site AS s JOIN business_partner AS p ON p.number = s.number
+UNION ALL SELECT p.search_term, 'site', a.alias, t.short_name, '', ''
+FROM plant_alias AS a JOIN plant AS t ON t.plant = a.plant JOIN business_partner AS p ON p.number = a.number
 UNION ALL SELECT '', 'unit', unit, iso_code, '', '' FROM unit_of_measure
 UNION ALL SELECT p.search_term, 'unit', b.their_unit, u.iso_code, '', ''
 FROM business_partner_unit AS b JOIN business_partner AS p ON p.number = b.number JOIN unit_of_measure AS u ON u.unit = b.unit;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -50,7 +51,7 @@ GERMAN_STOCK_HEADER = (
     "Stand",
 )
 ENGLISH_STOCK_HEADER = ("Bearing", "Description", "Depot", "Bin", "Lot", "On the shelf", "Each/ctn", "State", "As at")
-GERMAN_STATUS = {"available": "frei", "quality": "in Prüfung", "blocked": "gesperrt"}
+GERMAN_STATUS = {"available": "frei", "quality": "In Prüfung", "blocked": "gesperrt"}
 _UNKNOWN_PART, _BAD_QUANTITY = "CLM0999Z", "approx. 40"
 
 
@@ -159,7 +160,7 @@ def _spoil(rows: list[list[Value]], *, file: str, name: str) -> list[Planted]:
             file=_path(file),
             place=f"{name}, Despatch!F9",
             value=_BAD_QUANTITY,
-            finding="decimal.malformed",
+            finding="value.unreadable",
             effect=Effect.LINE_PARKED,
             story="nobody should guess how many",
         ),
@@ -277,3 +278,4 @@ def _write_mail(
     mail.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     mail.set_boundary(f"=={path.name.removesuffix('.eml')}==")
     path.write_bytes(mail.as_bytes())
+    os.utime(path, (sent_at.timestamp(),) * 2)

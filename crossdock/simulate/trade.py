@@ -244,8 +244,8 @@ def _stock_line(chance: random.Random, item: Item, site: Site, location: str, co
         site=site,
         location=location,
         item=item,
-        lot=f"L26{chance.randrange(366):03d}{chance.randrange(1000):03d}",
-        quantity=_quantity(chance, item.base_unit),
+        lot=f"L26{chance.randint(1, 89):03d}{chance.randrange(1000):03d}",
+        quantity=_quantity(chance, item.base_unit) * chance.randint(1, 9),
         status=chance.choices(("available", "quality", "blocked"), (90, 7, 3))[0],
         counted_at=counted_at,
     )
