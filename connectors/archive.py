@@ -55,14 +55,14 @@ class Archive:
     """
 
     def __init__(self, root: Path, *, opener: Callable[[Path], BinaryIO] = create) -> None:
-        self._root = Path(root)
+        self.root = Path(root)
         self._opener = opener
 
     def path(self, sha256: str) -> Path:
         """Where that content lies, or would. Raises ValueError for what is no SHA-256 in lower-case hex."""
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"not a SHA-256 in lower-case hex: {sha256!r}")
-        return self._root / sha256[:2] / sha256[2:4] / sha256
+        return self.root / sha256[:2] / sha256[2:4] / sha256
 
     def write(self, chunks: Iterable[bytes]) -> Stored:
         """Keep the bytes durably and say what they are called.
@@ -71,14 +71,14 @@ class Archive:
         bytes take its place. Raises PermanentError when the disk is full or refuses, TransientError
         for what may pass; errors of ``chunks`` go through. Nothing is left behind in either case.
         """
-        temporary = self._root / "incoming" / f"{uuid.uuid4().hex}.part"
+        temporary = self.root / "incoming" / f"{uuid.uuid4().hex}.part"
         try:
-            with _disk_errors(self._root):
+            with _disk_errors(self.root):
                 _make_folders(temporary.parent)
                 file = self._opener(temporary)
             with file:
                 stored = self._spill(chunks, file)
-            with _disk_errors(self._root):
+            with _disk_errors(self.root):
                 self._put_in_place(temporary, stored.sha256)
         finally:
             temporary.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class Archive:
 
         Raises PermanentError when it is missing or damaged.
         """
-        with _disk_errors(self._root):
+        with _disk_errors(self.root):
             file = self._stream(sha256)
             try:
                 intact = _digest(file) == sha256
@@ -109,7 +109,7 @@ class Archive:
     def verify(self, sha256: str) -> bool:
         """Whether the content is there and intact."""
         path = self.path(sha256)
-        with _disk_errors(self._root):
+        with _disk_errors(self.root):
             try:
                 file = path.open("rb")
             except FileNotFoundError:
@@ -121,7 +121,7 @@ class Archive:
         """``length`` bytes from ``offset``, fewer at the end of the content; not checked against the SHA-256."""
         if offset < 0 or length < 0:
             raise ValueError(f"no such range: {length} bytes from {offset}")
-        with _disk_errors(self._root), self._stream(sha256) as file:
+        with _disk_errors(self.root), self._stream(sha256) as file:
             file.seek(offset)
             return file.read(length)
 
@@ -142,9 +142,9 @@ class Archive:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-            with _disk_errors(self._root):
+            with _disk_errors(self.root):
                 _write_all(file, chunk)
-        with _disk_errors(self._root):
+        with _disk_errors(self.root):
             file.flush()
             os.fsync(file.fileno())
         return Stored(sha256=digest.hexdigest(), size=size)

@@ -1,0 +1,354 @@
+"""Storing a translated payload: each document whole, with all that came of it, or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger import feed, payloads
+from crossdock.ledger.database import Database
+from crossdock.ledger.draft import Draft
+from crossdock.ledger.records import StoreSummary
+from crossdock.ledger.tables import documents, findings, parked_lines
+from crossdock.ledger.tables import payloads as payload_table
+from crossdock.ledger.text import storable, to_json
+from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
+from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
+from schemas.findings import Finding, Severity, Stage
+
+#: Small documents are committed together until they hold this many rows, or are this many.
+ROWS_TOGETHER = 16_384
+DOCUMENTS_TOGETHER = 1_000
+#: Findings and parked lines written in one statement.
+_BATCH = 5_000
+_CAUSE = "_cause"
+
+
+def store(database: Database, payload: int, translated: Iterable[Translated]) -> StoreSummary:
+    """See ``Ledger.store``."""
+    tally = Tally()
+    loose: list[Finding] = []
+    for group in _groups(translated, _committed(database, payload), loose):
+        try:
+            _commit(database, payload, group, tally)
+        finally:
+            for draft in group:
+                draft.discard()
+    _finish(database, payload, loose, tally)
+    return tally.summary()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been committed so far."""
+
+    documents: int = 0
+    rejected: int = 0
+    lines: int = 0
+    events: int = 0
+    unchanged: int = 0
+    parked: int = 0
+    findings: int = 0
+
+    def summary(self) -> StoreSummary:
+        return StoreSummary(**{name: getattr(self, name) for name in StoreSummary.__dataclass_fields__})
+
+    def add(self, entry: Entry) -> None:
+        row = entry.counts()
+        self.documents += 1
+        self.rejected += entry.draft.status == "rejected"
+        self.lines += row["lines"]
+        self.events += entry.streams.total()
+        self.unchanged += row["unchanged"]
+        self.parked += row["parked"]
+        self.findings += entry.severities.total()
+
+
+@dataclass(slots=True)
+class Entry:
+    """A draft on its way into the tables, with what is counted while it goes."""
+
+    id: int
+    draft: Draft
+    streams: Counter[str] = field(default_factory=Counter)
+    severities: Counter[str] = field(default_factory=Counter)
+    unchanged: int = 0
+    parked: int = 0
+    first: int | None = None
+    last: int | None = None
+
+    def counts(self) -> dict[str, Any]:
+        """The columns of ``documents`` that are known only once its events are written."""
+        closed = self.draft.closed
+        return {
+            "lines": closed.lines if closed else 0,
+            "unchanged": self.unchanged,
+            "parked": self.parked,
+            "infos": self.severities["info"],
+            "warnings": self.severities["warning"],
+            "errors": self.severities["error"],
+            "demand": self.streams["demand"],
+            "shipment": self.streams["shipment"],
+            "inventory": self.streams["inventory"],
+            "first_position": self.first,
+            "last_position": self.last,
+        }
+
+
+# -- gathering --------------------------------------------------------------------------------------
+
+
+def _committed(database: Database, payload: int) -> frozenset[str]:
+    """The documents of the payload that an earlier run had committed."""
+    with database.read() as connection:
+        return frozenset(connection.scalars(sa.select(documents.c.document).where(documents.c.payload_id == payload)))
+
+
+def _groups(translated: Iterable[Translated], done: frozenset[str], loose: list[Finding]) -> Iterator[list[Draft]]:
+    """Complete documents in order, as many as one transaction takes. Findings of the payload go to ``loose``."""
+    group: list[Draft] = []
+    draft: Draft | None = None
+    for item in translated:
+        match item:
+            case DocumentOpened(document=document):
+                draft = None if document.id in done else Draft(document, datetime.now(UTC))
+            case DocumentLines() if draft is not None:
+                draft.add(item)
+            case DocumentClosed() if draft is not None:
+                draft.close(item)
+                group.append(draft)
+                draft = None
+            case Finding():
+                loose.append(item)
+        if sum(one.rows for one in group) >= ROWS_TOGETHER or len(group) >= DOCUMENTS_TOGETHER:
+            yield group
+            group = []
+    if draft is not None:
+        raise ValueError(f"translation ended inside document {draft.document.id}")
+    if group:
+        yield group
+
+
+# -- committing -------------------------------------------------------------------------------------
+
+
+def _commit(database: Database, payload: int, group: Sequence[Draft], tally: Tally) -> None:
+    """One transaction: the documents, their events, findings and parked lines, and the feed's head."""
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        position, document = feed.lock(connection)
+        wanted = _not_yet_there(connection, payload, group)
+        entries = [Entry(id, draft) for id, draft in enumerate(wanted, document + 1)]
+        if not entries:
+            return
+        connection.execute(documents.insert(), [_row(payload, entry, now) for entry in entries])
+        stale = _write_events(connection, entries, position)
+        for entry in entries:
+            _write_parked(connection, entry, now)
+            _write_findings(connection, payload, entry, stale.get(entry.id, ()), now)
+        connection.execute(
+            documents.update().where(documents.c.id == sa.bindparam("document_id")),
+            [{"document_id": entry.id, **entry.counts()} for entry in entries],
+        )
+        feed.advance(connection, max((e.last for e in entries if e.last), default=position), entries[-1].id)
+    for entry in entries:
+        tally.add(entry)
+
+
+def _not_yet_there(connection: Connection, payload: int, group: Sequence[Draft]) -> list[Draft]:
+    """Without those that another process has committed since this one looked."""
+    there = set(
+        connection.scalars(
+            sa.select(documents.c.document).where(
+                documents.c.payload_id == payload, documents.c.document.in_([draft.document.id for draft in group])
+            )
+        )
+    )
+    return [draft for draft in group if draft.document.id not in there]
+
+
+def _row(payload: int, entry: Entry, now: datetime) -> dict[str, Any]:
+    document = entry.draft.document
+    start = document.start
+    return {
+        "id": entry.id,
+        "payload_id": payload,
+        "document": document.id,
+        "ordinal": start.ordinal,
+        "type": storable(start.type),
+        "version": storable(start.version),
+        "sender": storable(start.sender),
+        "receiver": storable(start.receiver),
+        "control_number": storable(start.control_number),
+        "interchange": storable(start.interchange),
+        "functional_group": storable(start.group),
+        "test": start.test,
+        "location": storable(start.location),
+        "byte_offset": start.offset,
+        "attributes": to_json(start.attributes),
+        "partner": storable(document.partner),
+        "mapping": document.mapping,
+        "mapping_version": document.mapping_version,
+        "status": entry.draft.status,
+        "read_at": entry.draft.read_at,
+        "stored_at": now,
+    }
+
+
+def _write_events(connection: Connection, entries: Sequence[Entry], position: int) -> dict[int, list[Finding]]:
+    """Append the entries' events to the feed and count them; the findings about stale ones, by document."""
+    by_id = {entry.id: entry for entry in entries}
+    stale: dict[int, list[Finding]] = {}
+    for written in feed.write(connection, _tables(entries), position):
+        fresh = written.fresh.group_by("document_id", "stream").agg(
+            pl.len().alias("count"), pl.col("position").min().alias("first"), pl.col("position").max().alias("last")
+        )
+        for id, stream, count, first, last in fresh.rows():
+            entry = by_id[id]
+            entry.streams[stream] += count
+            entry.first = min(first, entry.first or first)
+            entry.last = max(last, entry.last or last)
+        for id, count in Counter(written.unchanged.to_list()).items():
+            by_id[id].unchanged += count
+        for row in written.stale.iter_rows(named=True):
+            stale.setdefault(row["document_id"], []).append(_stale(row))
+    return stale
+
+
+def _tables(entries: Sequence[Entry]) -> Iterator[pl.DataFrame]:
+    """The entries' events in order, small tables joined so that the database is asked less often."""
+    gathered: list[pl.DataFrame] = []
+    for entry in entries:
+        for table in entry.draft.events():
+            gathered.append(table.with_columns(pl.lit(entry.id, dtype=pl.Int64).alias("document_id")))
+            if sum(one.height for one in gathered) >= feed.SLICE:
+                yield pl.concat(gathered)
+                gathered = []
+    if gathered:
+        yield pl.concat(gathered)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    location: str = ""
+    offset: int | None = None
+    length: int | None = None
+
+
+class _Located(msgspec.Struct, frozen=True):
+    lineage: _Place = _Place()
+
+
+_LOCATED = msgspec.json.Decoder(_Located)
+
+
+def _stale(row: dict[str, Any]) -> Finding:
+    place = _LOCATED.decode(row["data"]).lineage
+    return Finding(
+        code="event.stale",
+        severity=Severity.WARNING,
+        stage=Stage.BUSINESS,
+        message=f"repeats what was said of {row['subject']} before; something newer is known, which stands",
+        location=place.location,
+        value=row["subject"],
+        expected="a document newer than the one that said the latest",
+        line=row["line"],
+        offset=place.offset,
+        length=place.length,
+    )
+
+
+def _write_parked(connection: Connection, entry: Entry, now: datetime) -> None:
+    for table in entry.draft.parked():
+        for piece in table.iter_slices(_BATCH):
+            rows = [_parked_row(entry.id, line, now) for line in piece.iter_rows(named=True)]
+            connection.execute(parked_lines.insert(), rows)
+            entry.parked += len(rows)
+
+
+def _parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        "document_id": document,
+        "line": line[ORDINAL],
+        "cause": line[_CAUSE],
+        "location": storable(line.get(LOCATION) or ""),
+        "byte_offset": line.get(OFFSET),
+        "byte_length": line.get(LENGTH),
+        "fields": to_json({name: text for name, text in line.items() if isinstance(text, str) and name[:1] != "_"}),
+        "status": "waiting",
+        "parked_at": now,
+        "status_at": now,
+    }
+
+
+def _write_findings(
+    connection: Connection, payload: int, entry: Entry, stale: Iterable[Finding], now: datetime
+) -> None:
+    for some in chain(entry.draft.findings(), (stale,)):
+        entry.severities += _insert_findings(connection, payload, entry.id, some, now)
+
+
+def _insert_findings(
+    connection: Connection, payload: int, document: int | None, some: Iterable[Finding], now: datetime
+) -> Counter[str]:
+    """Write them; how many there were of each severity."""
+    rows = [_finding_row(payload, document, finding, now) for finding in some]
+    for start in range(0, len(rows), _BATCH):
+        connection.execute(findings.insert(), rows[start : start + _BATCH])
+    return Counter(row["severity"] for row in rows)
+
+
+def _finding_row(payload: int, document: int | None, finding: Finding, now: datetime) -> dict[str, Any]:
+    return {
+        "payload_id": payload,
+        "document_id": document,
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "stage": finding.stage.value,
+        "message": storable(finding.message),
+        "location": storable(finding.location),
+        "value": storable(finding.value),
+        "expected": storable(finding.expected),
+        "standard": to_json(finding.standard),
+        "line": finding.line,
+        "byte_offset": finding.offset,
+        "byte_length": finding.length,
+        "found_at": now,
+    }
+
+
+# -- the payload's end ------------------------------------------------------------------------------
+
+
+def _finish(database: Database, payload: int, loose: Sequence[Finding], tally: Tally) -> None:
+    """The payload is done; it is quarantined when it held no document and an error says why."""
+    with database.write() as connection:
+        if not _still_waits(connection, payload):
+            return
+        there = connection.scalar(sa.select(sa.func.count()).where(documents.c.payload_id == payload))
+        failed = not there and any(finding.severity is Severity.ERROR for finding in loose)
+        counts = _insert_findings(connection, payload, None, loose, datetime.now(UTC))
+        payloads.set_status(connection, payload, payloads.QUARANTINED if failed else payloads.TRANSLATED, counts)
+    tally.findings += counts.total()
+
+
+def quarantine(database: Database, payload: int, some: Sequence[Finding]) -> None:
+    """See ``Ledger.quarantine``."""
+    with database.write() as connection:
+        if _still_waits(connection, payload):
+            counts = _insert_findings(connection, payload, None, some, datetime.now(UTC))
+            payloads.set_status(connection, payload, payloads.QUARANTINED, counts)
+
+
+def _still_waits(connection: Connection, payload: int) -> bool:
+    """Whether nobody else has finished it; the payload's row is held until the transaction ends."""
+    status = connection.scalar(sa.select(payload_table.c.status).where(payload_table.c.id == payload).with_for_update())
+    return status == payloads.RECEIVED

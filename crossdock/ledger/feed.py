@@ -1,0 +1,238 @@
+"""The feed: events in commit order, revisions of their keys, and the cursors of those who read it.
+
+The row in ``feed`` is the head. Whoever writes locks it first (SQLite's one writer does so by
+beginning) and holds it until the commit, so that positions are gapless, in commit order, and no
+two writers ever judge the same key at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger.records import StoredEvent
+from crossdock.ledger.tables import documents, events, feed, iso, payloads
+
+#: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.
+SLICE = 8192
+_DOCUMENT = "document_id"
+_COLUMNS = tuple(column.name for column in events.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The newest event of a key."""
+
+    sequence: int
+    fingerprint: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a table of incoming events.
+
+    ``fresh``: those now in the feed (columns of ``events``). ``unchanged``: the ``document_id`` of
+    each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event.
+    """
+
+    fresh: pl.DataFrame
+    unchanged: pl.Series
+    stale: pl.DataFrame
+
+
+def lock(connection: Connection) -> tuple[int, int]:
+    """The feed's newest position and the highest document id, which stay so until this transaction ends."""
+    row = connection.execute(sa.select(feed.c.position, feed.c.document).with_for_update()).one()
+    return row.position, row.document
+
+
+def advance(connection: Connection, position: int, document: int) -> None:
+    """Move the head, at the end of the transaction that locked it."""
+    connection.execute(feed.update().values(position=position, document=document))
+
+
+def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: int) -> Iterator[Written]:
+    """Append what is new in ``incoming`` (EVENT_COLUMNS and ``document_id``) after ``position``."""
+    for table in incoming:
+        for piece in table.iter_slices(SLICE):
+            written = _revise(connection, piece, position)
+            if written.fresh.height:
+                _insert(connection, written.fresh)
+                position += written.fresh.height
+            yield written
+
+
+def page(connection: Connection, *, after: int, limit: int, stream: str | None = None) -> list[StoredEvent]:
+    """Events with a position beyond ``after``, in order."""
+    query = _STORED.where(events.c.position > after).order_by(events.c.position).limit(limit)
+    if stream is not None:
+        query = query.where(events.c.stream == stream)
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def one(connection: Connection, id: str) -> StoredEvent | None:
+    """The event of that id."""
+    row = connection.execute(_STORED.where(events.c.id == id)).one_or_none()
+    return None if row is None else _stored(row)
+
+
+_STORED = (
+    sa.select(
+        events.c.position,
+        events.c.id,
+        events.c.stream,
+        events.c.kind,
+        events.c.subject,
+        events.c.sequence,
+        events.c.time,
+        events.c.partner,
+        events.c.item,
+        events.c.site,
+        events.c.data,
+        documents.c.stored_at,
+        documents.c.document,
+        payloads.c.channel,
+    )
+    .join_from(events, documents)
+    .join(payloads)
+)
+
+
+def _stored(row: Any) -> StoredEvent:
+    return StoredEvent(
+        position=row.position,
+        id=row.id,
+        stream=row.stream,
+        kind=row.kind,
+        subject=row.subject,
+        sequence=row.sequence,
+        time=row.time,
+        recorded_at=iso(row.stored_at),
+        partner=row.partner,
+        item=row.item,
+        site=row.site,
+        document=row.document,
+        channel=row.channel,
+        data=row.data,
+    )
+
+
+# -- revisions --------------------------------------------------------------------------------------
+
+
+def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Written:
+    """Judge each event of ``table`` in order: new with its sequence and position, or unchanged.
+
+    A key that is new and comes once is judged by whole columns; the others one by one.
+    """
+    latest = _latest(connection, table["key"].to_list())
+    contested = table["key"].is_duplicated()
+    if latest:
+        contested |= table["key"].is_in(list(latest))
+    verdicts = pl.Series("sequence", [1], dtype=pl.Int64).new_from_index(0, table.height)
+    stale: list[int] = []
+    if contested.any():
+        rows = table.with_row_index("row").filter(contested).select("row", "key", "fingerprint", "id").rows()
+        judged, stale = _judge(rows, latest, _known(connection, rows, latest))
+        verdicts = verdicts.scatter(judged.keys(), list(judged.values()))
+    judged_table = table.with_columns(verdicts)
+    fresh = judged_table.filter(pl.col("sequence").is_not_null())
+    return Written(
+        fresh=fresh.with_columns(pl.int_range(position + 1, position + 1 + pl.len()).alias("position")).select(
+            _COLUMNS
+        ),
+        unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
+        stale=table[stale],
+    )
+
+
+_Row = tuple[int, str, str, str]  # row, key, fingerprint, id
+
+
+def _judge(
+    rows: Sequence[_Row], latest: Mapping[str, Revision], known: set[str]
+) -> tuple[dict[int, int | None], list[int]]:
+    """The sequence of each row (None: unchanged), and the rows that repeat a superseded event."""
+    heads = dict(latest)
+    known = set(known)
+    judged: dict[int, int | None] = {}
+    stale: list[int] = []
+    for row, key, fingerprint, id in rows:
+        head = heads.get(key)
+        if head is not None and (head.fingerprint == fingerprint or head.id == id):
+            judged[row] = None
+        elif id in known:
+            judged[row] = None
+            stale.append(row)
+        else:
+            judged[row] = head.sequence + 1 if head else 1
+            heads[key] = Revision(judged[row] or 1, fingerprint, id)
+            known.add(id)
+    return judged, stale
+
+
+def _known(connection: Connection, rows: Sequence[_Row], latest: Mapping[str, Revision]) -> set[str]:
+    """Which of the rows' ids the feed has, asked only where the newest revision says something else."""
+    asked = [id for _, key, fingerprint, id in rows if (head := latest.get(key)) and head.fingerprint != fingerprint]
+    if not asked:
+        return set()
+    found = connection.exec_driver_sql(_KNOWN[connection.dialect.name], (_array(connection, asked),))
+    return {id for (id,) in found}
+
+
+def _latest(connection: Connection, keys: list[str]) -> dict[str, Revision]:
+    """The newest revision of those keys that have any."""
+    found = connection.exec_driver_sql(_LATEST[connection.dialect.name], (_array(connection, keys),))
+    return {key: Revision(sequence, fingerprint, id) for key, sequence, fingerprint, id in found}
+
+
+def _array(connection: Connection, texts: list[str]) -> object:
+    """One parameter that carries them all: an array for PostgreSQL, JSON for SQLite."""
+    return texts if connection.dialect.name == "postgresql" else msgspec.json.encode(texts).decode()
+
+
+_LATEST = {
+    "sqlite": """
+        SELECT e.key, e.sequence, e.fingerprint, e.id FROM json_each(?) AS asked
+        CROSS JOIN events AS e ON e.key = asked.value
+        WHERE e.sequence = (SELECT max(sequence) FROM events WHERE key = asked.value)""",
+    "postgresql": """
+        SELECT newest.key, newest.sequence, newest.fingerprint, newest.id FROM unnest(%s::text[]) AS asked (key)
+        CROSS JOIN LATERAL (
+            SELECT e.key, e.sequence, e.fingerprint, e.id FROM events AS e
+            WHERE e.key = asked.key ORDER BY e.sequence DESC LIMIT 1) AS newest""",
+}
+_KNOWN = {
+    "sqlite": "SELECT e.id FROM json_each(?) AS asked CROSS JOIN events AS e ON e.id = asked.value",
+    "postgresql": "SELECT e.id FROM unnest(%s::text[]) AS asked (id) JOIN events AS e ON e.id = asked.id",
+}
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _insert(connection: Connection, table: pl.DataFrame) -> None:
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table)
+    else:
+        columns = [column.to_list() for column in table.iter_columns()]
+        connection.exec_driver_sql(_INSERT, list(zip(*columns, strict=True)))
+
+
+def _copy(connection: Connection, table: pl.DataFrame) -> None:
+    """COPY takes the table as CSV; every text is quoted, so that an empty one is not read as NULL."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(table.write_csv(include_header=False, quote_style="non_numeric").encode())
+
+
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_COPY = f"COPY events ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"

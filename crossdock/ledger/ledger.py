@@ -1,0 +1,214 @@
+"""The one door to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from connectors.base import State
+from crossdock.ledger import documents, feed, looking, master, payloads, relay
+from crossdock.ledger.database import PATIENCE, Database
+from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
+from crossdock.ledger.state import LedgerState
+from crossdock.translation import Translated
+from schemas.findings import Finding
+
+
+class Ledger:
+    """What happened to everything. Every method is one transaction unless it says otherwise.
+
+    Raises TransientError when the database is locked or away, PermanentError when it refuses or
+    its disk is full.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = True, patience: float = PATIENCE) -> Ledger:
+        """Connect to ``sqlite:///file`` or ``postgresql://...``; with ``migrate`` bring the schema up to date first.
+
+        ``patience`` is how many seconds to wait for locks. Raises ConfigError for other URLs,
+        PermanentError for a schema that is newer than this program or, without ``migrate``, older.
+        """
+        database = Database(url, patience=patience)
+        try:
+            if migrate:
+                database.migrate()
+            else:
+                database.require_current()
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        """Let go of all connections. Idempotent."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # -- payloads ---------------------------------------------------------------------------------
+
+    def record_payload(
+        self,
+        *,
+        sha256: str,
+        size: int,
+        channel: str,
+        key: str,
+        name: str,
+        received_at: datetime,
+        metadata: Mapping[str, str],
+        parent: int | None = None,
+        status: str = payloads.RECEIVED,
+    ) -> PayloadRecord:
+        """Note a payload that the archive already holds. (channel, key, sha256) is noted once.
+
+        ``status`` is ``unpacked`` for a container whose parts are payloads of their own.
+        """
+        with self._database.write() as connection:
+            return payloads.record(
+                connection,
+                sha256=sha256,
+                size=size,
+                channel=channel,
+                key=key,
+                name=name,
+                received_at=received_at,
+                metadata=metadata,
+                parent=parent,
+                status=status,
+            )
+
+    def waiting(self, channel: str | None = None, limit: int = 10_000) -> list[int]:
+        """Ids of payloads that are received but not translated to the end, oldest first."""
+        with self._database.read() as connection:
+            return payloads.waiting(connection, channel, limit)
+
+    def payload(self, id: int) -> PayloadRecord:
+        """Raises PermanentError when there is none of that id."""
+        with self._database.read() as connection:
+            return payloads.one(connection, id)
+
+    def payloads(
+        self, *, status: str | None = None, channel: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """Payloads, newest first, with all the ledger knows of each."""
+        with self._database.read() as connection:
+            return looking.listing(connection, status=status, channel=channel, limit=limit)
+
+    def store(self, payload: int, translated: Iterable[Translated]) -> StoreSummary:
+        """Write what translation yields and mark the payload done.
+
+        Events (with their feed positions and sequences), findings, parked lines and the document's
+        status are committed together; documents that an earlier, killed run had committed are
+        passed over and not counted. A crash at any point leaves either the whole document or
+        nothing of it. Small documents share a transaction; errors of ``translated`` go through and
+        leave the payload waiting. A payload without a document but with an error is quarantined.
+        """
+        return documents.store(self._database, payload, translated)
+
+    def quarantine(self, payload: int, findings: Sequence[Finding]) -> None:
+        """It could not be read (to the end): keep the findings, list it, do not try again."""
+        documents.quarantine(self._database, payload, findings)
+
+    def requeue(self, ids: Sequence[int]) -> int:
+        """Let quarantined payloads wait for translation again; how many did."""
+        with self._database.write() as connection:
+            return payloads.requeue(connection, ids)
+
+    # -- the feed ---------------------------------------------------------------------------------
+
+    def events(self, *, after: int = 0, limit: int = 1000, stream: str | None = None) -> list[StoredEvent]:
+        """Events with position > after, in order."""
+        with self._database.read() as connection:
+            return feed.page(connection, after=after, limit=limit, stream=stream)
+
+    def deliver(self, sink: str, hand_over: Callable[[Sequence[StoredEvent]], None], *, batch: int = 1000) -> int:
+        """Move one sink's cursor to the feed's end; returns the events delivered.
+
+        Batches go in order, and the cursor moves after each ``hand_over`` returns; what it raises
+        goes through and leaves the cursor before that batch. One runner per sink at a time:
+        another one finds nothing to do and returns 0.
+        """
+        return relay.deliver(self._database, sink, hand_over, batch=batch)
+
+    def sinks(self) -> list[dict[str, Any]]:
+        """Each sink that was ever delivered to: its position, how far behind the feed it is, when it last moved."""
+        with self._database.read() as connection:
+            return looking.sinks(connection)
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Per channel: payloads (waiting, unpacked, quarantined, duplicates), documents (by verdict), lines,
+        events (by stream), unchanged, parked, findings (by severity) and when the newest payload came."""
+        with self._database.read() as connection:
+            return looking.summary(connection)
+
+    def findings(
+        self,
+        *,
+        severity: str | None = None,
+        document: str | None = None,
+        payload: int | None = None,
+        limit: int = 1000,
+    ) -> list[dict[str, Any]]:
+        """Findings with the payload's name, channel, document type and partner beside each."""
+        with self._database.read() as connection:
+            return looking.problems(connection, severity=severity, document=document, payload=payload, limit=limit)
+
+    def documents(self, *, payload: int | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Documents, newest first, with verdict, counts and the time of each step."""
+        with self._database.read() as connection:
+            return looking.document_rows(connection, payload=payload, limit=limit)
+
+    def trace(self, event_id: str) -> dict[str, Any] | None:
+        """``event``, ``document``, ``payload``, ``lineage``, ``revisions`` of its key, ``findings`` of its
+        document, ``delivered`` (by sink) and ``timeline`` of an event; None if unknown."""
+        with self._database.read() as connection:
+            return looking.trace(connection, event_id)
+
+    # -- sources' memory and master data ----------------------------------------------------------
+
+    def state(self, scope: str) -> State:
+        """A small key-value memory for one channel's source."""
+        return LedgerState(self._database, scope)
+
+    def load_master(self, table: str, rows: pl.DataFrame, *, source: str, actor: str) -> int:
+        """Put a new version of a master table in force; the old ones are kept. Returns the version.
+
+        A load equal to the version in force makes no new one. Raises ConfigError for an unknown
+        table or a missing column.
+        """
+        with self._database.write() as connection:
+            return master.load(connection, table, rows, source=source, actor=actor)
+
+    def note_rejected_master(self, table: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
+        """A load failed its expectations; the version in force stays. Shown by ``crossdock status``."""
+        with self._database.write() as connection:
+            master.note_rejected(connection, table, source=source, actor=actor, reasons=reasons)
+
+    def master(self) -> Mapping[str, pl.DataFrame]:
+        """The tables in force, by name: partners, items, sites, units, cross_references."""
+        with self._database.read() as connection:
+            return master.in_force(connection)
+
+    def master_version(self) -> str:
+        """A word that changes whenever any table in force changes, to know when to load anew."""
+        with self._database.read() as connection:
+            return master.version_word(connection)
+
+    def master_loads(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Loads of master tables, newest first: in force, superseded or rejected (with the reasons)."""
+        with self._database.read() as connection:
+            return master.history(connection, limit)

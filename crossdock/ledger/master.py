@@ -1,0 +1,157 @@
+"""Versions of the master tables: every good load is kept, one is in force."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger.tables import feed, master_in_force, master_rejections, master_versions
+from crossdock.ledger.text import sentences, storable, to_json
+from schemas.errors import ConfigError
+from schemas.master import MASTER_TABLES
+
+
+def load(connection: Connection, name: str, rows: pl.DataFrame, *, source: str, actor: str) -> int:
+    """Put ``rows`` in force unless what is in force says the same, in whatever order; the version in force."""
+    table = _shaped(name, rows)
+    digest = _digest(table)
+    connection.execute(sa.select(feed.c.id).with_for_update())
+    current = connection.execute(
+        sa.select(master_versions.c.version, master_versions.c.content_sha256)
+        .join(master_in_force)
+        .where(master_in_force.c.name == name)
+    ).one_or_none()
+    if current is not None and current.content_sha256 == digest:
+        return int(current.version)
+    newest = sa.select(sa.func.max(master_versions.c.version)).where(master_versions.c.name == name)
+    version = int(connection.scalar(newest) or 0) + 1
+    now = datetime.now(UTC)
+    connection.execute(
+        master_versions.insert(),
+        {
+            "name": name,
+            "version": version,
+            "content_sha256": digest,
+            "row_count": table.height,
+            "source": storable(source),
+            "actor": storable(actor),
+            "loaded_at": now,
+            "content": _to_parquet(table),
+        },
+    )
+    _put_in_force(connection, name, version, now)
+    return version
+
+
+def _put_in_force(connection: Connection, name: str, version: int, since: datetime) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    pointer = {"version": version, "since": since}
+    connection.execute(
+        insert(master_in_force)
+        .values(name=name, **pointer)
+        .on_conflict_do_update(index_elements=["name"], set_=pointer)
+    )
+
+
+def note_rejected(connection: Connection, name: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
+    """Remember that a load was held back, and why."""
+    _columns(name)
+    connection.execute(
+        master_rejections.insert(),
+        {
+            "name": name,
+            "source": storable(source),
+            "actor": storable(actor),
+            "rejected_at": datetime.now(UTC),
+            "reasons": to_json(reasons),
+        },
+    )
+
+
+def in_force(connection: Connection) -> Mapping[str, pl.DataFrame]:
+    """The tables in force; one that was never loaded is there without rows."""
+    stored = connection.execute(sa.select(master_versions.c.name, master_versions.c.content).join(master_in_force))
+    tables = {name: pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) for name, columns in MASTER_TABLES.items()}
+    return tables | {name: pl.read_parquet(io.BytesIO(content)) for name, content in stored}
+
+
+def version_word(connection: Connection) -> str:
+    """``items:3 partners:1``: differs whenever another version of any table comes in force."""
+    rows = connection.execute(sa.select(master_in_force.c.name, master_in_force.c.version).order_by("name"))
+    return " ".join(f"{name}:{version}" for name, version in rows)
+
+
+def history(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest loads first: table, version (None: held back), status, rows, source, actor, at, reasons."""
+    v, r = master_versions, master_rejections
+    loaded = connection.execute(
+        sa.select(v.c.name, v.c.version, v.c.row_count, v.c.source, v.c.actor, v.c.loaded_at, master_in_force.c.since)
+        .outerjoin(master_in_force)
+        .order_by(v.c.loaded_at.desc())
+        .limit(limit)
+    )
+    held_back = connection.execute(sa.select(r).order_by(r.c.id.desc()).limit(limit))
+    entries = [
+        {
+            "table": row.name,
+            "version": row.version,
+            "status": "superseded" if row.since is None else "in_force",
+            "rows": row.row_count,
+            "source": row.source,
+            "actor": row.actor,
+            "at": row.loaded_at,
+            "reasons": [],
+        }
+        for row in loaded
+    ] + [
+        {
+            "table": row.name,
+            "version": None,
+            "status": "rejected",
+            "rows": None,
+            "source": row.source,
+            "actor": row.actor,
+            "at": row.rejected_at,
+            "reasons": sentences(row.reasons),
+        }
+        for row in held_back
+    ]
+    return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:limit]
+
+
+def _columns(name: str) -> tuple[str, ...]:
+    if name not in MASTER_TABLES:
+        raise ConfigError(f"unknown master table {name!r}", hint=f"known: {', '.join(MASTER_TABLES)}")
+    return MASTER_TABLES[name]
+
+
+def _shaped(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Exactly the table's columns, as text. Raises ConfigError when one is missing."""
+    columns = _columns(name)
+    missing = [column for column in columns if column not in rows.columns]
+    if missing:
+        raise ConfigError(
+            f"master table {name!r} lacks {', '.join(missing)}", hint=f"it has {', '.join(rows.columns)}; add the rest"
+        )
+    return rows.select(pl.col(column).cast(pl.String) for column in columns)
+
+
+def _digest(table: pl.DataFrame) -> str:
+    """Of the content alone: neither the order of rows nor how Parquet happens to be written matters."""
+    buffer = io.BytesIO()
+    table.sort(table.columns).write_csv(buffer, quote_style="non_numeric", null_value="")
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def _to_parquet(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,103 @@
+"""What the ledger hands out: frozen records, free of any database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from schemas.errors import PermanentError
+from schemas.events import DATA_OF, CloudEvent, EventData, Stream
+
+_ENCODER = msgspec.json.Encoder()
+_ENVELOPE = msgspec.json.Decoder(CloudEvent)
+_DATA: dict[Stream, msgspec.json.Decoder[EventData]] = {
+    stream: msgspec.json.Decoder(model) for stream, model in DATA_OF.items()
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadRecord:
+    """A payload as the ledger knows it."""
+
+    id: int
+    sha256: str
+    size: int
+    channel: str
+    key: str
+    name: str
+    received_at: datetime
+    #: received -> translated; unpacked (a mail: its attachments are payloads of their own);
+    #: quarantined (nothing of it could be read; its findings say why)
+    status: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    parent: int | None = None  #: payload it was unpacked from (a mail)
+    duplicate_of: int | None = None  #: earlier payload of the same channel with the same bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSummary:
+    """What storing one payload's translation did."""
+
+    documents: int
+    rejected: int
+    lines: int
+    events: int  #: new in the feed
+    unchanged: int  #: said nothing new: already published, or the same as the key's latest revision
+    parked: int
+    findings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event of the feed: its position (gapless, in commit order, from 1) and its parts."""
+
+    position: int
+    id: str
+    stream: str
+    kind: str
+    subject: str
+    sequence: int
+    time: str
+    recorded_at: str
+    partner: str
+    item: str
+    site: str
+    document: str
+    channel: str
+    data: str  #: JSON text of the stream's data model
+
+    def cloud_event(self) -> bytes:
+        """The CloudEvents 1.0 JSON form, validated against schemas.events.
+
+        Raises PermanentError when the event does not keep the contract.
+        """
+        data = self.data.encode()
+        try:
+            stream = Stream(self.stream)
+            _DATA[stream].decode(data)
+            event = _ENCODER.encode(self._envelope(stream, data))
+            _ENVELOPE.decode(event)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise PermanentError(
+                f"event {self.id} (position {self.position}) breaks the contract of its stream: {error}",
+                hint="mend its mapping; crossdock trace shows where the event comes from",
+            ) from error
+        return event
+
+    def _envelope(self, stream: Stream, data: bytes) -> CloudEvent:
+        return CloudEvent(
+            id=self.id,
+            source=f"/crossdock/channels/{self.channel}",
+            type=stream.type,
+            subject=self.subject,
+            time=self.time,
+            recordedtime=self.recorded_at,
+            partitionkey=self.subject,
+            sequence=self.sequence,
+            correlationid=self.document,
+            dataschema=f"urn:crossdock:events:{stream.value}:v1",
+            data=msgspec.Raw(data),
+        )

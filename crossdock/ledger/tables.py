@@ -1,0 +1,272 @@
+"""The tables. ``migrations/`` builds them; a test holds the two together.
+
+Instants are stored in UTC: ISO 8601 text in SQLite, ``timestamptz`` in PostgreSQL. Structured
+values that are only ever read whole (metadata, a finding's standard codes) are JSON text.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+#: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
+REVISION = "0001"
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, in UTC."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive datetime says no instant: {value!r}")
+        return value if dialect.name == "postgresql" else iso(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC) if isinstance(value, datetime) else None
+        return datetime.fromisoformat(value)
+
+
+def iso(instant: datetime) -> str:
+    """ISO 8601 in UTC with six digits of a second, so that text sorts as time does."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _text(name: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=null)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+def _id(name: str = "id") -> sa.Column[int]:
+    """SQLite's row id, PostgreSQL's identity."""
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+
+
+payloads = sa.Table(
+    "payloads",
+    metadata,
+    _id(),
+    _text("sha256"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    _text("channel"),
+    _text("key"),
+    _text("name"),
+    sa.Column("received_at", Instant, nullable=False),  # when it reached the source
+    sa.Column("recorded_at", Instant, nullable=False),  # when the ledger took note
+    _text("metadata"),
+    sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("payloads.id")),
+    sa.Column("duplicate_of", sa.BigInteger, sa.ForeignKey("payloads.id")),
+    _text("status"),
+    sa.Column("status_at", Instant, nullable=False),
+    _count("infos"),
+    _count("warnings"),
+    _count("errors"),
+    sa.UniqueConstraint("channel", "sha256", "key"),
+)
+sa.Index(
+    "ix_payloads_waiting",
+    payloads.c.id,
+    sqlite_where=payloads.c.status == "received",
+    postgresql_where=payloads.c.status == "received",
+)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
+    _text("document"),  # the deterministic id, made of the payload's SHA-256 and the ordinal
+    sa.Column("ordinal", sa.BigInteger, nullable=False),
+    _text("type"),
+    _text("version"),
+    _text("sender"),
+    _text("receiver"),
+    _text("control_number"),
+    _text("interchange"),
+    _text("functional_group"),
+    sa.Column("test", sa.Boolean, nullable=False),
+    _text("location"),
+    sa.Column("byte_offset", sa.BigInteger),
+    _text("attributes"),
+    _text("partner"),
+    _text("mapping", null=True),
+    _text("mapping_version"),
+    _text("status"),
+    sa.Column("read_at", Instant, nullable=False),  # when reading it began
+    sa.Column("stored_at", Instant, nullable=False),  # when verdict, events and findings were committed
+    _count("lines"),
+    _count("unchanged"),
+    _count("parked"),
+    _count("infos"),
+    _count("warnings"),
+    _count("errors"),
+    _count("demand"),
+    _count("shipment"),
+    _count("inventory"),
+    sa.Column("first_position", sa.BigInteger),  # of its events in the feed, which lie side by side
+    sa.Column("last_position", sa.BigInteger),
+    sa.UniqueConstraint("payload_id", "document"),
+    sa.Index("ix_documents_document", "document"),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    _id(),
+    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
+    sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id")),  # null: concerns the payload
+    _text("code"),
+    _text("severity"),
+    _text("stage"),
+    _text("message"),
+    _text("location"),
+    _text("value", null=True),
+    _text("expected", null=True),
+    _text("standard"),
+    sa.Column("line", sa.BigInteger),
+    sa.Column("byte_offset", sa.BigInteger),
+    sa.Column("byte_length", sa.BigInteger),
+    sa.Column("found_at", Instant, nullable=False),
+    sa.Index("ix_findings_place", "payload_id", "document_id"),
+)
+
+parked_lines = sa.Table(
+    "parked_lines",
+    metadata,
+    _id(),
+    sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False, index=True),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    _text("cause"),  # the code of the finding that parked it
+    _text("location"),
+    sa.Column("byte_offset", sa.BigInteger),
+    sa.Column("byte_length", sa.BigInteger),
+    _text("fields"),  # the canonical line, a JSON object of text
+    _text("status"),
+    sa.Column("parked_at", Instant, nullable=False),
+    sa.Column("status_at", Instant, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    _text("id"),
+    _text("key"),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    _text("fingerprint"),
+    _text("stream"),
+    _text("kind"),
+    _text("subject"),
+    _text("time"),
+    _text("partner"),
+    _text("item"),
+    _text("site"),
+    sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    _text("data"),
+    sa.UniqueConstraint("key", "sequence"),
+    sa.UniqueConstraint("id"),
+    sa.Index("ix_events_stream_position", "stream", "position"),
+)
+
+#: One row. Whoever writes events locks it first, so that positions are gapless and in commit order.
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, nullable=False),  # of the newest event; 0 when there is none
+    sa.Column("document", sa.BigInteger, nullable=False),  # the highest id in documents
+    sa.CheckConstraint("id = 1", name="one_row"),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("sink", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),  # of the last event the sink holds
+    sa.Column("moved_at", Instant, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    _text("sink"),
+    sa.Column("first_position", sa.BigInteger, nullable=False),
+    sa.Column("last_position", sa.BigInteger, nullable=False),
+    sa.Column("delivered_at", Instant, nullable=False),
+    sa.PrimaryKeyConstraint("sink", "last_position"),
+    sa.ForeignKeyConstraint(["sink"], ["cursors.sink"]),
+)
+
+states = sa.Table(
+    "states",
+    metadata,
+    _text("scope"),
+    _text("key"),
+    _text("value"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.PrimaryKeyConstraint("scope", "key"),
+)
+
+master_versions = sa.Table(
+    "master_versions",
+    metadata,
+    _text("name"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _text("content_sha256"),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+    _text("source"),
+    _text("actor"),
+    sa.Column("loaded_at", Instant, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),  # the table as Parquet
+    sa.PrimaryKeyConstraint("name", "version"),
+)
+
+master_in_force = sa.Table(
+    "master_in_force",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["name", "version"], ["master_versions.name", "master_versions.version"]),
+)
+
+master_rejections = sa.Table(
+    "master_rejections",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("source"),
+    _text("actor"),
+    sa.Column("rejected_at", Instant, nullable=False),
+    _text("reasons"),  # a JSON list of sentences
+)
