@@ -22,12 +22,13 @@ from schemas.errors import PermanentError, TransientError
 #: What brings Airflow's own database up to date, to be run before the services start.
 MIGRATE = ("airflow", "db", "migrate")
 
-#: The services. docker-compose.yml runs these very commands; a test compares them.
+#: The services. docker-compose.yml runs these very commands; a test compares them. The API server
+#: reads the tasks' logs where they lie, so nobody need serve them.
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "api-server": ("airflow", "api-server"),
-    "scheduler": ("airflow", "scheduler"),
+    "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
     "dag-processor": ("airflow", "dag-processor"),
-    "triggerer": ("airflow", "triggerer"),
+    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
 }
 
 #: How Airflow is set wherever it runs for us, in containers too.

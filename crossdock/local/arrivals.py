@@ -1,0 +1,88 @@
+"""Whether everything the demo company sent has arrived: the ledger and the feed against what was made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from crossdock.simulate.plan import Effect, Simulation
+
+if TYPE_CHECKING:
+    from crossdock.ledger import Ledger
+
+
+class _Identified(msgspec.Struct):
+    id: str
+
+
+def published(feed: Path) -> Iterator[str]:
+    """The ids of the events in a folder outlet's files, as a reader of those files meets them."""
+    decode = msgspec.json.Decoder(_Identified).decode
+    for file in sorted(feed.glob("*.jsonl")):
+        with file.open("rb") as lines:
+            for line in lines:
+                yield decode(line).id
+
+
+def ledgered(ledger: Ledger) -> Iterator[str]:
+    """The ids of all events of the ledger, in feed order."""
+    after = 0
+    while page := ledger.events(after=after, limit=5000):
+        yield from (event.id for event in page)
+        after = page[-1].position
+
+
+def not_delivered(ledger: Ledger, feed: Path) -> list[str]:
+    """One sentence for each way in which the feed differs from the ledger; none when they say the same."""
+    wanted, found = set(ledgered(ledger)), Counter(published(feed))
+    missing, foreign = wanted - found.keys(), found.keys() - wanted
+    twice = [id for id, times in found.items() if times > 1]
+    return [
+        f"{len(ids)} event(s) {what}, the first {min(ids)}"
+        for ids, what in (
+            (missing, "of the ledger are not in the feed"),
+            (foreign, "of the feed are not in the ledger"),
+            (twice, "are in the feed more than once"),
+        )
+        if ids
+    ]
+
+
+def not_taken(simulation: Simulation) -> list[str]:
+    """One sentence for each file that still lies where it landed."""
+    files = (simulation.directory / made.file for made in simulation.made)
+    return [f"{file} has not been taken in" for file in files if file.is_file()]
+
+
+def not_arrived(simulation: Simulation, ledger: Ledger) -> list[str]:
+    """One sentence for each count in which the ledger differs from what was made: ``channel: what, made, found``."""
+    found = {row["channel"]: row for row in ledger.summary()}
+    problems: list[str] = []
+    for channel in simulation.channels:
+        made = simulation.of_channel(channel)
+        if channel not in found:
+            problems.append(f"{channel}: nothing of it is in the ledger")
+            continue
+        row = found[channel]
+        wanted = {
+            "documents": sum(one.documents for one in made),
+            "lines": sum(one.lines for one in made),
+            "parked": _held(simulation, channel, Effect.LINE_PARKED),
+            "quarantined": _held(simulation, channel, Effect.QUARANTINED),
+            **{stream.value: count for stream, count in simulation.events_of(made).items()},
+        }
+        has = {**row, **row["events"]}
+        problems += [
+            f"{channel}: {count} {what} made, {has.get(what, 0)} found"
+            for what, count in wanted.items()
+            if has.get(what, 0) != count
+        ]
+    return problems
+
+
+def _held(simulation: Simulation, channel: str, effect: Effect) -> int:
+    return sum(one.count for one in simulation.planted if one.channel == channel and one.effect is effect)
