@@ -133,7 +133,7 @@ def _check_mail(
             loose.append(part)
         else:
             within = f"{name}: {part.name or part.key}"
-            yield from _check_stream(io.BytesIO(part.data), within, context, part.metadata | metadata, sample)
+            yield from _check_stream(io.BytesIO(part.data), within, context, {**part.metadata, **metadata}, sample)
     if loose:
         yield Checked(file=name, type="file", findings=tuple(loose))
 
@@ -143,8 +143,11 @@ def _check_stream(
 ) -> Iterator[Checked]:
     from crossdock.translation import translate_stream
 
-    payload = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
     stream.seek(0)
+    payload = digest.hexdigest()
     translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
     yield from gather(translated, name, sample=sample)
 

@@ -35,7 +35,7 @@ BUG = 70  #: exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h)
 class Speaking(TyperGroup):
     """Says errors in a sentence and a hint; a traceback only when ``--debug`` asks for it."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
@@ -45,8 +45,7 @@ class Speaking(TyperGroup):
                 raise
             from crossdock import display
 
-            known = isinstance(error, CrossdockError)
-            display.console(stderr=True).print(display.error_view(error) if known else display.unexpected_view(error))
+            display.console(stderr=True).print(display.error_view(error))
             raise typer.Exit(exit_code(error)) from None
 
 
@@ -184,7 +183,7 @@ def events(
                 typer.echo(event.cloud_event())
             return
         shown = list(_feed(dock.ledger, after, limit or 20, stream))
-        display.console().print(report.feed_view(shown, after))
+        display.console().print(report.feed_view(shown))
 
 
 def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> Iterator[StoredEvent]:
@@ -212,7 +211,9 @@ def trace(
             raise ConfigError(
                 f"no event has the id {event_id!r}", hint="crossdock events lists the feed; --jsonl shows ids"
             )
-        display.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, found))
+        lineage = found["lineage"]
+        place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
+        display.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, *place))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -244,11 +245,11 @@ def parked(
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
-        rows = dock.ledger.parked(limit=limit)
+        rows, causes = dock.ledger.parked(limit=limit), dock.ledger.parked_causes()
     if json:
         _echo_rows(rows)
     else:
-        display.console().print(report.parked_view(rows))
+        display.console().print(report.parked_view(rows, causes))
 
 
 def _echo_rows(rows: Iterable[Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -16,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
+from schemas.errors import ConfigError, CrossdockError, TransientError
 from schemas.findings import Finding, Severity
 
 PIPED = 120  #: width when nobody's terminal tells one
@@ -57,6 +58,16 @@ def phrases(*parts: str | Text) -> Text:
     return Text(" · ", style=DIM).join([Text(p) if isinstance(p, str) else p for p in parts if p])
 
 
+def clock(instant: datetime) -> str:
+    """An instant to the second, in UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def plain_table() -> Table:
+    """A table without a frame: headers dim, two blanks between columns."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+
+
 def heading(title: str) -> RenderableType:
     return Padding(Rule(Text(title, style="bold"), align="left", style=DIM), (1, 0, 0, 0))
 
@@ -64,13 +75,14 @@ def heading(title: str) -> RenderableType:
 # -- errors -----------------------------------------------------------------------------------------
 
 
-def error_view(error: CrossdockError) -> RenderableType:
+def error_view(error: Exception) -> RenderableType:
     """An error's sentence, its problems one a line, its hint, and whether trying again helps."""
-    kind = {ConfigError: "configuration", TransientError: "for now", PermanentError: "stopped"}.get(
-        type(error), "error"
-    )
-    head = Text.assemble((f"{kind}: ", "bold red"), error.message)
-    rows: list[RenderableType] = [head]
+    if not isinstance(error, CrossdockError):
+        return Group(
+            Text.assemble(("unexpected: ", "bold red"), f"{type(error).__name__}: {error}"),
+            Text("This should not happen. `crossdock --debug ...` shows the whole story.", style=DIM),
+        )
+    rows: list[RenderableType] = [Text.assemble((f"{_kind(error)}: ", "bold red"), error.message)]
     if isinstance(error, ConfigError):
         rows += [Padding(Text(problem), (0, 0, 0, 2)) for problem in error.problems]
     if error.hint:
@@ -81,12 +93,14 @@ def error_view(error: CrossdockError) -> RenderableType:
     return Group(*rows)
 
 
-def unexpected_view(error: BaseException) -> RenderableType:
-    """An error nobody foresaw, in two lines."""
-    return Group(
-        Text.assemble(("unexpected: ", "bold red"), f"{type(error).__name__}: {error}"),
-        Text("Nothing half-done is kept. Run it again as `crossdock --debug ...` for the whole story.", style=DIM),
-    )
+def _kind(error: CrossdockError) -> str:
+    match error:
+        case ConfigError():
+            return "configuration"
+        case TransientError():
+            return "not now"
+        case _:
+            return "stopped"
 
 
 # -- findings ---------------------------------------------------------------------------------------
@@ -180,7 +194,7 @@ def events_table(events: Iterable[Mapping[str, Any]]) -> Table:
     ``position`` in the feed that is shown first.
     """
     rows = list(events)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+    table = plain_table()
     positions = any("position" in row for row in rows)
     if positions:
         table.add_column("#", justify="right", style=DIM)

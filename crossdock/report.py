@@ -5,7 +5,10 @@ Shared by the command line and the demo.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,12 +22,16 @@ from crossdock.display import (
     DIM,
     STREAM_STYLES,
     as_row,
+    clock,
     count,
     error_view,
     events_table,
     findings_view,
     heading,
     phrases,
+    plain_table,
+    quoted,
+    size,
     tally,
     tally_view,
 )
@@ -32,8 +39,10 @@ from crossdock.display import (
 if TYPE_CHECKING:
     from crossdock.check import Checked
     from crossdock.dock import ChannelRun, Run
+    from crossdock.ledger import Ledger, StoredEvent
 
 WIDE = 100  #: columns from which a table of channels fits; below it they are listed
+MOST = 50  #: payloads, or causes of waiting lines, that are shown
 SAMPLE = 5  #: events of a checked document that are shown
 
 
@@ -182,7 +191,7 @@ class ChannelsView:
         return [int(flat.get(name) or 0) for name in self.HEADERS]
 
     def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+        table = plain_table()
         table.add_column("channel", overflow="fold", style="bold")
         for name in self.HEADERS:
             table.add_column(name, justify="right", no_wrap=True)
@@ -224,3 +233,161 @@ def _summed(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for severity, number in one.items():
             total[severity] = total.get(severity, 0) + number
     return total
+
+
+# -- what the ledger holds --------------------------------------------------------------------------
+
+
+def status_view(ledger: Ledger) -> RenderableType:
+    """Everything at a glance: channels, what could not be read, lines that wait, master data, the feed."""
+    quarantined = ledger.payloads(status="quarantined", limit=MOST)
+    sections = {
+        "Channels": ChannelsView(ledger.summary()),
+        "Not readable": quarantined_view(quarantined, lambda payload: ledger.findings(payload=payload, limit=3)),
+        "Lines that wait": causes_view(ledger.parked_causes(limit=MOST)),
+        "Master data": masters_view(ledger.master_loads()),
+        "Feed": sinks_view(ledger.sinks()),
+    }
+    return Group(*(Group(heading(title), view) for title, view in sections.items() if view is not None))
+
+
+def quarantined_view(
+    payloads: Sequence[Mapping[str, Any]], findings_of: Callable[[int], Sequence[Mapping[str, Any]]]
+) -> RenderableType | None:
+    """Payloads of which nothing could be read, each with the reason; None when there are none."""
+    if not payloads:
+        return None
+    rows: list[RenderableType] = []
+    for payload in payloads:
+        head = (
+            Text(payload["name"], style="bold"),
+            payload["channel"],
+            size(payload["size"]),
+            clock(payload["received_at"]),
+        )
+        rows.append(phrases(*head, Text(f"archived as {payload['sha256'][:12]}…", style=DIM)))
+        rows.append(Padding(findings_view(findings_of(payload["id"])), (0, 0, 0, 2)))
+    return Group(*rows)
+
+
+def causes_view(causes: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """Parked lines by what they wait for, the most frequent first; None when none wait."""
+    if not causes:
+        return None
+    table = plain_table()
+    table.add_column("lines", justify="right")
+    table.add_column("wait for", overflow="fold")
+    table.add_column("partner", overflow="fold")
+    table.add_column("value", overflow="fold")
+    table.add_column("expected", overflow="fold", style=DIM)
+    for cause in causes:
+        value = quoted(cause["value"]) if cause["value"] is not None else ""
+        cells = (f"{cause['lines']:,}", cause["code"], cause["partner"] or "", value, cause["expected"] or "")
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def parked_view(lines: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Parked lines: what they wait for, then where each stands."""
+    grouped = causes_view(causes)
+    if grouped is None:
+        return Text("no line waits", style="green")
+    table = plain_table()
+    for name in ("cause", "file", "place", "item", "quantity", "order"):
+        table.add_column(name, overflow="fold")
+    for line in lines:
+        fields = line["fields"]
+        item = fields.get("item") or fields.get("partner_item") or ""
+        quantity = " ".join(fields[key] for key in ("quantity", "unit") if fields.get(key))
+        order = " / ".join(fields[key] for key in ("order", "order_line") if fields.get(key))
+        cells = (line["cause"], f"{line['channel']} {line['name']}", line["location"], item, quantity, order)
+        table.add_row(*(Text(cell) for cell in cells))
+    return Group(grouped, Text(), table)
+
+
+def masters_view(loads: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """The master tables in force, and loads that were held back since; None when nothing was ever loaded."""
+    if not loads:
+        return None
+    table = plain_table()
+    table.add_column("table", style="bold")
+    table.add_column("version", justify="right")
+    table.add_column("rows", justify="right")
+    table.add_column("since")
+    table.add_column("from", overflow="fold", style=DIM)
+    held: list[RenderableType] = []
+    for load in loads:
+        if load["status"] == "in_force":
+            cells = (load["table"], str(load["version"]), f"{load['rows']:,}", clock(load["at"]), load["source"])
+            table.add_row(*(Text(cell) for cell in cells))
+        elif load["status"] == "rejected":
+            held.append(
+                phrases(Text(f"{load['table']} held back", style="bold red"), clock(load["at"]), load["source"])
+            )
+            held += [Padding(Text(reason), (0, 0, 0, 2)) for reason in load["reasons"]]
+    return Group(table, *held)
+
+
+def sinks_view(sinks: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """How far each outlet has got with the feed; None when nothing was ever published."""
+    if not sinks:
+        return None
+    table = plain_table()
+    table.add_column("outlet", style="bold")
+    table.add_column("delivered", justify="right")
+    table.add_column("behind", justify="right")
+    table.add_column("last moved")
+    for sink in sinks:
+        behind = Text(f"{sink['behind']:,}", style="yellow" if sink["behind"] else "green")
+        table.add_row(sink["sink"], f"{sink['position']:,}", behind, clock(sink["moved_at"]))
+    return table
+
+
+def findings_list_view(rows: Sequence[Mapping[str, Any]], limit: int) -> RenderableType:
+    """Findings with their files, as many as were asked for."""
+    if not rows:
+        return Text("nothing to complain of", style="green")
+    more = Text(f"the first {limit:,}; --limit shows more", style=DIM) if len(rows) == limit else Text()
+    return Group(findings_view(rows, most=len(rows), where=True), more)
+
+
+def feed_view(events: Sequence[StoredEvent]) -> RenderableType:
+    """Events as they stand in the feed, with the position to go on from."""
+    if not events:
+        return Text("no events", style=DIM)
+    table = events_table(asdict(event) | {"data": json.loads(event.data)} for event in events)
+    return Group(table, Text(f"go on with --after {events[-1].position}", style=DIM))
+
+
+def trace_view(found: Mapping[str, Any]) -> RenderableType:
+    """An event's way back: what it says, which document and mapping made it, and when what happened."""
+    event, document, payload, lineage = found["event"], found["document"], found["payload"], found["lineage"]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=DIM, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("event", Text(f"{event['id']}, number {event['position']} of the feed, revision {event['sequence']}"))
+    grid.add_row("subject", Text(event["subject"]))
+    grid.add_row(
+        "document",
+        phrases(
+            Text(f"{document['type']} {document['control_number']}".strip(), style="bold"),
+            f"from {document['partner']}" if document["partner"] else "",
+            Text(document["status"].replace("_", " "), style=STATUS_STYLES.get(document["status"], "")),
+            Text(document["document"], style=DIM),
+        ),
+    )
+    grid.add_row("mapping", Text(f"{lineage['mapping']}, version {lineage['mapping_version']}"))
+    grid.add_row(
+        "payload",
+        phrases(Text(payload["name"]), payload["channel"], size(payload["size"]), Text(payload["sha256"], style=DIM)),
+    )
+    for revision in found["revisions"]:
+        if revision["id"] != event["id"]:
+            other = f"revision {revision['sequence']} of the same subject: {revision['kind']}, {revision['id']}"
+            grid.add_row("see also", Text(other))
+    steps = [
+        f"{step['step'].replace('_', ' ')} {clock(datetime.fromisoformat(step['at']))}" for step in found["timeline"]
+    ]
+    grid.add_row("history", phrases(*steps))
+    place = Text.assemble(lineage["location"], (f" of {payload['name']}", DIM))
+    return Group(events_table([event]), Text(), grid, heading("where it stands"), place)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from connectors.base import State
-from crossdock.ledger import documents, feed, looking, master, payloads, relay
+from crossdock.ledger import documents, feed, looking, master, parked, payloads, relay
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.state import LedgerState
@@ -121,6 +121,10 @@ class Ledger:
         """It could not be read (to the end): keep the findings, list it, do not try again."""
         documents.quarantine(self._database, payload, findings)
 
+    def note_unpacked(self, payload: int, findings: Sequence[Finding]) -> None:
+        """Keep what was found while a container was taken apart; noted once, however often that is done."""
+        documents.note_unpacked(self._database, payload, findings)
+
     def requeue(self, ids: Sequence[int]) -> int:
         """Let quarantined payloads wait for translation again; how many did."""
         with self._database.write() as connection:
@@ -171,6 +175,16 @@ class Ledger:
         """Documents, newest first, with verdict, counts and the time of each step."""
         with self._database.read() as connection:
             return looking.document_rows(connection, payload=payload, limit=limit)
+
+    def parked(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Lines that wait, oldest first: cause, place, canonical ``fields``, and the document they stand in."""
+        with self._database.read() as connection:
+            return parked.lines(connection, limit)
+
+    def parked_causes(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """What lines wait for: ``code, partner, value``, how many ``lines``, and what was ``expected``."""
+        with self._database.read() as connection:
+            return parked.causes(connection, limit)
 
     def trace(self, event_id: str) -> dict[str, Any] | None:
         """``event``, ``document``, ``payload``, ``lineage``, ``revisions`` of its key, ``findings`` of its

@@ -1,0 +1,79 @@
+"""Lines that wait: where each stands, and what they wait for together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger.tables import documents, findings, parked_lines, payloads
+from crossdock.ledger.text import texts
+
+WAITING = "waiting"
+
+
+def lines(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Waiting lines, oldest first, with the canonical fields as far as they were filled."""
+    query = (
+        sa.select(
+            parked_lines,
+            documents.c.document,
+            documents.c.type,
+            documents.c.partner,
+            documents.c.control_number,
+            payloads.c.name,
+            payloads.c.channel,
+        )
+        .join_from(parked_lines, documents, parked_lines.c.document_id == documents.c.id)
+        .join(payloads, documents.c.payload_id == payloads.c.id)
+        .where(parked_lines.c.status == WAITING)
+        .order_by(parked_lines.c.id)
+        .limit(limit)
+    )
+    return [_line(row) for row in connection.execute(query)]
+
+
+def causes(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """What lines wait for: one row for each code, partner and value, the most frequent first.
+
+    A line that two things are wrong with waits for both.
+    """
+    waiting = sa.select(parked_lines.c.document_id).where(parked_lines.c.status == WAITING)
+    line = sa.cast(findings.c.document_id, sa.Text) + ":" + sa.cast(findings.c.line, sa.Text)
+    count = sa.func.count(sa.distinct(line)).label("lines")
+    query = (
+        sa.select(
+            findings.c.code,
+            documents.c.partner,
+            findings.c.value,
+            count,
+            sa.func.min(findings.c.message).label("message"),
+            sa.func.min(findings.c.expected).label("expected"),
+            sa.func.min(findings.c.found_at).label("since"),
+        )
+        .join_from(findings, documents, findings.c.document_id == documents.c.id)
+        .where(findings.c.severity == "error", findings.c.line.is_not(None), documents.c.id.in_(waiting))
+        .group_by(findings.c.code, documents.c.partner, findings.c.value)
+        .order_by(count.desc(), findings.c.code, documents.c.partner, findings.c.value)
+        .limit(limit)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _line(row: Any) -> dict[str, Any]:
+    return {
+        "cause": row.cause,
+        "line": row.line,
+        "location": row.location,
+        "offset": row.byte_offset,
+        "length": row.byte_length,
+        "fields": texts(row.fields),
+        "parked_at": row.parked_at,
+        "document": row.document,
+        "type": row.type,
+        "partner": row.partner,
+        "control_number": row.control_number,
+        "name": row.name,
+        "channel": row.channel,
+    }
