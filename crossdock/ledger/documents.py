@@ -348,6 +348,19 @@ def quarantine(database: Database, payload: int, some: Sequence[Finding]) -> Non
             payloads.set_status(connection, payload, payloads.QUARANTINED, counts)
 
 
+def note_unpacked(database: Database, payload: int, some: Sequence[Finding]) -> None:
+    """See ``Ledger.note_unpacked``."""
+    with database.write() as connection:
+        held = sa.select(payload_table.c.id).where(payload_table.c.id == payload).with_for_update()
+        connection.execute(held)
+        known = sa.select(sa.func.count()).where(findings.c.payload_id == payload)
+        if not connection.scalar(known):
+            parts = connection.scalar(sa.select(sa.func.count()).where(payload_table.c.parent_id == payload))
+            failed = not parts and any(finding.severity is Severity.ERROR for finding in some)
+            counts = _insert_findings(connection, payload, None, some, datetime.now(UTC))
+            payloads.set_status(connection, payload, payloads.QUARANTINED if failed else payloads.UNPACKED, counts)
+
+
 def _still_waits(connection: Connection, payload: int) -> bool:
     """Whether nobody else has finished it; the payload's row is held until the transaction ends."""
     status = connection.scalar(sa.select(payload_table.c.status).where(payload_table.c.id == payload).with_for_update())

@@ -122,7 +122,10 @@ class Ledger:
         documents.quarantine(self._database, payload, findings)
 
     def note_unpacked(self, payload: int, findings: Sequence[Finding]) -> None:
-        """Keep what was found while a container was taken apart; noted once, however often that is done."""
+        """Keep what was found while a container was taken apart; noted once, however often that is done.
+
+        A container that gave no part but an error is quarantined.
+        """
         documents.note_unpacked(self._database, payload, findings)
 
     def requeue(self, ids: Sequence[int]) -> int:

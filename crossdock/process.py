@@ -1,0 +1,82 @@
+"""Processing: payloads out of the archive become events in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from connectors.archive import Archive
+from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
+from crossdock.translation import Context, Translated, translate_stream
+from schemas.errors import CrossdockError, PermanentError
+from schemas.findings import Finding, Severity, Stage
+
+_NOTHING = StoreSummary(documents=0, rejected=0, lines=0, events=0, unchanged=0, parked=0, findings=0)
+
+
+def process(payload_ids: Iterable[int], *, archive: Archive, ledger: Ledger, context: Context) -> list[StoreSummary]:
+    """Translate and store these payloads; what was done for each, in order.
+
+    A payload that cannot be read is quarantined with a finding, and the others go on. One that is
+    already done is passed over. Errors of the ledger (locked, away, full) and of configuration
+    go through, and the rest is left waiting for the next try.
+    """
+    return [_process(ledger.payload(id), archive, ledger, context) for id in payload_ids]
+
+
+def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: Context) -> StoreSummary:
+    if record.status != "received":
+        return _NOTHING
+    try:
+        return ledger.store(record.id, _translated(record, archive, context))
+    except _Unreadable as unreadable:
+        ledger.quarantine(record.id, [unreadable.finding])
+        return _NOTHING
+
+
+class _Unreadable(Exception):
+    """Reading, not storing, failed for a reason that lies in this payload; ``finding`` says it."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+def _translated(record: PayloadRecord, archive: Archive, context: Context) -> Iterator[Translated]:
+    """The payload's translation, in which a crash of a reader is told apart from one of the ledger."""
+    metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
+    try:
+        with archive.open(record.sha256) as stream:
+            yield from translate_stream(
+                stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
+            )
+    except PermanentError as error:
+        raise _Unreadable(_lost(record, error)) from error
+    except (CrossdockError, MemoryError):
+        raise
+    except Exception as error:
+        raise _Unreadable(_crashed(record, error)) from error
+
+
+def _lost(record: PayloadRecord, error: PermanentError) -> Finding:
+    return Finding(
+        code="payload.unavailable",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message=f"the payload could not be read from the archive: {error.message}",
+        location=record.name,
+        value=record.sha256,
+        expected=error.hint or "the bytes as received",
+    )
+
+
+def _crashed(record: PayloadRecord, error: Exception) -> Finding:
+    return Finding(
+        code="payload.unreadable",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message=f"reading it failed with {type(error).__name__}: {error}; "
+        "its bytes are kept: report the fault, and let it be read again once that is mended",
+        location=record.name,
+        value=type(error).__name__,
+        expected="a payload that the program can read to its end",
+    )
