@@ -18,7 +18,7 @@ from typing import BinaryIO
 import polars as pl
 
 from connectors.base import Format
-from mappings.apply import Circumstances, apply
+from mappings.apply import UNKNOWN, Circumstances, apply
 from mappings.library import IDENTITY_FORMATS, Compile, CompiledMapping, Library
 from mappings.master_data import MasterData
 from mappings.normalise import Origin, empty_events, normalise
@@ -31,7 +31,6 @@ from schemas.findings import Finding, Severity, Stage
 
 HEAD = 4096  #: bytes by which a format is recognised
 CAUSE = "_cause"  #: column of parked lines: the code of the finding that parked them
-UNKNOWN = "UNKNOWN"  #: the partner of a lenient reading when nothing says who sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +123,14 @@ def translate_stream(
                     )
                 opened = _Open(desk, item)
                 yield DocumentOpened(document=opened.document)
-            case Finding() if opened is None:
-                yield item
+            case _ if opened is None:
+                if isinstance(item, Finding):
+                    yield item
             case Finding():
                 opened.note(item)
-            case LineChunk() if opened is not None:
+            case LineChunk():
                 yield from opened.take(item)
-            case DocumentEnd() if opened is not None:
+            case DocumentEnd():
                 yield from opened.close(item)
                 opened = None
     if opened is not None:
@@ -263,9 +263,8 @@ class _Desk:
 
 
 def _names_partner(mapping: CompiledMapping) -> bool:
-    """Whether each line says whose it is, so that the document need not."""
-    rule = mapping.rules.get("partner")
-    return rule is not None
+    """Whether the mapping says whose each line is, so that the document need not."""
+    return "partner" in mapping.rules
 
 
 def _unfinished(start: DocumentStart) -> Finding:

@@ -6,14 +6,13 @@ becomes a finding, and a finding of severity error parks the line; the other lin
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from mappings.formats import layout_formats, number_format, time_format
+from mappings.formats import PLAIN_NUMBER, number_format, time_format, usual_formats
 from mappings.functions import FUNCTIONS
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
@@ -24,19 +23,23 @@ from schemas.findings import Finding, Severity, Stage
 from schemas.lines import BUSINESS_TIME, KINDS, FieldType
 
 PLACES = (ORDINAL, LOCATION, OFFSET, LENGTH)
+UNKNOWN = "UNKNOWN"  #: stands in a lenient reading where a line says nothing of its partner or site
 
 #: What is kept of a value that our own number replaces.
 _RAW_BESIDE = {"item": "partner_item", "site": "partner_site"}
 
-#: Suggestions cost a search through all codes; a document full of unknown items gets this many.
-_SUGGESTIONS = 50
+_SUGGESTIONS = 50  # each costs a search through all codes; one document gets this many
+
+#: Between a date and its time of day while they are read together.
+_WITH_CLOCK = "\x1f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What holds for all lines of a document and stands in none of them.
 
-    ``lenient``: what cannot be looked up is a warning, and the value as sent stands in for ours.
+    ``zone`` is that of times written without one. ``lenient``: what cannot be looked up is a
+    warning, and the value as sent stands in for ours.
     """
 
     partner: str
@@ -47,7 +50,7 @@ class Circumstances:
 
     def suggest(self, kind: str, partner: str, value: str) -> str:
         """What may have been meant by an unknown ``value``, or what is expected in general."""
-        general = f"{'an' if kind[0] in 'aeiou' and kind != 'unit' else 'a'} {kind} of the master data or a cross-reference to it"
+        general = _EXPECTED[kind]
         asked = (kind, partner, value)
         if asked not in self.suggestions:
             if len(self.suggestions) >= _SUGGESTIONS:
@@ -57,6 +60,14 @@ class Circumstances:
         return self.suggestions[asked]
 
 
+_EXPECTED = {
+    "partner": "a partner of the master data, or a cross-reference to one",
+    "item": "an item of the master data, or a cross-reference to one",
+    "site": "a site of the master data, or a cross-reference to one",
+    "unit": "a unit of measure that is known, or a cross-reference to one",
+}
+
+
 def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -> tuple[pl.DataFrame, list[Finding]]:
     """The canonical lines of ``chunk``, one for each row, and what is wrong with them.
 
@@ -64,16 +75,19 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     then the place columns of ``schemas.documents``. Findings carry the line's ordinal.
     """
     lines = _Lines(chunk, mapping, given)
+    looked_up = [name for name, rule in mapping.rules.items() if rule.lookup is not None]
     for name, rule in mapping.rules.items():
-        if rule.lookup is None and name != "partner":
-            lines.columns[name] = lines.read(name, rule)
-    lines.fill()
-    for name in ("partner", "site", "item", "unit"):
-        lines.identify(name)
-    lines.require()
-    nothing = pl.lit(None, dtype=pl.String)
-    fields = [lines.columns.get(name, nothing) for name in KINDS[mapping.kind]]
-    columns = [column.alias(name) for column, name in zip(fields, KINDS[mapping.kind], strict=True)]
+        if name not in looked_up:
+            lines.read(name, rule)
+    lines.number()
+    lines.assign_partner()
+    for name in sorted(looked_up, key=lambda name: name != "partner"):
+        lines.look_up(name, mapping.rules[name])
+    for name, rule in mapping.rules.items():
+        if rule.required:
+            lines.require(name, rule)
+    nothing = _nulls(chunk.height)
+    columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
     return chunk.select(*columns, *PLACES), lines.findings
 
 
@@ -86,266 +100,253 @@ class _Lines:
         self.given = given
         self.columns: dict[str, pl.Series] = {}
         self.findings: list[Finding] = []
-        self.number, self.time = layout_formats(mapping.layout, mapping.document)
+        self._faulty: set[tuple[str, int]] = set()  # field and line
+        self._number, self._time = usual_formats(mapping.document, mapping.layout)
 
-    # -- reading values -----------------------------------------------------------------------------
+    # -- one field ------------------------------------------------------------------------------------
 
-    def read(self, name: str, rule: FieldRule) -> pl.Series:
+    def read(self, name: str, rule: FieldRule) -> None:
         """The field's canonical text: path, const or default, then function, codes and format."""
-        alternatives = self.alternatives(rule)
-        text = _first(alternatives, self.chunk.height)
-        if rule.function is not None:
-            text = self.each(name, rule, text, FUNCTIONS[rule.function])
-        text = self.coded(name, rule, text)
+        origins = self._origins(rule)
+        text = self._worded(name, rule, _first(origins, self.chunk.height))
         match KINDS[self.mapping.kind][name].type:
             case FieldType.DECIMAL:
-                return self.numbers(name, rule, text)
+                text = self._decimals(name, rule, text)
             case FieldType.DATE | FieldType.TIME as type_:
-                clock = self.raw(rule.clock) if rule.clock else None
-                if clock is not None and alternatives:
-                    clock = clock.zip_with(alternatives[0].is_not_null(), _nulls(len(clock)))
-                return self.times(name, rule, text, clock, type_)
+                text = self._times(name, rule, text, self._clock(rule, origins), type_)
             case _:
-                return text
+                pass
+        self.columns[name] = text
 
-    def raw(self, path: str) -> pl.Series:
+    def _origins(self, rule: FieldRule) -> list[pl.Series]:
+        """One column for each origin of the rule, in the order in which they are asked."""
+        origins = [self._at(path) for path in rule.paths]
+        if rule.fallback is not None:
+            origins.append(self._constant(rule.fallback))
+        return origins
+
+    def _at(self, path: str) -> pl.Series:
         """What stood at ``path``, trimmed, blank as null."""
         if path not in self.chunk.columns:
             return _nulls(self.chunk.height)
-        text = self.chunk.get_column(path).str.strip_chars()
-        return text.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
+        text = pl.col(path).str.strip_chars()
+        return self.chunk.select(pl.when(text != "").then(text)).to_series()
 
-    def alternatives(self, rule: FieldRule) -> list[pl.Series]:
-        """One column for each origin of the rule, in the order in which they are asked."""
-        columns = [self.raw(path) for path in rule.paths]
-        return columns + [
-            pl.repeat(text, self.chunk.height, dtype=pl.String, eager=True)
-            for text in (rule.const, rule.default)
-            if text is not None
-        ]
+    def _constant(self, text: str | None) -> pl.Series:
+        return pl.repeat(text, self.chunk.height, dtype=pl.String, eager=True)
 
-    def each(self, name: str, rule: FieldRule, text: pl.Series, convert: Callable[[str], str | None]) -> pl.Series:
-        """``convert`` run once for each distinct value; what it refuses is a finding and null."""
-        converted, refused = _converted(text.unique().drop_nulls().to_list(), convert)
-        self._refuse(name, rule, text, refused)
-        return _replaced(text, converted)
+    def _clock(self, rule: FieldRule, origins: Sequence[pl.Series]) -> pl.Series | None:
+        """The time of day beside the date, where the date came from the first path."""
+        if rule.clock is None or not origins:
+            return None
+        return self._at(rule.clock).zip_with(origins[0].is_not_null(), _nulls(self.chunk.height))
 
-    def coded(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
-        """Through the rule's code list. An unknown code stays as sent, with a warning; a purpose cannot be guessed."""
-        if rule.codes is None:
-            return text
-        codes = self.mapping.codes[rule.codes]
-        known = pl.Series(list(codes), dtype=pl.String)
-        strange = text.is_not_null() & ~text.is_in(known.implode())
-        grave = name == "purpose" or rule.required
-        for row in strange.arg_true():
-            self.report(
-                "code.unknown",
-                row,
-                rule,
-                severity=Severity.ERROR if grave else Severity.WARNING,
-                message=f"{name} {text[row]!r} is not in the code list {rule.codes}",
-                value=text[row],
-                expected=_listed(codes),
-            )
-        return (
-            text.replace(list(codes), list(codes.values())).set(strange, None)
-            if grave
-            else text.replace(list(codes), list(codes.values()))
+    def _worded(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
+        """Through the rule's function and its code list."""
+        if rule.function is not None:
+            text = self._each(name, rule, text, FUNCTIONS[rule.function])
+        return text if rule.codes is None else self._coded(name, rule, text, self.mapping.codes[rule.codes])
+
+    def _coded(self, name: str, rule: FieldRule, text: pl.Series, codes: Mapping[str, str]) -> pl.Series:
+        """Codes not in the list stay as sent, with a warning; but a purpose or a required field is not guessed."""
+        coded = text.replace_strict(list(codes), list(codes.values()), default=None, return_dtype=pl.String)
+        strange = text.is_not_null() & coded.is_null()
+        if not strange.any():
+            return coded
+        grave = rule.required or name == "purpose"
+        self._report(
+            "code.unknown",
+            name,
+            rule,
+            strange,
+            text,
+            severity=Severity.ERROR if grave else Severity.WARNING,
+            message=f"{name} {{!r}} is not in the code list {rule.codes}",
+            expected=lambda _: _listed(codes),
         )
+        return coded if grave else coded.zip_with(~strange, text)
 
-    def numbers(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
-        format = rule.format or self.number
-        plain = (
-            text.str.contains(_PLAIN_NUMBER[format])
-            if format in _PLAIN_NUMBER
-            else pl.repeat(False, len(text), eager=True)
-        )
-        odd = text.filter(~plain).unique().drop_nulls().to_list()
-        if not odd:
+    def _decimals(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
+        format = rule.format or self._number
+        plain = text.str.contains(PLAIN_NUMBER.get(format, "^$")).fill_null(True)
+        if plain.all():
             return text
-        converted, refused = _converted(odd, number_format(format))
-        self._refuse(name, rule, text, refused)
-        return text.zip_with(plain.fill_null(True), _replaced(text, converted))
+        odd = text.zip_with(~plain, _nulls(len(text)))
+        return text.zip_with(plain, self._each(name, rule, odd, number_format(format)))
 
-    def times(
+    def _times(
         self, name: str, rule: FieldRule, text: pl.Series, clock: pl.Series | None, type_: FieldType
     ) -> pl.Series:
-        read = time_format(rule.format or self.time)
+        read = time_format(rule.format or self._time)
         zone = self.given.zone
 
-        def convert(day: str, hour: str) -> str:
+        def convert(written: str) -> str:
+            day, _, hour = written.partition(_WITH_CLOCK)
             moment = read(day, hour, zone)
             return moment.date().isoformat() if type_ is FieldType.DATE else instant_text(moment, zone)
 
-        if clock is None or clock.null_count() == len(clock):
-            return self.each(name, rule, text, lambda day: convert(day, ""))
-        joined = (text + "\x1f" + clock.fill_null("")).rename(name)
-        converted, refused = _converted(
-            joined.unique().drop_nulls().to_list(), lambda both: convert(*both.split("\x1f"))
-        )
-        self._refuse(name, rule, joined, refused)
-        return _replaced(joined, converted)
+        if clock is not None and clock.null_count() < len(clock):
+            text = text + _WITH_CLOCK + clock.fill_null("")
+        return self._each(name, rule, text, convert)
 
-    def _refuse(self, name: str, rule: FieldRule, text: pl.Series, refused: Mapping[str, str]) -> None:
-        """A finding for every line whose value is among ``refused`` (value -> what was expected)."""
-        if not refused:
-            return
-        bad = text.is_in(pl.Series(list(refused), dtype=pl.String).implode())
-        for row in bad.fill_null(False).arg_true():
-            value = text[row].replace("\x1f", " ").strip()
-            self.report(
-                "value.unreadable",
-                row,
-                rule,
-                message=f"{name} {value!r} cannot be read",
-                value=value,
-                expected=refused[text[row]],
+    def _each(self, name: str, rule: FieldRule, text: pl.Series, convert: Callable[[str], str | None]) -> pl.Series:
+        """``convert`` run once for each distinct value; what it refuses is a finding and null."""
+        converted: dict[str, str | None] = {}
+        refused: dict[str, str] = {}
+        for value in text.unique().drop_nulls():
+            try:
+                converted[value] = convert(value)
+            except ValueError as error:
+                refused[value] = str(error)
+        if refused:
+            bad = text.is_in(pl.Series(list(refused), dtype=pl.String).implode()).fill_null(False)
+            self._report(
+                "value.unreadable", name, rule, bad, text, message=f"{name} {{!r}} cannot be read", expected=refused.get
             )
+        if not converted:
+            return _nulls(len(text))
+        return text.replace_strict(list(converted), list(converted.values()), default=None, return_dtype=pl.String)
 
     # -- whole lines ----------------------------------------------------------------------------------
 
-    def fill(self) -> None:
+    def number(self) -> None:
         """A line without a number of its own takes its place in the document."""
         place = self.chunk.get_column(ORDINAL).cast(pl.String)
         own = self.columns.get("line")
         self.columns["line"] = place if own is None else own.zip_with(own.is_not_null(), place)
 
-    def identify(self, name: str) -> None:
-        """Look ``name`` up in the master data: the first alternative that is known wins."""
-        rule = self.mapping.rules.get(name)
-        if name == "partner" and (rule is None or not rule.paths):
-            fixed = (rule.const if rule else None) or self.given.partner or (rule.default if rule else None)
-            self.columns["partner"] = pl.repeat(fixed, self.chunk.height, dtype=pl.String, eager=True)
+    def assign_partner(self) -> None:
+        """The document's partner, unless the lines or the mapping name theirs; a mapping's default comes last."""
+        rule = self.mapping.rules.get("partner")
+        if rule is None or (rule.const is None and not rule.paths):
+            default = rule.default if rule is not None else None
+            self.columns["partner"] = self._constant(self.given.partner or default)
+
+    def look_up(self, name: str, rule: FieldRule) -> None:
+        """Our id for what was sent: the first origin that the master data know wins."""
+        assert rule.lookup is not None
+        if name == "partner" and name in self.columns:
             return
-        if rule is None or rule.lookup is None:
-            if rule is not None and name == "partner":
-                self.columns[name] = self.read(name, rule)
-            return
-        function = FUNCTIONS[rule.function] if rule.function else None
-        alternatives = [
-            self.coded(name, rule, self.each(name, rule, text, function) if function else text)
-            for text in self.alternatives(rule)
-        ]
-        sent = _first(alternatives, self.chunk.height)
+        origins = [self._worded(name, rule, text) for text in self._origins(rule)]
+        sent = _first(origins, self.chunk.height)
         beside = _RAW_BESIDE.get(name)
         if beside is not None and beside not in self.mapping.rules:
             self.columns[beside] = sent
-        self.columns[name] = self._known(name, rule, rule.lookup, alternatives, sent)
-
-    def _known(
-        self, name: str, rule: FieldRule, kind: Lookup, alternatives: list[pl.Series], sent: pl.Series
-    ) -> pl.Series:
-        nobody = _nulls(self.chunk.height)
-        partner = self.columns.get("partner", nobody) if name != "partner" else nobody
-        on = _first(
-            [self.columns[time] for time in BUSINESS_TIME[self.mapping.kind] if time in self.columns], self.chunk.height
-        )
-        found = _nulls(self.chunk.height)
-        for text in alternatives:
-            open_ = (found.is_null() & text.is_not_null()).arg_true()
-            if len(open_):
-                ours = self.given.master.look_up(
-                    kind.value, partner.gather(open_), text.gather(open_), on.gather(open_)
-                )
-                found = found.scatter(open_, ours)
+        found = self._known(name, rule.lookup, origins)
         unknown = sent.is_not_null() & found.is_null()
-        for row in unknown.arg_true():
-            self.report(
-                f"{name}.unknown",
-                row,
-                rule,
-                stage=Stage.REFERENCE,
-                severity=Severity.WARNING if self.given.lenient else Severity.ERROR,
-                message=f"{name} {sent[row]!r} is not known",
-                value=sent[row],
-                expected=self.given.suggest(kind.value, partner[row] or "", sent[row]),
-            )
-        return found.zip_with(found.is_not_null(), sent) if self.given.lenient else found
+        if unknown.any():
+            self._report_unknown(name, rule, rule.lookup, unknown, sent)
+            found = found.zip_with(~unknown, sent) if self.given.lenient else found
+        self.columns[name] = found
 
-    def require(self) -> None:
-        """A required field that nothing filled is a finding."""
-        for name, rule in self.mapping.rules.items():
-            if not rule.required:
-                continue
-            seen = {finding.line for finding in self.findings}
-            for row in self.columns[name].is_null().arg_true():
-                if self.chunk[ORDINAL][row] not in seen or not any(self.raw(path)[row] for path in rule.paths):
-                    self.report(
-                        f"{name}.missing",
-                        row,
-                        rule,
-                        message=f"{name} is missing",
-                        expected=" or ".join(rule.paths) or None,
-                    )
+    def _known(self, name: str, kind: Lookup, origins: Sequence[pl.Series]) -> pl.Series:
+        partner = self._partner_for(name)
+        on = _first([self.columns[at] for at in BUSINESS_TIME[self.mapping.kind] if at in self.columns], len(partner))
+        found = _nulls(len(partner))
+        for text in origins:
+            open_ = (found.is_null() & text.is_not_null()).arg_true()
+            if len(open_) == len(found):
+                found = self.given.master.look_up(kind.value, partner, text, on)
+            elif len(open_):
+                ours = self.given.master.look_up(kind.value, partner[open_], text[open_], on[open_])
+                found = found.scatter(open_, ours)
+        return found
 
-    def report(
+    def _partner_for(self, name: str) -> pl.Series:
+        own = None if name == "partner" else self.columns.get("partner")
+        return self._constant(self.given.partner) if own is None else own
+
+    def _report_unknown(self, name: str, rule: FieldRule, kind: Lookup, unknown: pl.Series, sent: pl.Series) -> None:
+        partners = dict(zip(sent.filter(unknown), self._partner_for(name).filter(unknown), strict=True))
+        self._report(
+            f"{name}.unknown",
+            name,
+            rule,
+            unknown,
+            sent,
+            stage=Stage.REFERENCE,
+            severity=Severity.WARNING if self.given.lenient else Severity.ERROR,
+            message=f"{name} {{!r}} is not known",
+            expected=lambda value: self.given.suggest(kind.value, partners[value] or "", value),
+        )
+
+    def require(self, name: str, rule: FieldRule) -> None:
+        """A required field that nothing filled is a finding; one that could not be read has its finding already."""
+        lines = self.chunk.get_column(ORDINAL)
+        known_faults = [line for field, line in self._faulty if field == name]
+        missing = self.columns[name].is_null() & ~lines.is_in(known_faults)
+        if not missing.any():
+            return
+        stand_in = self.given.lenient and name in ("partner", "site")
+        self._report(
+            f"{name}.missing",
+            name,
+            rule,
+            missing,
+            None,
+            severity=Severity.WARNING if stand_in else Severity.ERROR,
+            message=f"{name} is missing",
+            expected=lambda _: " or ".join(rule.paths) or None,
+        )
+        if stand_in:
+            self.columns[name] = self.columns[name].zip_with(~missing, self._constant(UNKNOWN))
+
+    def _report(
         self,
         code: str,
-        row: int,
+        name: str,
         rule: FieldRule,
+        where: pl.Series,
+        values: pl.Series | None,
         *,
         message: str,
+        expected: Callable[[str], str | None],
         severity: Severity = Severity.ERROR,
         stage: Stage = Stage.STRUCTURE,
-        value: str | None = None,
-        expected: str | None = None,
     ) -> None:
-        """Note a finding on the line in ``row``, at the place of the value itself where the reader knows it."""
-        here = self.chunk.row(row, named=True)
-        filled = next((path for path in rule.paths if (here.get(path) or "").strip()), "")
-        self.findings.append(
-            Finding(
-                code=code,
-                severity=severity,
-                stage=stage,
-                message=message,
-                location=here.get(filled + PLACE_SUFFIX) or here[LOCATION] or "",
-                value=value,
-                expected=expected,
-                line=here[ORDINAL],
-                offset=here[OFFSET],
-                length=here[LENGTH],
-            )
+        """A finding for each line of the mask ``where``, at the place of its value where the reader knows it."""
+        lines = self.chunk.filter(where)
+        sent = [None] * lines.height if values is None else values.filter(where).to_list()
+        places = lines.select(
+            self._place(rule).alias("place"), *(pl.col(column) for column in (ORDINAL, OFFSET, LENGTH))
         )
+        for given, (place, line, offset, length) in zip(sent, places.iter_rows(), strict=True):
+            value = None if given is None else given.replace(_WITH_CLOCK, " ").strip()
+            self._faulty.add((name, line))
+            self.findings.append(
+                Finding(
+                    code=code,
+                    severity=severity,
+                    stage=stage,
+                    message=message.format(value),
+                    location=place or "",
+                    value=value,
+                    expected=expected(given or ""),
+                    line=line,
+                    offset=offset,
+                    length=length,
+                )
+            )
 
-
-#: What is canonical already when written in this format, and needs no reading.
-_PLAIN_NUMBER = {
-    "point": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$",
-    "comma": r"^-?(0|[1-9][0-9]*)$",
-    "auto": r"^-?(0|[1-9][0-9]*)(\.([0-9]{1,2}|[0-9]{4,}))?$",
-}
+    def _place(self, rule: FieldRule) -> pl.Expr:
+        """The place of the first filled path of ``rule`` where the reader noted it, else the line's."""
+        noted = [
+            pl.when(pl.col(path).str.strip_chars() != "").then(pl.col(path + PLACE_SUFFIX))
+            for path in rule.paths
+            if path + PLACE_SUFFIX in self.chunk.columns
+        ]
+        return pl.coalesce(*noted, LOCATION)
 
 
 def _nulls(height: int) -> pl.Series:
     return pl.repeat(None, height, dtype=pl.String, eager=True)
 
 
-def _first(columns: list[pl.Series], height: int) -> pl.Series:
+def _first(columns: Sequence[pl.Series], height: int) -> pl.Series:
     """Row by row the first of ``columns`` that is filled."""
-    if not columns:
-        return _nulls(height)
-    frame = pl.DataFrame({str(index): column for index, column in enumerate(columns)})
-    return frame.select(pl.coalesce(pl.all())).to_series()
-
-
-def _converted(values: list[str], convert: Callable[[str], str | None]) -> tuple[dict[str, str | None], dict[str, str]]:
-    """What each value becomes, and, of those that cannot be read, what was expected."""
-    converted: dict[str, str | None] = {}
-    refused: dict[str, str] = {}
-    for value in values:
-        try:
-            converted[value] = convert(value)
-        except ValueError as error:
-            refused[value] = str(error)
-    return converted, refused
-
-
-def _replaced(text: pl.Series, by: Mapping[str, str | None]) -> pl.Series:
-    if not by:
-        return _nulls(len(text))
-    return text.replace_strict(list(by), list(by.values()), default=None, return_dtype=pl.String)
+    if len(columns) < 2:
+        return columns[0] if columns else _nulls(height)
+    return pl.select(pl.coalesce(*(pl.lit(column) for column in columns))).to_series()
 
 
 def _listed(codes: Mapping[str, str], limit: int = 12) -> str:

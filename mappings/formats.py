@@ -3,7 +3,7 @@
 Numbers: ``point``, ``comma``, ``auto`` (decimal mark), ``implied2`` (X12 N2: two decimals implied).
 Times: ``CCYYMMDD`` (six digits too, with a clock), ``iso``, ``dmy``, ``mdy``, ``ymd``, ``written``
 (as people write, order told by the value itself). A field that names none takes what is usual in its
-document's format; see ``layout_formats``.
+document's format; see ``usual_formats``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,14 @@ TIME_FORMATS: Mapping[str, TimeFormat] = {
     "mdy": written("mdy"),
     "ymd": written("ymd"),
 }
+
+#: What is canonical already when written in this format, and needs no reading.
+PLAIN_NUMBER: Mapping[str, str] = {
+    "point": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$",
+    "comma": r"^-?(0|[1-9][0-9]*)$",
+    "auto": r"^-?(0|[1-9][0-9]*)(\.([0-9]{1,2}|[0-9]{4,}))?$",
+}
+
 _MARKS = {".": "point", ",": "comma", "auto": "auto"}
 
 
@@ -51,7 +59,7 @@ def time_format(name: str) -> TimeFormat:
     return TIME_FORMATS[name]
 
 
-def layout_formats(layout: Layout, document: str = "workbook.") -> tuple[str, str]:
+def usual_formats(document: str, layout: Layout) -> tuple[str, str]:
     """Names of the number and the time format that are usual in a document of this type.
 
     EDI writes decimal points and CCYYMMDD, rows of a database ISO 8601; a workbook is written by

@@ -20,7 +20,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -58,7 +57,6 @@ class CompiledMapping:
     identity: tuple[str, ...]
     key: tuple[str, ...]
     on_error: OnError
-    zone: ZoneInfo
     plan: LinePlan
 
 
@@ -180,7 +178,7 @@ class _Reading:
         standard = {
             one.spec.document: compiled
             for one in self.by_document.values()
-            if (compiled := self._compiled(one.name, one.file, (), one.spec, None, "UTC")) is not None
+            if (compiled := self._standard_mapping(one)) is not None
         }
         agreed: dict[tuple[str, str], CompiledMapping] = {}
         broken: set[tuple[str, str]] = set()
@@ -271,8 +269,20 @@ class _Reading:
             if base is None:
                 self.problems.append(file.problem(key, unknown("document type", type_, self.by_document)))
                 return None
-        merged = _merged(base.spec, type_, agreement)
-        return self._compiled(f"partners/{stem}:{type_}", file, key, merged, agreement, partner.timezone)
+        before = len(self.problems)
+        self._check_fields(file, key, base.spec.kind, agreement.fields)
+        self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
+        self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
+        if len(self.problems) > before:
+            return None
+        return self._compiled(
+            f"partners/{stem}:{type_}",
+            file,
+            key,
+            _with_header(_merged(base.spec, type_, agreement)),
+            on_error=agreement.on_error,
+            timezone=partner.timezone,
+        )
 
     def _claim_identities(self, known: dict[str, tuple[YamlFile, Partner]]) -> None:
         """Two partners may not answer to one name; the later file loses."""
@@ -288,58 +298,62 @@ class _Reading:
 
     # -- compiling ----------------------------------------------------------------------------------
 
-    def _compiled(
-        self, name: str, file: YamlFile, key: Key, spec: MappingSpec, agreement: DocumentAgreement | None, timezone: str
-    ) -> CompiledMapping | None:
+    def _standard_mapping(self, one: _Standard) -> CompiledMapping | None:
         before = len(self.problems)
-        own = spec.fields if agreement is None else agreement.fields
-        rules = spec.fields
-        self._check_fields(file, key, spec.kind, {field: rules[field] for field in own if field in rules})
-        if agreement is not None:
-            self._check_known_fields(file, (*key, "header"), spec.kind, agreement.header)
-        self._check_known_fields(file, (*key, "key"), spec.kind, (agreement or spec).key)
-        if agreement is None:
-            self._check_known_fields(file, (*key, "identity"), spec.kind, spec.identity)
-        plan = self._planned(file, key, spec, rules) if len(self.problems) == before else None
+        self._check_fields(one.file, (), one.spec.kind, one.spec.fields)
+        self._check_names(one.file, ("identity",), one.spec.kind, one.spec.identity)
+        self._check_names(one.file, ("key",), one.spec.kind, one.spec.key)
+        self._check_names(one.file, ("layout", "header"), one.spec.kind, one.spec.layout.header)
+        if len(self.problems) > before:
+            return None
+        return self._compiled(one.name, one.file, (), _with_header(one.spec))
+
+    def _compiled(
+        self,
+        name: str,
+        file: YamlFile,
+        key: Key,
+        spec: MappingSpec,
+        *,
+        on_error: OnError = OnError.PARK_LINES,
+        timezone: str = "UTC",
+    ) -> CompiledMapping | None:
+        plan = self._planned(file, key, spec)
         if plan is None:
             return None
-        codes = {rule.codes: self.codes.get(rule.codes, {}) for rule in rules.values() if rule.codes}
-        on_error = OnError.PARK_LINES if agreement is None else agreement.on_error
+        codes = {rule.codes: self.codes[rule.codes] for rule in spec.fields.values() if rule.codes}
         return CompiledMapping(
             name=name,
-            version=_version(spec, rules, codes, timezone),
+            version=_version(spec, codes, on_error, timezone),
             document=spec.document,
             kind=spec.kind,
-            rules=rules,
+            rules=spec.fields,
             codes=codes,
             layout=spec.layout,
             identity=tuple(spec.identity),
             key=tuple(spec.key),
             on_error=on_error,
-            zone=zone_of(timezone),
             plan=plan,
         )
 
-    def _planned(self, file: YamlFile, key: Key, spec: MappingSpec, rules: Mapping[str, FieldRule]) -> LinePlan | None:
+    def _planned(self, file: YamlFile, key: Key, spec: MappingSpec) -> LinePlan | None:
+        """The format's plan. What the format refuses is said on the field whose path it names."""
         try:
-            return self.compile(spec.document, spec.line, _paths(rules), _options(spec, rules))
+            return self.compile(spec.document, spec.line, _paths(spec.fields.values()), _options(spec))
         except ConfigError as error:
             for problem in error.problems or (error.message,):
-                place = next(
-                    (field for field, rule in rules.items() if any(p in problem for p in _paths({"": rule}))), None
-                )
-                at: Key = (*key, "fields", place) if place else key
-                self.problems.append(file.problem(at, problem))
+                culprit = next((name for name, rule in spec.fields.items() if _is_about(problem, rule)), None)
+                self.problems.append(file.problem((*key, "fields", culprit) if culprit else key, problem))
             return None
 
-    def _check_known_fields(self, file: YamlFile, key: Key, kind: LineKind, fields: Iterable[str]) -> None:
+    def _check_names(self, file: YamlFile, key: Key, kind: LineKind, fields: Iterable[str]) -> None:
         for index, name in enumerate(fields):
             if name not in KINDS[kind]:
                 at = (*key, name) if (*key, name) in file.lines else (*key, index)
                 self.problems.append(file.problem(at, unknown(f"field of {kind.value} lines", name, KINDS[kind])))
 
     def _check_fields(self, file: YamlFile, key: Key, kind: LineKind, rules: Mapping[str, FieldRule]) -> None:
-        self._check_known_fields(file, (*key, "fields"), kind, rules)
+        self._check_names(file, (*key, "fields"), kind, rules)
         for name, rule in rules.items():
             place: Key = (*key, "fields", name)
             if rule.codes is not None and rule.codes not in self.codes:
@@ -366,53 +380,57 @@ class _Reading:
 def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement) -> MappingSpec:
     """The standard mapping with a partner's agreement laid over it.
 
-    A field of the agreement takes the place of the standard's; a header's names stand before the
-    standard's own, so that they win.
+    A field of the agreement takes the place of the standard's; its header names come before the standard's own.
     """
-    fields = dict(base.fields)
-    header = {
-        **base.layout.header,
-        **{name: [*own, *base.layout.header.get(name, [])] for name, own in agreement.header.items()},
-    }
-    for name, entry in agreement.fields.items():
-        fields[name] = entry
-    given = {
-        "sheet": agreement.sheet,
-        "decimal": agreement.decimal,
-        "dates": agreement.dates,
-        "encoding": agreement.encoding,
-    }
-    layout = base.layout.model_copy(update={"header": header} | {k: v for k, v in given.items() if v is not None})
-    for name, names in header.items():
-        rule = fields.get(name) or FieldRule(path=[])
-        paths = list(dict.fromkeys([*names, *rule.paths]))
-        fields[name] = rule.model_copy(update={"path": paths})
+    header = dict(base.layout.header)
+    for name, own in agreement.header.items():
+        header[name] = [*own, *header.get(name, [])]
+    given = {name: getattr(agreement, name) for name in ("sheet", "decimal", "dates", "encoding")}
+    layout = {name: value for name, value in given.items() if value is not None}
     return base.model_copy(
-        update={"document": type_, "fields": fields, "layout": layout, "key": agreement.key or base.key}
+        update={
+            "document": type_,
+            "fields": {**base.fields, **agreement.fields},
+            "layout": base.layout.model_copy(update={**layout, "header": header}),
+            "key": agreement.key or base.key,
+        }
     )
 
 
-def _paths(rules: Mapping[str, FieldRule]) -> list[str]:
-    paths = [path for rule in rules.values() for path in (*rule.paths, *((rule.clock,) if rule.clock else ()))]
+def _with_header(spec: MappingSpec) -> MappingSpec:
+    """The header names of the layout, put in front of the alternatives of their fields."""
+    fields = dict(spec.fields)
+    for name, names in spec.layout.header.items():
+        rule = fields.get(name) or FieldRule(path=[])
+        fields[name] = rule.model_copy(update={"path": list(dict.fromkeys([*names, *rule.paths]))})
+    return spec.model_copy(update={"fields": fields, "layout": spec.layout.model_copy(update={"header": {}})})
+
+
+def _paths(rules: Iterable[FieldRule]) -> list[str]:
+    paths = [path for rule in rules for path in (*rule.paths, *((rule.clock,) if rule.clock else ()))]
     return list(dict.fromkeys(paths))
 
 
-def _options(spec: MappingSpec, rules: Mapping[str, FieldRule]) -> dict[str, object]:
-    """What a format may want to know beyond the paths: the layout, and which path serves which field.
+def _is_about(problem: str, rule: FieldRule) -> bool:
+    return any(repr(path) in problem for path in _paths([rule]))
 
-    ``fields`` (field -> paths), ``required`` (fields that must be found for the document to be this one).
+
+def _options(spec: MappingSpec) -> dict[str, object]:
+    """What a format may want to know beyond the paths: the layout, and which paths serve which field.
+
+    ``fields`` is field -> paths; ``required`` names the fields that a document of this type cannot be without.
     """
     layout = spec.layout.model_dump(exclude={"header"})
-    fields = {name: rule.paths for name, rule in rules.items() if rule.paths}
-    required = tuple(name for name, rule in rules.items() if rule.required and rule.paths)
-    return layout | {"fields": fields, "required": required}
+    fields = {name: rule.paths for name, rule in spec.fields.items() if rule.paths}
+    required = [name for name in fields if spec.fields[name].required and spec.fields[name].fallback is None]
+    return {**layout, "fields": fields, "required": tuple(required)}
 
 
-def _version(spec: MappingSpec, rules: Mapping[str, FieldRule], codes: Mapping[str, Any], timezone: str) -> str:
+def _version(spec: MappingSpec, codes: Mapping[str, Any], on_error: OnError, timezone: str) -> str:
     content = {
-        "spec": spec.model_dump(mode="json", exclude={"fields", "description"}),
-        "fields": {name: rule.model_dump(mode="json") for name, rule in rules.items()},
+        "spec": spec.model_dump(mode="json", exclude={"description"}),
         "codes": codes,
+        "on_error": on_error,
         "timezone": timezone,
     }
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:12]

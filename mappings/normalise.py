@@ -89,7 +89,7 @@ def normalise(
     stream = STREAM_OF[mapping.kind]
     findings: list[Finding] = []
     table = _with_time(_with_kind(lines, mapping.kind), mapping.kind, origin)
-    table = _with_base(table, mapping.kind, master, origin, findings)
+    table = _with_base(table, master, origin, findings)
     table = _within_contract(table, stream, findings)
     if table.is_empty():
         return empty_events(), findings
@@ -126,9 +126,7 @@ def _with_time(lines: pl.DataFrame, kind: LineKind, origin: Origin) -> pl.DataFr
     return lines.with_columns(time=pl.coalesce(*BUSINESS_TIME[kind], pl.lit(origin.received, dtype=pl.String)))
 
 
-def _with_base(
-    lines: pl.DataFrame, kind: LineKind, master: MasterData, origin: Origin, findings: list[Finding]
-) -> pl.DataFrame:
+def _with_base(lines: pl.DataFrame, master: MasterData, origin: Origin, findings: list[Finding]) -> pl.DataFrame:
     """``base_quantity`` and ``base_unit``: the quantity in the item's own unit, exactly."""
     quantity, unit = master.convert(lines["item"], lines["quantity"], lines["unit"], lines["time"])
     lost = lines["quantity"].is_not_null() & lines["unit"].is_not_null() & quantity.is_null()
@@ -142,7 +140,7 @@ def _with_base(
                 stage=Stage.REFERENCE,
                 severity=Severity.WARNING if origin.lenient else Severity.ERROR,
                 value=here["unit"],
-                expected=f"a unit that can be converted to {unit[row]}, or a row of the master table units for this item",
+                expected=f"a unit that converts to {unit[row]}, or a row of the master table units for this item",
             )
         )
     lines = lines.with_columns(base_quantity=quantity, base_unit=unit)

@@ -49,8 +49,9 @@ class FieldRule(Strict):
 
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
     (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``.
-    ``clock`` is a second path with the time of day for a date; it goes with the first alternative. ``function`` names a Python
-    function registered with ``mappings.functions``. ``required`` makes an empty result a finding.
+    ``clock`` is a second path with the time of day for a date; it goes with the first alternative.
+    ``function`` names a Python function registered with ``mappings.functions``. ``required`` makes
+    an empty result a finding.
     """
 
     path: str | list[str] | None = None
@@ -68,6 +69,11 @@ class FieldRule(Strict):
         """All alternatives, in order."""
         return () if self.path is None else (self.path,) if isinstance(self.path, str) else tuple(self.path)
 
+    @property
+    def fallback(self) -> str | None:
+        """What stands in where no path is filled."""
+        return self.const if self.const is not None else self.default
+
     @model_validator(mode="before")
     @classmethod
     def _spelled_out(cls, entry: object) -> object:
@@ -76,8 +82,8 @@ class FieldRule(Strict):
 
     @model_validator(mode="after")
     def _has_an_origin(self) -> FieldRule:
-        if self.path is None and self.const is None and self.default is None and self.function is None:
-            raise ValueError("needs one of path, const, default or function")
+        if self.path is None and self.const is None and self.default is None:
+            raise ValueError("needs one of path, const or default")
         return self
 
 

@@ -13,9 +13,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-#: What a canonical decimal looks like; text that does needs no reading at all.
-CANONICAL_DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
-
 #: Digits a number may have once its exponent is written out. Beyond that it is a slip of the pen, or malice.
 MAX_DIGITS = 60
 
