@@ -97,25 +97,37 @@ class Envelope:
 
     def interchange(self, dialect: Dialect, groups: Iterable[Sequence[TransactionSet]]) -> Iterator[Segment]:
         """ISA, the groups of sets, IEA. A group holds sets of one code."""
-        yield self._isa(dialect)
+        yield self.header(dialect)
         count = 0
         for count, sets in enumerate(groups, start=1):
-            yield from self._group(self.control * 10 + count, sets)
-        yield ("IEA", str(count), f"{self.control:09d}")
+            yield self.group_header(_FUNCTIONAL[sets[0].code], count)
+            for number, one in enumerate(sets, start=1):
+                yield from one.segments(number)
+            yield self.group_trailer(count, len(sets))
+        yield self.trailer(count)
 
-    def _isa(self, dialect: Dialect) -> Segment:
+    def header(self, dialect: Dialect) -> Segment:
+        """ISA."""
         width = 15 if dialect.padded else 0
         nothing = " " * (10 if dialect.padded else 0)
         who = (self.sender.ljust(width), "ZZ", self.receiver.ljust(width))
         made = (self.made_at.strftime("%y%m%d"), self.made_at.strftime("%H%M"))
-        control = f"{self.control:09d}"
-        what = ("U", self.version[:5], control, "0", "P", dialect.component)
+        what = ("U", self.version[:5], f"{self.control:09d}", "0", "P", dialect.component)
         return ("ISA", "00", nothing, "00", nothing, "ZZ", *who, *made, *what)
 
-    def _group(self, control: int, sets: Sequence[TransactionSet]) -> Iterator[Segment]:
-        who = (_FUNCTIONAL[sets[0].code], self.sender, self.receiver)
+    def trailer(self, groups: int) -> Segment:
+        """IEA."""
+        return ("IEA", str(groups), f"{self.control:09d}")
+
+    def group_header(self, functional: str, group: int) -> Segment:
+        """GS of the interchange's ``group``-th group; ``functional`` is GS01."""
+        who = (functional, self.sender, self.receiver)
         made = (self.made_at.strftime("%Y%m%d"), self.made_at.strftime("%H%M"))
-        yield ("GS", *who, *made, str(control), "X", self.version)
-        for number, one in enumerate(sets, start=1):
-            yield from one.segments(number)
-        yield ("GE", str(len(sets)), str(control))
+        return ("GS", *who, *made, self._group_control(group), "X", self.version)
+
+    def group_trailer(self, group: int, sets: int) -> Segment:
+        """GE."""
+        return ("GE", str(sets), self._group_control(group))
+
+    def _group_control(self, group: int) -> str:
+        return str(self.control * 10 + group)
