@@ -1,0 +1,43 @@
+"""EDI: X12 interchanges, read as a stream, judged by grammars, turned into lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
+
+from connectors.base import Plans, ReadItem
+from connectors.formats.edi.delimiters import find_header
+from connectors.formats.edi.reader import compile_plan, read_interchanges
+from connectors.formats.edi.tape import BLOCK, Tape
+from schemas.documents import LinePlan
+
+
+class X12:
+    """The X12 format. ``block`` is how many bytes are read at a time; what comes out does not depend on it."""
+
+    name = "x12"
+
+    def __init__(self, block: int = BLOCK) -> None:
+        self._block = block
+
+    def recognises(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the bytes say it all
+        """Whether an ISA segment begins anywhere in ``head``."""
+        return find_header(head.decode("latin-1")) >= 0
+
+    def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
+        """A plan for ``x12.<set>``; paths as in ``edi.paths``. Raises ConfigError naming every bad path."""
+        wanted = tuple(dict.fromkeys(paths))
+        return LinePlan(
+            type=type, paths=wanted, line=line, options=dict(options), compiled=compile_plan(type, line, wanted)
+        )
+
+    def read(
+        self,
+        stream: BinaryIO,
+        *,
+        name: str,  # noqa: ARG002 - an interchange names itself
+        plans: Plans,
+        metadata: Mapping[str, str],  # noqa: ARG002
+    ) -> Iterator[ReadItem]:
+        """The documents, line chunks and findings of the payload, in order and in bounded memory."""
+        return read_interchanges(Tape(stream, self._block), plans)

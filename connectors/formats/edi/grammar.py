@@ -1,0 +1,301 @@
+"""Grammars: what the standard allows, read from the tables in ``schemas/x12``.
+
+``elements.yaml``, ``segments.yaml`` and ``sets/*.yaml`` describe version 004010. A file named
+after another version (``003040.yaml``) says only what differs there. The notation of each table is
+explained at its head.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.errors import ConfigError
+
+X12_TABLES = Path(__file__).resolve().parents[3] / "schemas" / "x12"
+BASE_VERSION = "004010"
+UNLIMITED = 1_000_000_000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Element:
+    """A simple data element. ``codes`` is None where the list is open or kept by somebody else."""
+
+    number: str
+    type: str  #: AN, ID, DT, TM, R, B or N0 to N9 (implied decimals)
+    least: int
+    most: int
+    name: str = ""
+    codes: frozenset[str] | None = None
+
+    @property
+    def decimals(self) -> int:
+        """Implied decimals of an N element, else 0."""
+        return int(self.type[1:]) if self.type[0] == "N" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A syntax note (X12.6): ``P0607`` and its kin; ``positions`` count from 1."""
+
+    kind: str
+    positions: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return self.kind + "".join(f"{p:02d}" for p in self.positions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composite:
+    """A composite data element and its components."""
+
+    number: str
+    uses: tuple[Use, ...]
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """One position of a segment or composite."""
+
+    element: Element | Composite
+    required: bool
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A segment: its positions, syntax notes, and where its qualifier/id pairs stand (index of each qualifier)."""
+
+    id: str
+    uses: tuple[Use, ...]
+    notes: tuple[Note, ...] = ()
+    pairs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A place in a transaction set: a segment, or a loop that this segment opens.
+
+    ``most`` is the maximum use of a segment or the maximum repeat of a loop. ``members`` are the
+    places of the loop after its first segment; empty for a plain segment.
+    """
+
+    id: str
+    required: bool
+    most: int
+    loop: bool = False
+    members: tuple[Part, ...] = ()
+
+    def walk(self, path: tuple[Part, ...] = ()) -> Iterator[tuple[Part, ...]]:
+        """Every place below and including this one, as the chain that leads to it."""
+        here = (*path, self)
+        yield here
+        for member in self.members:
+            yield from member.walk(here)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TransactionSet:
+    """A transaction set: ``root`` is the ST loop, its last member SE."""
+
+    id: str
+    group: str
+    name: str
+    root: Part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grammar:
+    """All that is known of one version."""
+
+    version: str
+    segments: Mapping[str, Segment]
+    sets: Mapping[str, TransactionSet]
+
+
+@cache
+def known_versions() -> tuple[str, ...]:
+    """The versions with a table of their own, oldest first."""
+    overlays = (path.stem for path in X12_TABLES.glob("0*.yaml"))
+    return tuple(sorted({BASE_VERSION, *overlays}))
+
+
+def nearest_version(wanted: str) -> str:
+    """The newest known version not after ``wanted``, else the oldest known; the base where ``wanted`` is no version."""
+    release = wanted[:6]
+    if not re.fullmatch(r"\d{6}", release):
+        return BASE_VERSION
+    earlier = [version for version in known_versions() if version <= release]
+    return earlier[-1] if earlier else known_versions()[0]
+
+
+@cache
+def load_grammar(version: str) -> Grammar:
+    """The grammar of a known ``version``. Raises ConfigError where a table is wrong."""
+    base = _read(X12_TABLES / "elements.yaml"), _read(X12_TABLES / "segments.yaml")
+    overlay = {} if version == BASE_VERSION else _read(X12_TABLES / f"{version}.yaml")
+    codes = _read(X12_TABLES / "codes.yaml") | (overlay.get("codes") or {})
+    elements = {
+        number: _element(number, text, codes)
+        for number, text in (base[0]["elements"] | (overlay.get("elements") or {})).items()
+    }
+    composites: dict[str, Composite] = {}
+    for number, text in (base[0]["composites"] | (overlay.get("composites") or {})).items():
+        uses, notes = _uses(text, elements, composites, number)
+        composites[number] = Composite(number, uses, notes)
+    segments = {}
+    for id_, text in (base[1] | (overlay.get("segments") or {})).items():
+        uses, notes = _uses(text, elements, composites, id_)
+        segments[id_] = Segment(id_, uses, notes, _pairs(uses))
+    sets = {}
+    changes = overlay.get("sets") or {}
+    for path in sorted((X12_TABLES / "sets").glob("*.yaml")):
+        table = _read(path)
+        root = _set_root(table["table"], str(path.name))
+        for change in changes.get(table["set"], ()):
+            root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
+        sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
+    _check(version, segments, sets)
+    return Grammar(version, segments, sets)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    table: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+    return table
+
+
+def _element(number: str, text: str, codes: Mapping[str, str]) -> Element:
+    type_, least, most, *name = text.split(None, 3)
+    listed = frozenset(codes[number].split()) if number in codes else None
+    return Element(number, type_, int(least), int(most), name[0] if name else "", listed)
+
+
+_REPEATED = re.compile(r"(\d+)x\(([^)]*)\)")
+_NOTE = re.compile(r"([PRECL])((?:\d\d){2,})")
+
+
+def _uses(
+    text: str, elements: Mapping[str, Element], composites: Mapping[str, Composite], where: str
+) -> tuple[tuple[Use, ...], tuple[Note, ...]]:
+    """``350 330! 2x(235 234) C040^5 | P0304``, as the head of ``segments.yaml`` explains it."""
+    positions, _, notes = text.partition("|")
+    spread = _REPEATED.sub(lambda m: " ".join([m[2]] * int(m[1])), positions)
+    uses = []
+    for token in spread.split():
+        number, _, repeat = token.partition("^")
+        required = number.endswith("!")
+        number = number.rstrip("!")
+        known = composites.get(number) or elements.get(number)
+        if known is None:
+            raise ConfigError(f"{where}: element {number} is not in elements.yaml")
+        uses.append(Use(known, required, int(repeat or 1)))
+    found = []
+    for token in notes.split():
+        match = _NOTE.fullmatch(token)
+        if not match:
+            raise ConfigError(f"{where}: '{token}' is not a syntax note")
+        found.append(Note(match[1], tuple(int(match[2][i : i + 2]) for i in range(0, len(match[2]), 2))))
+    return tuple(uses), tuple(found)
+
+
+def _pairs(uses: tuple[Use, ...]) -> tuple[int, ...]:
+    """Index of each product id qualifier (235) that is followed by its product id (234)."""
+    numbers = [use.element.number for use in uses]
+    return tuple(i for i, pair in enumerate(pairwise(numbers)) if pair == ("235", "234"))
+
+
+_ROW = re.compile(
+    r"(?P<id>[A-Z][A-Z0-9]{1,2})\s+(?P<required>[MO])(?:\s+(?P<most>\d+|>1))?(?:\s+loop\s+(?P<loop>\d+|>1))?"
+)
+
+
+def _number(text: str | None) -> int:
+    return 1 if text is None else UNLIMITED if text == ">1" else int(text)
+
+
+def _part(row: str, where: str) -> Part:
+    match = _ROW.fullmatch(row.strip())
+    if not match:
+        raise ConfigError(f"{where}: cannot read the row '{row.strip()}'", hint="ID M|O [max use] [loop repeat]")
+    loop = match["loop"] is not None
+    return Part(match["id"], match["required"] == "M", _number(match["loop"] if loop else match["most"]), loop)
+
+
+def _set_root(table: str, where: str) -> Part:
+    """A table of rows; what is indented under a loop's row belongs to that loop."""
+    rows = [(len(line) - len(line.lstrip()), line) for line in table.splitlines() if line.strip()]
+
+    def members(start: int, indent: int) -> tuple[tuple[Part, ...], int]:
+        found: list[Part] = []
+        i = start
+        while i < len(rows) and rows[i][0] >= indent:
+            part = _part(rows[i][1], where)
+            below, i = members(i + 1, rows[i][0] + 1)
+            if below and not part.loop:
+                raise ConfigError(f"{where}: {part.id} has rows under it but is no loop")
+            found.append(replace(part, members=below))
+        return tuple(found), i
+
+    parts, _ = members(0, 0)
+    return Part("ST", True, 1, True, parts)
+
+
+def _amended(root: Part, change: str, where: str) -> Part:
+    """One row of an overlay: ``drop HL/TSD``, ``max HL/LH4 4``, ``after BSN: NTE O 100``, ``into HL/TD3: AT9 O``,
+    ``loop HL/TD3 12``, ``need CTT``, ``free CTT``."""
+    verb, rest = change.split(None, 1)
+    place, _, row = rest.partition(":")
+    names, *argument = place.split()
+    path = names.split("/")
+    new = _part(row, where) if row.strip() else None
+
+    def apply(part: Part, path: list[str]) -> Part:
+        kept: list[Part] = []
+        hit = False
+        for member in part.members:
+            if hit or member.id != path[0]:
+                kept.append(member)
+                continue
+            hit = True
+            if len(path) > 1:
+                kept.append(apply(member, path[1:]))
+            elif verb == "after" and new:
+                kept += [member, new]
+            elif verb == "into" and new:
+                kept.append(replace(member, loop=True, members=(*member.members, new)))
+            elif verb == "max":
+                kept.append(replace(member, most=_number(argument[0])))
+            elif verb == "loop":
+                kept.append(replace(member, loop=True, most=_number(argument[0])))
+            elif verb in ("need", "free"):
+                kept.append(replace(member, required=verb == "need"))
+            elif verb != "drop":
+                raise ConfigError(f"{where}: cannot read '{change}'")
+        if not hit:
+            raise ConfigError(f"{where}: '{change}': there is no {path[0]} in {part.id}")
+        return replace(part, members=tuple(kept))
+
+    return apply(root, path)
+
+
+def _check(version: str, segments: Mapping[str, Segment], sets: Mapping[str, TransactionSet]) -> None:
+    missing = sorted(
+        {
+            f"{version}: set {set_.id} uses segment {chain[-1].id}, which is not in segments.yaml"
+            for set_ in sets.values()
+            for chain in set_.root.walk()
+            if chain[-1].id not in segments
+        }
+    )
+    if missing:
+        raise ConfigError("the X12 tables do not fit together", problems=tuple(missing))

@@ -1,0 +1,193 @@
+"""A transaction set's grammar and one plan, as a machine that is stepped segment by segment.
+
+A ``State`` is a place in the tree of loops; a ``Move`` says what a segment met there does: where it
+leads, which mandatory segments were passed over, which loop it opens and which values the plan
+wants of it. Moves are worked out the first time they are needed and remembered, so that reading is
+a walk along dictionary entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from connectors.formats.edi.grammar import Element, Grammar, Part, Segment, TransactionSet
+from connectors.formats.edi.paths import Place, qualifier_position
+
+
+class Frame(NamedTuple):
+    """An open loop and the place in it last used: 0 its first segment, n its n-th member.
+
+    ``strict`` is False once segments of this loop came out of order: what is missing then cannot be told.
+    """
+
+    loop: Part
+    place: int
+    strict: bool = True
+
+
+class Capture(NamedTuple):
+    """A value the plan wants of a segment."""
+
+    slot: int
+    qualifier: str | None
+    position: int  #: of the element that must equal the qualifier
+    element: int  #: 0: the id after the pair qualifier
+    component: int  #: 0: the whole element
+    openers: tuple[tuple[int, int, str], ...]  #: (depth of frame, element, value) the enclosing loops must show
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """A place in the set: the open loops, outermost first."""
+
+    frames: tuple[Frame, ...]
+    moves: dict[str, Move | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Move:
+    """What a segment does in a state."""
+
+    state: State
+    spec: Segment
+    depth: int  #: index of the frame whose place is used; a loop's own frame lies one deeper
+    limit: int  #: how often the place may be used in a row
+    again: bool  #: the same place as before
+    opens: bool  #: the segment opens a loop
+    missing: tuple[str, ...]  #: mandatory segments passed over
+    disorder: bool  #: the segment stands before its turn or after it
+    level: int  #: how many loops of the line's chain enclose the segment
+    starts: bool  #: opens the loop of that level
+    captures: tuple[Capture, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted."""
+
+    grammar: Grammar
+    set: TransactionSet
+    chain: tuple[Part, ...]
+    qualifier: str | None
+    places: tuple[Place, ...]
+
+
+class Machine:
+    """The states of one transaction set under one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.segments = plan.grammar.segments
+        self._states: dict[tuple[Frame, ...], State] = {}
+        self.start = self._state((Frame(plan.set.root, 0),))
+        self.decimals = tuple(_decimals(plan.grammar, place) for place in plan.places)
+
+    def step(self, state: State, id_: str) -> Move | None:
+        """The move a segment makes; None when it stands nowhere in the set."""
+        try:
+            return state.moves[id_]
+        except KeyError:
+            move = next(self._forward(state, id_), None) or self._backward(state, id_)
+            if len(state.moves) < 1000:
+                state.moves[id_] = move
+            return move
+
+    def alternative(self, state: State, id_: str, taken: Move) -> Move | None:
+        """Another place further on for a segment whose place ``taken`` is used up."""
+        for move in self._forward(state, id_):
+            if (move.depth, move.state.frames) != (taken.depth, taken.state.frames):
+                return move
+        return None
+
+    def _state(self, frames: tuple[Frame, ...]) -> State:
+        return self._states.setdefault(frames, State(frames))
+
+    def _forward(self, state: State, id_: str) -> Iterator[Move]:
+        """Places from here on, innermost loop first, in order."""
+        missing: list[str] = []
+        for depth in range(len(state.frames) - 1, -1, -1):
+            loop, index, strict = state.frames[depth]
+            for i in range(max(index, 1), len(loop.members) + 1):
+                member = loop.members[i - 1]
+                if member.id == id_:
+                    yield self._move(state, depth, i, tuple(missing))
+                if member.required and i > index and strict:
+                    missing.append(member.id)
+
+    def _backward(self, state: State, id_: str) -> Move | None:
+        """A place that should have come earlier, innermost loop first."""
+        for depth in range(len(state.frames) - 1, -1, -1):
+            loop, index, _ = state.frames[depth]
+            for i in range(1, min(index, len(loop.members) + 1)):
+                if loop.members[i - 1].id == id_:
+                    return self._move(state, depth, i, (), disorder=True)
+        return None
+
+    def _move(self, state: State, depth: int, index: int, missing: tuple[str, ...], *, disorder: bool = False) -> Move:
+        outer = state.frames[: depth + 1]
+        loop, before, strict = outer[-1]
+        member = loop.members[index - 1]
+        if disorder and not member.loop:
+            frames = (*outer[:-1], Frame(loop, before, False), *state.frames[depth + 1 :])
+        else:
+            frames = (*outer[:-1], Frame(loop, index, strict and not disorder))
+        if member.loop:
+            frames = (*frames, Frame(member, 0))
+        level = self._level(frames)
+        chain = self.plan.chain
+        return Move(
+            state=self._state(frames),
+            spec=self.segments[member.id],
+            depth=depth,
+            limit=member.most,
+            again=index == before and not disorder,
+            opens=member.loop,
+            missing=missing,
+            disorder=disorder,
+            level=level,
+            starts=member.loop and level > 0 and member is chain[level] and len(frames) == level + 1,
+            captures=tuple(self._captures(member.id, frames)),
+        )
+
+    def _level(self, frames: tuple[Frame, ...]) -> int:
+        level = 0
+        for frame, part in zip(frames[1:], self.plan.chain[1:], strict=False):
+            if frame.loop is not part:
+                break
+            level += 1
+        return level
+
+    def _captures(self, id_: str, frames: tuple[Frame, ...]) -> Iterator[Capture]:
+        ids = [frame.loop.id for frame in frames]
+        for slot, place in enumerate(self.plan.places):
+            if place.id != id_:
+                continue
+            openers = self._openers(place, ids)
+            if openers is not None:
+                yield Capture(
+                    slot, place.qualifier, qualifier_position(id_), place.element, place.component, tuple(openers)
+                )
+
+    @staticmethod
+    def _openers(place: Place, ids: list[str]) -> list[tuple[int, int, str]] | None:
+        """Depths of the loops a path names, innermost last; None when the segment is not inside them."""
+        found: list[tuple[int, int, str]] = []
+        depth = len(ids)
+        for loop in reversed(place.loops):
+            depth = next((d for d in range(depth - 1, -1, -1) if ids[d] == loop.id), -1)
+            if depth < 0:
+                return None
+            if loop.qualifier is not None:
+                found.append((depth, qualifier_position(loop.id), loop.qualifier))
+        return found
+
+
+def _decimals(grammar: Grammar, place: Place) -> int:
+    """Implied decimals of the element a path leads to."""
+    segment = grammar.segments.get(place.id)
+    if segment is None or not place.element or place.component or place.element > len(segment.uses):
+        return 0
+    element = segment.uses[place.element - 1].element
+    return element.decimals if isinstance(element, Element) else 0
