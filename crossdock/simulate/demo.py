@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,18 +22,22 @@ from crossdock.simulate.edi import write_edi
 from crossdock.simulate.erp import write_erp
 from crossdock.simulate.mailbox import write_mailbox
 from crossdock.simulate.plan import Made, Planted, Simulation, Volume, planted_page
+from schemas.errors import ConfigError
 
 DEFAULT_LINES = 3000
+_PAGE = "PLANTED.md"
 
 
 def simulate(directory: Path, *, seed: int = 1, lines: int = DEFAULT_LINES) -> Simulation:
     """Write the demo company into ``directory``, about ``lines`` lines over all channels.
 
-    Memory does not grow with ``lines``. What an earlier simulation left in the inboxes is
-    overwritten where it has the same name.
+    Memory does not grow with ``lines``. What an earlier simulation wrote there is replaced, what the
+    pipeline made of it (ledger, archive, feed) stays. Raises ConfigError where ``inbox`` or ``erp``
+    exist that no simulation wrote.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
+    _make_room(directory)
     volume = Volume.of(lines)
     company = Company.make(seed, volume.items)
     made: list[Made] = []
@@ -43,9 +48,20 @@ def simulate(directory: Path, *, seed: int = 1, lines: int = DEFAULT_LINES) -> S
         else:
             planted.append(said)
     simulation = Simulation(directory=directory, seed=seed, made=tuple(made), planted=tuple(planted))
-    (directory / "PLANTED.md").write_text(planted_page(simulation), encoding="utf-8")
+    (directory / _PAGE).write_text(planted_page(simulation), encoding="utf-8")
     (directory / "environment").write_text(_exports(directory), encoding="utf-8")
     return simulation
+
+
+def _make_room(directory: Path) -> None:
+    written = [directory / name for name in ("erp", "inbox") if (directory / name).exists()]
+    if written and not (directory / _PAGE).is_file():
+        raise ConfigError(
+            f"{directory} holds {written[0].name}/, which is not a simulation's",
+            hint="name an empty folder, or one that an earlier crossdock simulate has filled",
+        )
+    for folder in written:
+        shutil.rmtree(folder)
 
 
 def _write(directory: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:

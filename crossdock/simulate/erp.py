@@ -39,7 +39,6 @@ Row = Sequence[object]
 def write_erp(path: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
     """Write the database to ``path``; says what each query will find."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
@@ -72,7 +71,7 @@ def _write_master(connection: sqlite3.Connection, company: Company) -> None:
     insert("business_partner", (_vendor(supplier) for supplier in SUPPLIERS))
     ourselves = (OUR_NUMBER, "own company", OURSELVES, COMPANY, NORTH.country, "000009001", gln(9001), _SINCE)
     insert("business_partner", iter([ourselves]))
-    insert("plant_alias", ((p.code, COPPERLINE.number, f"{p.name} works") for p in PLANTS))
+    insert("plant_alias", ((COPPERLINE.number, f"{p.name} works", p.code) for p in PLANTS))
     insert(
         "business_partner_site",
         ((number, y.site, y.code, y.name, y.country, y.timezone, y.gln) for number, y in yards),

@@ -13,7 +13,7 @@ CREATE TABLE business_partner_site (
     number TEXT NOT NULL REFERENCES business_partner, site TEXT PRIMARY KEY, their_name TEXT NOT NULL, name TEXT NOT NULL,
     country TEXT NOT NULL, time_zone TEXT NOT NULL, gln TEXT NOT NULL);
 CREATE TABLE plant_alias (
-    plant TEXT NOT NULL REFERENCES plant, number TEXT NOT NULL REFERENCES business_partner, alias TEXT NOT NULL,
+    number TEXT NOT NULL REFERENCES business_partner, alias TEXT NOT NULL, plant TEXT NOT NULL REFERENCES plant,
     PRIMARY KEY (number, alias)) WITHOUT ROWID;
 CREATE TABLE unit_of_measure (unit TEXT PRIMARY KEY, iso_code TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE business_partner_unit (
