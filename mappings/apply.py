@@ -101,45 +101,38 @@ class _Lines:
         self.columns: dict[str, pl.Series] = {}
         self.findings: list[Finding] = []
         self._faulty: set[tuple[str, int]] = set()  # field and line
+        self._sent = _sent(chunk, mapping.plan.paths)
         self._number, self._time = usual_formats(mapping.document, mapping.layout)
 
     # -- one field ------------------------------------------------------------------------------------
 
     def read(self, name: str, rule: FieldRule) -> None:
         """The field's canonical text: path, const or default, then function, codes and format."""
-        origins = self._origins(rule)
-        text = self._worded(name, rule, _first(origins, self.chunk.height))
+        text = self._worded(name, rule, _first(self._origins(rule), self.chunk.height))
         match KINDS[self.mapping.kind][name].type:
             case FieldType.DECIMAL:
                 text = self._decimals(name, rule, text)
             case FieldType.DATE | FieldType.TIME as type_:
-                text = self._times(name, rule, text, self._clock(rule, origins), type_)
+                text = self._times(name, rule, text, self._clock(rule), type_)
             case _:
                 pass
         self.columns[name] = text
 
     def _origins(self, rule: FieldRule) -> list[pl.Series]:
-        """One column for each origin of the rule, in the order in which they are asked."""
-        origins = [self._at(path) for path in rule.paths]
+        """One column for each origin of the rule that is filled anywhere, in the order in which they are asked."""
+        origins = [self._sent[path] for path in rule.paths if path in self._sent]
         if rule.fallback is not None:
             origins.append(self._constant(rule.fallback))
         return origins
 
-    def _at(self, path: str) -> pl.Series:
-        """What stood at ``path``, trimmed, blank as null."""
-        if path not in self.chunk.columns:
-            return _nulls(self.chunk.height)
-        text = pl.col(path).str.strip_chars()
-        return self.chunk.select(pl.when(text != "").then(text)).to_series()
-
     def _constant(self, text: str | None) -> pl.Series:
         return pl.repeat(text, self.chunk.height, dtype=pl.String, eager=True)
 
-    def _clock(self, rule: FieldRule, origins: Sequence[pl.Series]) -> pl.Series | None:
+    def _clock(self, rule: FieldRule) -> pl.Series | None:
         """The time of day beside the date, where the date came from the first path."""
-        if rule.clock is None or not origins:
+        if rule.clock not in self._sent or rule.paths[0] not in self._sent:
             return None
-        return self._at(rule.clock).zip_with(origins[0].is_not_null(), _nulls(self.chunk.height))
+        return self._sent[rule.clock].zip_with(self._sent[rule.paths[0]].is_not_null(), _nulls(self.chunk.height))
 
     def _worded(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
         """Through the rule's function and its code list."""
@@ -185,7 +178,7 @@ class _Lines:
             moment = read(day, hour, zone)
             return moment.date().isoformat() if type_ is FieldType.DATE else instant_text(moment, zone)
 
-        if clock is not None and clock.null_count() < len(clock):
+        if clock is not None:
             text = text + _WITH_CLOCK + clock.fill_null("")
         return self._each(name, rule, text, convert)
 
@@ -336,6 +329,13 @@ class _Lines:
             if path + PLACE_SUFFIX in self.chunk.columns
         ]
         return pl.coalesce(*noted, LOCATION)
+
+
+def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
+    """What stood at each path, trimmed, blank as null; paths that found nothing at all are left out."""
+    present = [path for path in paths if path in chunk.columns and chunk.get_column(path).null_count() < chunk.height]
+    text = [pl.col(path).str.strip_chars() for path in present]
+    return {column.name: column for column in chunk.select(pl.when(one != "").then(one) for one in text)}
 
 
 def _nulls(height: int) -> pl.Series:

@@ -18,6 +18,7 @@ import polars as pl
 
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
+from mappings.occurrences import Occurrences, key_hash
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
@@ -51,19 +52,6 @@ _BY_PURPOSE: Mapping[LineKind, Mapping[str, str]] = {
     LineKind.STOCK: {"original": "on_hand"},
 }
 
-_SEPARATOR = "\x1f"  # between parts that are hashed together
-
-
-@dataclass(slots=True)
-class Occurrences:
-    """How often each business key stood in the document so far: state of one document, chunk after chunk."""
-
-    seen: dict[str, int] = field(default_factory=dict)
-
-    def number(self, subject: str) -> int:
-        count = self.seen[subject] = self.seen.get(subject, 0) + 1
-        return count
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -93,10 +81,8 @@ def normalise(
     table = _within_contract(table, stream, findings)
     if table.is_empty():
         return empty_events(), findings
-    table = table.with_columns(subject=_subject(mapping))
-    table = table.with_columns(subject=_occurring(table, origin.occurrences))
-    body = table.select(_body(stream, table)).to_series()
-    return _identified(table, body, stream, mapping, origin), findings
+    table = table.with_columns(_subject(mapping).alias("subject"), _identity(mapping).alias("_identity"))
+    return _events(table, stream, mapping, origin), findings
 
 
 _EVENT_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVENT_COLUMNS}
@@ -177,7 +163,7 @@ def _columns(model: Any) -> tuple[_Column, ...]:
 
 def _within_contract(lines: pl.DataFrame, stream: Stream, findings: list[Finding]) -> pl.DataFrame:
     """Only the lines that make a valid event; for the others, what is missing or misshapen."""
-    said = (column for column in _columns(DATA_OF[stream]) if column.name in lines.columns)
+    said = (column for column in _columns(DATA_OF[stream]) if column.required or column.name in lines.columns)
     checks = {column.name: column for column in (*said, _Column("time", True, None))}
     faults = lines.select(
         **{
@@ -237,47 +223,52 @@ def _subject(mapping: CompiledMapping) -> pl.Expr:
     return pl.concat_str(pl.lit(mapping.kind.value), *parts, separator="/").str.strip_chars_end("/")
 
 
-def _occurring(lines: pl.DataFrame, occurrences: Occurrences) -> pl.Series:
-    """``#2`` behind a key that stands in its document a second time, so that no line hides another.
-
-    Lines with a version stamp come from a table with a key of its own: there the same key twice is the same line.
-    """
-    number = occurrences.number
-    subjects = [
-        subject if stamp is not None or (count := number(subject)) == 1 else f"{subject}#{count}"
-        for subject, stamp in lines.select("subject", "version_stamp").iter_rows()
-    ]
-    return pl.Series("subject", subjects, dtype=pl.String)
-
-
-def _identified(
-    lines: pl.DataFrame, body: pl.Series, stream: Stream, mapping: CompiledMapping, origin: Origin
-) -> pl.DataFrame:
-    """The event table: ``body`` is each line's JSON without its lineage, left open at the end."""
-    identity = pl.concat_str(
-        *(pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")), separator=_SEPARATOR
+def _identity(mapping: CompiledMapping) -> pl.Expr:
+    """What tells the document, and the version of the line, from another of the same content."""
+    return pl.concat_str(
+        *(pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")), separator="\x1f"
     )
-    keys, ids, fingerprints = [], [], []
-    prefix = f"{stream.value}{_SEPARATOR}".encode()
-    for subject, said, document in zip(lines["subject"], body, lines.select(identity).to_series(), strict=True):
-        key = hashlib.blake2b(prefix + subject.encode(), digest_size=10).hexdigest()
+
+
+def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
+    """The event table of valid lines."""
+    subjects, keys = _keys(lines, stream, origin.occurrences)
+    body = lines.select(_body(stream, lines)).to_series()
+    ids, fingerprints = [], []
+    for key, said, identity in zip(keys, body.to_list(), lines["_identity"].to_list(), strict=True):
         content = hashlib.blake2b(said.encode(), digest_size=8)
         fingerprints.append(content.hexdigest())
-        content.update(f"{_SEPARATOR}{document}".encode())
-        keys.append(key)
+        content.update(f"\x1f{identity}".encode())
         ids.append(key + content.hexdigest()[:12])
-    named = lines.with_columns(
-        id=pl.Series(ids, dtype=pl.String),
-        key=pl.Series(keys, dtype=pl.String),
-        fingerprint=pl.Series(fingerprints, dtype=pl.String),
-        stream=pl.lit(stream.value),
-        _body=body,
-    )
-    data = pl.concat_str("_body", _lineage(lines, mapping, origin), pl.lit("}"))
-    return named.select(*(_EVENT_OF.get(name, pl.col(name)) for name in EVENT_COLUMNS[:-1]), data.alias("data"))
+    return lines.select(
+        pl.Series("id", ids, pl.String),
+        pl.Series("key", keys, pl.String),
+        pl.Series("fingerprint", fingerprints, pl.String),
+        pl.lit(stream.value).alias("stream"),
+        pl.col("kind"),
+        pl.Series("subject", subjects, pl.String),
+        pl.col("time", "partner", "item", "site"),
+        pl.col(ORDINAL).alias("line"),
+        pl.concat_str(pl.lit(body), _lineage(lines, mapping, origin), pl.lit("}")).alias("data"),
+    ).select(EVENT_COLUMNS)
 
 
-_EVENT_OF = {"line": pl.col(ORDINAL).alias("line")}
+def _keys(lines: pl.DataFrame, stream: Stream, occurrences: Occurrences) -> tuple[list[str], list[str]]:
+    """Subjects and their hashes: ``#2`` behind a subject that stands in its document a second time.
+
+    Lines with a version stamp come from a table with a key of its own: there the same key twice is
+    the same line.
+    """
+    subjects = lines["subject"].to_list()
+    name = stream.value
+    keys = [key_hash(name, subject) for subject in subjects]
+    unstamped = lines["version_stamp"].is_null().arg_true().to_list()
+    numbers = occurrences.numbers([keys[row] for row in unstamped]) if unstamped else {}
+    for position, number in numbers.items():
+        row = unstamped[position]
+        subjects[row] = f"{subjects[row]}#{number}"
+        keys[row] = key_hash(name, subjects[row])
+    return subjects, keys
 
 
 # -- the JSON ----------------------------------------------------------------------------------------
@@ -296,7 +287,7 @@ def _body(stream: Stream, lines: pl.DataFrame) -> pl.Expr:
         pl.lit("{"),
         pl.concat_str(*said, separator=",", ignore_nulls=True),
         pl.lit(',"references":{'),
-        pl.concat_str(*references, separator=",", ignore_nulls=True),
+        pl.concat_str(*references, separator=",", ignore_nulls=True) if references else pl.lit(""),
         pl.lit("},"),
     )
 
