@@ -63,7 +63,7 @@ def recognise(head: bytes, name: str) -> Format | None:
 
 
 def open_source(channel: Channel, *, home: Path, state: State, connections: Connections) -> Source:
-    """The channel's source; relative paths are relative to ``home``. Raises ConfigError, TransientError, PermanentError."""
+    """The channel's source; relative paths start at ``home``. Raises ConfigError, TransientError, PermanentError."""
     if problems := problems_in_source(channel.source):
         raise wrong(f"channel {channel.channel}", problems)
     module = import_module(SOURCES[channel.source["kind"]])
@@ -72,7 +72,7 @@ def open_source(channel: Channel, *, home: Path, state: State, connections: Conn
 
 
 def open_sink(outlet: Outlet, *, home: Path, connections: Connections) -> Sink:
-    """The outlet's sink; relative paths are relative to ``home``. Raises ConfigError, TransientError, PermanentError."""
+    """The outlet's sink; relative paths start at ``home``. Raises ConfigError, TransientError, PermanentError."""
     if problems := problems_in_sink(outlet.sink):
         raise wrong(f"outlet {outlet.outlet}", problems)
     module = import_module(SINKS[outlet.sink["kind"]])

@@ -146,7 +146,9 @@ def _opened(part: str, content: Message, headers: dict[str, str]) -> Iterator[At
     try:
         data = content.get_payload(decode=True)
     except (ValueError, LookupError) as error:
-        yield _finding("mail.part_unreadable", Severity.ERROR, f"the part cannot be decoded: {error}", place, value=name)
+        yield _finding(
+            "mail.part_unreadable", Severity.ERROR, f"the part cannot be decoded: {error}", place, value=name
+        )
         return
     if not isinstance(data, bytes) or not data:
         yield _finding("mail.part_empty", Severity.WARNING, "the attachment is empty", place, value=name or None)

@@ -60,12 +60,14 @@ class Rows:
             raise ConfigError(f"{type}: the mapping asks for what rows do not have", problems=tuple(problems))
         return LinePlan(type=type, paths=wanted, options=options)
 
-    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:
+    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:  # noqa: ARG002
         first = stream.readline(_LONGEST)
         try:
             header = _header.decode(first)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield _finding("rows.header_unreadable", f"the first line does not describe a pull: {error}", location="line 1")
+            yield _finding(
+                "rows.header_unreadable", f"the first line does not describe a pull: {error}", location="line 1"
+            )
             return
         start = DocumentStart(
             ordinal=1,
@@ -78,7 +80,9 @@ class Rows:
         yield start
         plan = plans.for_document(start)
         columns = [] if plan is None else _places(header.columns, plan.paths)
-        missing = [] if plan is None else [path for path, place in zip(plan.paths, columns, strict=True) if place is None]
+        missing = (
+            [] if plan is None else [path for path, place in zip(plan.paths, columns, strict=True) if place is None]
+        )
         for path in missing:
             yield _column_missing(path, header)
         lines, end = 0, len(first)
@@ -163,7 +167,9 @@ def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None],
     by_column = list(zip(*rows, strict=True))
     height = len(rows)
     series = [
-        pl.Series(path, by_column[place], pl.String) if place is not None else pl.Series(path, [None] * height, pl.String)
+        pl.Series(path, by_column[place], pl.String)
+        if place is not None
+        else pl.Series(path, [None] * height, pl.String)
         for path, place in zip(paths, columns, strict=True)
     ]
     ordinal = pl.Series(ORDINAL, ordinals, pl.Int64)
@@ -184,7 +190,15 @@ def _column_missing(path: str, header: Header) -> Finding:
     )
 
 
-def _finding(code: str, message: str, *, location: str, line: int | None = None, offset: int | None = None, length: int | None = None) -> Finding:
+def _finding(
+    code: str,
+    message: str,
+    *,
+    location: str,
+    line: int | None = None,
+    offset: int | None = None,
+    length: int | None = None,
+) -> Finding:
     return Finding(
         code=code,
         severity=Severity.ERROR,

@@ -23,7 +23,9 @@ from schemas.errors import PermanentError, TransientError
 
 _NAME = re.compile(r"(\d{12,})-(.+)\.jsonl")
 #: Waiting or clearing up helps against these.
-_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT})
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
+)
 
 
 class Options(Strict):
@@ -60,7 +62,9 @@ class FolderSink:
             self._write(self._path / self._name(first), lines)
         except OSError as error:
             kind = TransientError if error.errno in _PASSING else PermanentError
-            raise kind(f"{self._path}: {error.strerror or error}", hint="make room or give us the right to write") from error
+            raise kind(
+                f"{self._path}: {error.strerror or error}", hint="make room or give us the right to write"
+            ) from error
 
     def close(self) -> None: ...
 

@@ -123,7 +123,7 @@ class HttpSink:
 
 
 def retry_after(written: str | None, now: datetime) -> float | None:
-    """Seconds to wait from a ``Retry-After`` header, which gives seconds or a date (RFC 9110, 10.2.3); None if neither."""
+    """Seconds to wait by a ``Retry-After`` header, which gives seconds or a date (RFC 9110, 10.2.3), else None."""
     if not written:
         return None
     if written.strip().isdecimal():
@@ -183,7 +183,9 @@ def _url_of(connection: Connection) -> str:
     if path in ("http", "https"):  # Airflow's HTTP connections keep the scheme in the schema
         scheme, path = path, ""
     if scheme not in ("http", "https"):
-        raise ConfigError(f"connection {connection.conn_id!r} is of type {connection.type}", hint="make it http or https")
+        raise ConfigError(
+            f"connection {connection.conn_id!r} is of type {connection.type}", hint="make it http or https"
+        )
     port = f":{connection.port}" if connection.port else ""
     return f"{scheme}://{connection.host}{port}/{path or connection.extra.get('path', '').lstrip('/')}"
 
