@@ -65,6 +65,16 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
     return rows.with_columns(**checks).with_row_index(ROW, offset=1)
 
 
+def left_dangling(
+    table: str, rows: pl.DataFrame, *, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]
+) -> int:
+    """How many ``rows`` of ``table`` point to something that ``before`` had and ``after`` has not."""
+    old, new = with_checks(table, rows, before), with_checks(table, rows, after)
+    pointers = [name for name in ("unknown_partner", "unknown_ours", "unknown_item") if name in old.columns]
+    lost = [(old.get_column(name).is_null() & new.get_column(name).is_not_null()).alias(name) for name in pointers]
+    return int(pl.DataFrame(lost).select(pl.any_horizontal(pl.all()).sum()).item())
+
+
 def _ids(table: str, tables: Mapping[str, pl.DataFrame]) -> pl.Series:
     return tables[table].get_column(MASTER_TABLES[table][0]).unique()
 

@@ -18,7 +18,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
 from mappings.integrity import ROW
@@ -205,9 +204,10 @@ def _suite(gx: Any, suite: Suite) -> Any:
 
 def _to_pandas(rows: pl.DataFrame) -> Any:
     """``rows`` as objects, None for empty; equal texts share one object, which keeps millions of rows small."""
+    import numpy as np
     import pandas as pd
 
-    columns: dict[str, np.ndarray[Any, Any]] = {}
+    columns: dict[str, Any] = {}
     for series in rows:
         if series.dtype == pl.String:
             shared: dict[str | None, str | None] = {"": None, None: None}

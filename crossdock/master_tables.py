@@ -1,0 +1,218 @@
+"""Payloads that hold a master table: a pull of rows, or a CSV file named after its table.
+
+A pull is the JSON Lines of ``connectors.formats.rows`` whose query is the table's name. A CSV file is
+UTF-8 with a header line, its values parted by comma, semicolon or tab; its name begins with the
+table's (``items.csv``, ``cross_references-2026-11-22.csv``). Column names match in any case, with
+blanks or ``-`` for ``_``.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import msgspec
+import polars as pl
+
+from connectors.formats.rows import Header, Rows
+from schemas.documents import DocumentStart, LineChunk, LinePlan
+from schemas.findings import Finding, Severity, Stage
+from schemas.master import MASTER_TABLES
+
+_CHUNK = 65_536  # rows of a CSV file that are turned into columns at once
+_SEPARATORS = ",;\t"
+_FAULTS = 20  # findings about single rows, before it is said that there are more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTable:
+    """What a payload holds. ``rows`` is None where an error among ``findings`` forbids its use.
+
+    ``table`` is empty when the payload is no master table that we know. ``rows`` has exactly the
+    table's columns, all text, trimmed, empty for nothing.
+    """
+
+    table: str
+    rows: pl.DataFrame | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def read_table(stream: BinaryIO, name: str) -> ReadTable:
+    """The master table in ``stream``; ``name`` is what its sender called it. Never raises for what the bytes hold."""
+    first = stream.readline()
+    stream.seek(0)
+    if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return _read_pull(stream, first, name)
+    return _read_csv(stream, name)
+
+
+def _read_pull(stream: BinaryIO, first: bytes, name: str) -> ReadTable:
+    try:
+        header = msgspec.json.decode(first, type=Header)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = _error("master.unreadable", f"the first line does not describe a pull: {error}", at=f"{name} line 1")
+        return ReadTable(table="", findings=(fault,))
+    if header.query not in MASTER_TABLES:
+        return ReadTable(table="", findings=(_no_such_table(header.query, name),))
+    places, findings = _places(header.query, header.columns, name)
+    if not _usable(findings):
+        return ReadTable(table=header.query, findings=tuple(findings))
+    wanted = _Wanted([header.columns[place] for place in places])
+    chunks = []
+    for item in Rows().read(stream, name=name, plans=wanted, metadata={}):
+        if isinstance(item, LineChunk):
+            chunks.append(
+                item.table.select(wanted.paths).rename(
+                    dict(zip(wanted.paths, MASTER_TABLES[header.query], strict=True))
+                )
+            )
+        elif isinstance(item, Finding):
+            findings.append(item)
+    return _result(header.query, chunks, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The plans of a reader that is asked for these columns, whatever it finds."""
+
+    paths: list[str]
+
+    def for_document(self, start: DocumentStart) -> LinePlan:
+        return Rows().compile(start.type, "", self.paths, {})
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:  # noqa: ARG002
+        return ()
+
+
+def _read_csv(stream: BinaryIO, name: str) -> ReadTable:
+    table = _table_of(name)
+    if not table:
+        return ReadTable(table="", findings=(_no_such_table(name, name),))
+    findings: list[Finding] = []
+    chunks: list[pl.DataFrame] = []
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        header, rows = _open_csv(text, table)
+        places, findings = _places(table, header, name)
+        if _usable(findings):
+            batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
+            kept = (_whole(batch, len(header), name, findings) for batch in batches)
+            chunks = [_columns(batch, places, table) for batch in kept]
+    except UnicodeDecodeError:
+        findings.append(_error("master.unreadable", "the file is not UTF-8 text; save it as CSV in UTF-8", at=name))
+    except csv.Error as error:
+        findings.append(_error("master.unreadable", f"the file is no CSV: {error}", at=name))
+    finally:
+        text.detach()
+    return _result(table, chunks, findings)
+
+
+def _open_csv(text: io.TextIOWrapper, table: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Column names, read with the separator that makes most of them the table's; and the numbered rows that follow."""
+    line = text.readline()
+    header, separator = max(
+        ((next(csv.reader([line], delimiter=mark), []), mark) for mark in _SEPARATORS),
+        key=lambda read: (sum(_plain(name) in MASTER_TABLES[table] for name in read[0]), len(read[0])),
+    )
+    return header, enumerate(csv.reader(text, delimiter=separator, strict=True), start=1)
+
+
+def _whole(batch: Iterable[tuple[int, list[str]]], width: int, name: str, findings: list[Finding]) -> list[list[str]]:
+    """The rows with as many values as the header has; of the others a finding each. An empty line is no row."""
+    kept = []
+    for number, row in batch:
+        if len(row) == width:
+            kept.append(row)
+        elif row:
+            fault = f"row {number} has {len(row)} values, but the header has {width}"
+            findings.append(_error("master.row_unreadable", fault, at=f"{name} row {number}"))
+    return kept
+
+
+def _columns(rows: Sequence[Sequence[str]], places: Sequence[int], table: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            column: pl.Series([row[place] for row in rows], dtype=pl.String)
+            for column, place in zip(MASTER_TABLES[table], places, strict=True)
+        }
+    )
+
+
+def _result(table: str, chunks: Iterable[pl.DataFrame], findings: Sequence[Finding]) -> ReadTable:
+    if not _usable(findings):
+        return ReadTable(table=table, findings=_shortened(findings))
+    empty = pl.DataFrame(schema=dict.fromkeys(MASTER_TABLES[table], pl.String))
+    rows = pl.concat([empty, *chunks]).select(pl.all().str.strip_chars().fill_null(""))
+    return ReadTable(table=table, rows=rows, findings=tuple(findings))
+
+
+def _places(table: str, given: Sequence[str], name: str) -> tuple[list[int], list[Finding]]:
+    """Where each of the table's columns stands among ``given``, and what is wrong with them."""
+    plain = [_plain(column) for column in given]
+    wanted = MASTER_TABLES[table]
+    spare = [column for column in plain if column not in wanted]
+    findings = []
+    for column in wanted:
+        if plain.count(column) > 1:
+            findings.append(_error("master.column_twice", f"{table}: column {column} stands there twice", at=name))
+        elif column not in plain:
+            near = difflib.get_close_matches(column, spare, n=1)
+            hint = f"; is it {near[0]!r}?" if near else f"; given: {', '.join(given)}"
+            findings.append(_error("master.column_missing", f"{table}: column {column} is missing{hint}", at=name))
+    for column in spare:
+        near = difflib.get_close_matches(column, wanted, n=1)
+        message = f"{table}: column {column!r} is none of this table and was left out"
+        findings.append(
+            Finding(
+                code="master.column_unknown",
+                severity=Severity.WARNING,
+                stage=Stage.STRUCTURE,
+                message=f"{message}; did you mean {near[0]}?" if near else message,
+                location=name,
+                value=column,
+                expected=", ".join(wanted),
+            )
+        )
+    return [plain.index(column) for column in wanted if column in plain], findings
+
+
+def _table_of(name: str) -> str:
+    """The table a file is named after, or empty."""
+    stem, _, suffix = _plain(name.rpartition("/")[2]).rpartition(".")
+    if suffix not in ("csv", "txt", "tsv"):
+        return ""
+    fitting = [table for table in MASTER_TABLES if re.match(rf"{table}(?![a-z])", stem)]
+    return max(fitting, key=len, default="")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip()).lower()
+
+
+def _usable(findings: Iterable[Finding]) -> bool:
+    return all(finding.severity is not Severity.ERROR for finding in findings)
+
+
+def _shortened(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    if len(findings) <= _FAULTS:
+        return tuple(findings)
+    more = _error("master.unreadable", f"{len(findings) - _FAULTS} more faults of this kind", at=findings[-1].location)
+    return (*findings[:_FAULTS], more)
+
+
+def _no_such_table(given: str, name: str) -> Finding:
+    near = difflib.get_close_matches(_plain(given).partition(".")[0], MASTER_TABLES, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    how = "a pull's query or a CSV file's name says which"
+    message = f"{given!r} names no master table; {guess}known: {', '.join(MASTER_TABLES)} ({how})"
+    return _error("master.table_unknown", message, at=name)
+
+
+def _error(code: str, message: str, *, at: str) -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, stage=Stage.STRUCTURE, message=message, location=at)
