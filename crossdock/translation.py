@@ -30,6 +30,7 @@ from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 
 HEAD = 4096  #: bytes by which a format is recognised
+MARK = "decimal:"  #: prefix of a document's attributes: the decimal mark of the numbers at a path
 CAUSE = "_cause"  #: column of parked lines: the code of the finding that parked them
 
 
@@ -300,7 +301,11 @@ class _Open:
         self._master = desk.context.master
         zone = desk.metadata.get("timezone") or (decision.partner.timezone if decision.partner else "UTC")
         self._given = Circumstances(
-            partner=decision.name, master=desk.context.master, zone=zone_of(zone), lenient=desk.context.lenient
+            partner=decision.name,
+            master=desk.context.master,
+            zone=zone_of(zone),
+            marks={name.removeprefix(MARK): mark for name, mark in start.attributes.items() if name.startswith(MARK)},
+            lenient=desk.context.lenient,
         )
         self._origin = Origin(
             payload=desk.payload,

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from mappings.formats import PLAIN_NUMBER, number_format, time_format, usual_formats
+from mappings.formats import MARKS, PLAIN_NUMBER, number_format, time_format, usual_formats
 from mappings.functions import FUNCTIONS
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
@@ -38,13 +38,15 @@ _WITH_CLOCK = "\x1f"
 class Circumstances:
     """What holds for all lines of a document and stands in none of them.
 
-    ``zone`` is that of times written without one. ``lenient``: what cannot be looked up is a
-    warning, and the value as sent stands in for ours.
+    ``zone`` is that of times written without one. ``marks`` says, for paths whose reader found out,
+    which decimal mark their numbers have. ``lenient``: what cannot be looked up is a warning, and the
+    value as sent stands in for ours.
     """
 
     partner: str
     master: MasterData
     zone: ZoneInfo
+    marks: Mapping[str, str] = field(default_factory=dict)
     lenient: bool = False
     suggestions: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
@@ -108,14 +110,13 @@ class _Lines:
 
     def read(self, name: str, rule: FieldRule) -> None:
         """The field's canonical text: path, const or default, then function, codes and format."""
+        type_ = KINDS[self.mapping.kind][name].type
+        if type_ is FieldType.DECIMAL:
+            self.columns[name] = self._decimals(name, rule)
+            return
         text = self._worded(name, rule, _first(self._origins(rule), self.chunk.height))
-        match KINDS[self.mapping.kind][name].type:
-            case FieldType.DECIMAL:
-                text = self._decimals(name, rule, text)
-            case FieldType.DATE | FieldType.TIME as type_:
-                text = self._times(name, rule, text, self._clock(rule), type_)
-            case _:
-                pass
+        if type_ in (FieldType.DATE, FieldType.TIME):
+            text = self._times(name, rule, text, self._clock(rule), type_)
         self.columns[name] = text
 
     def _origins(self, rule: FieldRule) -> list[pl.Series]:
@@ -159,8 +160,27 @@ class _Lines:
         )
         return coded if grave else coded.zip_with(~strange, text)
 
-    def _decimals(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
-        format = rule.format or self._number
+    def _decimals(self, name: str, rule: FieldRule) -> pl.Series:
+        """Numbers in canonical form; each path may have a decimal mark of its own."""
+        columns, taken = [], pl.repeat(False, self.chunk.height, dtype=pl.Boolean, eager=True)
+        for path in (*rule.paths, None):
+            sent = self._constant(rule.fallback) if path is None else self._sent.get(path)
+            if sent is None:
+                continue
+            wanted = self._worded(name, rule, sent.zip_with(~taken, _nulls(self.chunk.height)))
+            columns.append(self._numbers(name, rule, wanted, self._number_format(rule, path)))
+            taken |= sent.is_not_null()
+        return _first(columns, self.chunk.height)
+
+    def _number_format(self, rule: FieldRule, path: str | None) -> str:
+        if rule.format is not None:
+            return rule.format
+        if path is None:  # the mapping's own words
+            return "point"
+        mark = self.given.marks.get(path)
+        return self._number if mark is None else MARKS[mark]
+
+    def _numbers(self, name: str, rule: FieldRule, text: pl.Series, format: str) -> pl.Series:
         plain = text.str.contains(PLAIN_NUMBER.get(format, "^$")).fill_null(True)
         if plain.all():
             return text

@@ -42,7 +42,8 @@ PLAIN_NUMBER: Mapping[str, str] = {
     "auto": r"^-?(0|[1-9][0-9]*)(\.([0-9]{1,2}|[0-9]{4,}))?$",
 }
 
-_MARKS = {".": "point", ",": "comma", "auto": "auto"}
+#: Decimal mark -> number format.
+MARKS: Mapping[str, str] = {".": "point", ",": "comma", "auto": "auto"}
 
 
 def number_format(name: str) -> NumberFormat:
@@ -69,6 +70,6 @@ def usual_formats(document: str, layout: Layout) -> tuple[str, str]:
         case "x12" | "edifact":
             return "point", "CCYYMMDD"
         case "workbook":
-            return _MARKS[layout.decimal], "written" if layout.dates == "auto" else layout.dates
+            return MARKS[layout.decimal], "written" if layout.dates == "auto" else layout.dates
         case _:
             return "point", "iso"
