@@ -36,14 +36,17 @@ _CAUSE = "_cause"
 def store(database: Database, payload: int, translated: Iterable[Translated]) -> StoreSummary:
     """See ``Ledger.store``."""
     tally = Tally()
-    loose: list[Finding] = []
-    for group in _groups(translated, _committed(database, payload), loose):
-        try:
-            _commit(database, payload, group, tally)
-        finally:
-            for draft in group:
-                draft.discard()
-    _finish(database, payload, loose, tally)
+    gathering = Gathering(done=_committed(database, payload))
+    try:
+        for item in translated:
+            gathering.take(item)
+            if gathering.is_enough:
+                _commit(database, payload, gathering.release(), tally)
+        gathering.require_whole()
+    except Exception:
+        _commit(database, payload, gathering.release(), tally)
+        raise
+    _commit(database, payload, gathering.release(), tally, last=gathering.loose)
     return tally.summary()
 
 
@@ -113,67 +116,99 @@ def _committed(database: Database, payload: int) -> frozenset[str]:
         return frozenset(connection.scalars(sa.select(documents.c.document).where(documents.c.payload_id == payload)))
 
 
-def _groups(translated: Iterable[Translated], done: frozenset[str], loose: list[Finding]) -> Iterator[list[Draft]]:
-    """Complete documents in order, as many as one transaction takes. Findings of the payload go to ``loose``."""
-    group: list[Draft] = []
-    draft: Draft | None = None
-    for item in translated:
+@dataclass(slots=True)
+class Gathering:
+    """Complete documents on their way to the next commit, the open one, and findings of the payload itself."""
+
+    done: frozenset[str]  #: documents to pass over
+    ready: list[Draft] = field(default_factory=list)
+    open: Draft | None = None
+    loose: list[Finding] = field(default_factory=list)
+    rows: int = 0  #: in ``ready``
+
+    def take(self, item: Translated) -> None:
         match item:
             case DocumentOpened(document=document):
-                draft = None if document.id in done else Draft(document, datetime.now(UTC))
-            case DocumentLines() if draft is not None:
-                draft.add(item)
-            case DocumentClosed() if draft is not None:
-                draft.close(item)
-                group.append(draft)
-                draft = None
+                self.require_whole()
+                self.open = None if document.id in self.done else Draft(document, datetime.now(UTC))
+            case DocumentLines() if self.open is not None:
+                self.open.add(item)
+            case DocumentClosed() if self.open is not None:
+                self.open.close(item)
+                self.ready.append(self.open)
+                self.rows += self.open.rows
+                self.open = None
             case Finding():
-                loose.append(item)
-        if sum(one.rows for one in group) >= ROWS_TOGETHER or len(group) >= DOCUMENTS_TOGETHER:
-            yield group
-            group = []
-    if draft is not None:
-        raise ValueError(f"translation ended inside document {draft.document.id}")
-    if group:
-        yield group
+                self.loose.append(item)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether one transaction should take no more."""
+        return len(self.ready) >= DOCUMENTS_TOGETHER or self.rows >= ROWS_TOGETHER
+
+    def release(self) -> list[Draft]:
+        ready, self.ready, self.rows = self.ready, [], 0
+        return ready
+
+    def require_whole(self) -> None:
+        """Raise ValueError when a document was opened and never closed: a fault of the translator."""
+        if self.open is not None:
+            raise ValueError(f"translation left document {self.open.document.id} open")
 
 
 # -- committing -------------------------------------------------------------------------------------
 
 
-def _commit(database: Database, payload: int, group: Sequence[Draft], tally: Tally) -> None:
-    """One transaction: the documents, their events, findings and parked lines, and the feed's head."""
-    now = datetime.now(UTC)
-    with database.write() as connection:
-        position, document = feed.lock(connection)
-        wanted = _not_yet_there(connection, payload, group)
-        entries = [Entry(id, draft) for id, draft in enumerate(wanted, document + 1)]
-        if not entries:
-            return
-        connection.execute(documents.insert(), [_row(payload, entry, now) for entry in entries])
-        stale = _write_events(connection, entries, position)
-        for entry in entries:
-            _write_parked(connection, entry, now)
-            _write_findings(connection, payload, entry, stale.get(entry.id, ()), now)
-        connection.execute(
-            documents.update().where(documents.c.id == sa.bindparam("document_id")),
-            [{"document_id": entry.id, **entry.counts()} for entry in entries],
-        )
-        feed.advance(connection, max((e.last for e in entries if e.last), default=position), entries[-1].id)
+def _commit(
+    database: Database, payload: int, drafts: Sequence[Draft], tally: Tally, *, last: Sequence[Finding] | None = None
+) -> None:
+    """One transaction: the documents and all that came of them; with ``last`` also the payload's end."""
+    if not drafts and last is None:
+        return
+    try:
+        with database.write() as connection:
+            entries = _write(connection, payload, drafts)
+            loose = 0 if last is None else _finish(connection, payload, last)
+    finally:
+        for draft in drafts:
+            draft.discard()
     for entry in entries:
         tally.add(entry)
+    tally.findings += loose
 
 
-def _not_yet_there(connection: Connection, payload: int, group: Sequence[Draft]) -> list[Draft]:
+def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> list[Entry]:
+    """Documents, events, findings and parked lines, and the feed's head moved past them."""
+    if not drafts:
+        return []
+    now = datetime.now(UTC)
+    position, document = feed.lock(connection)
+    entries = [Entry(id, draft) for id, draft in enumerate(_not_yet_there(connection, payload, drafts), document + 1)]
+    if not entries:
+        return []
+    connection.execute(documents.insert(), [_row(payload, entry, now) for entry in entries])
+    stale = _write_events(connection, entries, position)
+    for entry in entries:
+        _write_parked(connection, entry, now)
+        _write_findings(connection, payload, entry, stale.get(entry.id, ()), now)
+    connection.execute(
+        documents.update().where(documents.c.id == sa.bindparam("document_id")),
+        [{"document_id": entry.id, **entry.counts()} for entry in entries],
+    )
+    feed.advance(connection, max((e.last for e in entries if e.last), default=position), entries[-1].id)
+    return entries
+
+
+def _not_yet_there(connection: Connection, payload: int, drafts: Sequence[Draft]) -> list[Draft]:
     """Without those that another process has committed since this one looked."""
     there = set(
         connection.scalars(
             sa.select(documents.c.document).where(
-                documents.c.payload_id == payload, documents.c.document.in_([draft.document.id for draft in group])
+                documents.c.payload_id == payload, documents.c.document.in_([draft.document.id for draft in drafts])
             )
         )
     )
-    return [draft for draft in group if draft.document.id not in there]
+    return [draft for draft in drafts if draft.document.id not in there]
 
 
 def _row(payload: int, entry: Entry, now: datetime) -> dict[str, Any]:
@@ -328,16 +363,15 @@ def _finding_row(payload: int, document: int | None, finding: Finding, now: date
 # -- the payload's end ------------------------------------------------------------------------------
 
 
-def _finish(database: Database, payload: int, loose: Sequence[Finding], tally: Tally) -> None:
-    """The payload is done; it is quarantined when it held no document and an error says why."""
-    with database.write() as connection:
-        if not _still_waits(connection, payload):
-            return
-        there = connection.scalar(sa.select(sa.func.count()).where(documents.c.payload_id == payload))
-        failed = not there and any(finding.severity is Severity.ERROR for finding in loose)
-        counts = _insert_findings(connection, payload, None, loose, datetime.now(UTC))
-        payloads.set_status(connection, payload, payloads.QUARANTINED if failed else payloads.TRANSLATED, counts)
-    tally.findings += counts.total()
+def _finish(connection: Connection, payload: int, loose: Sequence[Finding]) -> int:
+    """The payload is done; it is quarantined when it held no document and an error says why. Findings written."""
+    if not _still_waits(connection, payload):
+        return 0
+    there = connection.scalar(sa.select(sa.func.count()).where(documents.c.payload_id == payload))
+    failed = not there and any(finding.severity is Severity.ERROR for finding in loose)
+    counts = _insert_findings(connection, payload, None, loose, datetime.now(UTC))
+    payloads.set_status(connection, payload, payloads.QUARANTINED if failed else payloads.TRANSLATED, counts)
+    return counts.total()
 
 
 def quarantine(database: Database, payload: int, some: Sequence[Finding]) -> None:
