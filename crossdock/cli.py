@@ -45,7 +45,7 @@ class Speaking(TyperGroup):
                 raise
             from crossdock import display
 
-            display.console(stderr=True).print(display.error_view(error))
+            display.show(display.console(stderr=True), display.error_view(error))
             raise typer.Exit(exit_code(error)) from None
 
 
@@ -114,7 +114,7 @@ def check(
                 documents.append(replace(document, sample=()))
         else:
             documents = list(checked)
-            display.console().print(report.checked_view(file, documents))
+            display.show(display.console(), report.checked_view(file, documents))
         worst = max(worst, exit_code(documents))
     raise typer.Exit(worst)
 
@@ -148,7 +148,7 @@ def run(
     with Dock.open() as dock:
         with report.Bars(display.console(stderr=True)) as bars:
             done = dock.run(channel, progress=bars)
-        terminal.print(report.run_view(done))
+        display.show(terminal, report.run_view(done))
     raise typer.Exit(max(map(exit_code, done.errors), default=0))
 
 
@@ -159,7 +159,7 @@ def status() -> None:
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
-        display.console().print(report.status_view(dock.ledger))
+        display.show(display.console(), report.status_view(dock.ledger))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -183,7 +183,7 @@ def events(
                 typer.echo(event.cloud_event())
             return
         shown = list(_feed(dock.ledger, after, limit or 20, stream))
-        display.console().print(report.feed_view(shown))
+        display.show(display.console(), report.feed_view(shown))
 
 
 def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> Iterator[StoredEvent]:
@@ -213,7 +213,7 @@ def trace(
             )
         lineage = found["lineage"]
         place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
-        display.console().print(report.trace_view(found), spotlight.raw_source(dock.archive, *place))
+        display.show(display.console(), report.trace_view(found), spotlight.raw_source(dock.archive, *place))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -232,7 +232,7 @@ def findings(
     if json:
         _echo_rows(rows)
     else:
-        display.console().print(report.findings_list_view(rows, limit))
+        display.show(display.console(), report.findings_list_view(rows, limit))
 
 
 @app.command(rich_help_panel="Look at what is remembered")
@@ -249,7 +249,7 @@ def parked(
     if json:
         _echo_rows(rows)
     else:
-        display.console().print(report.parked_view(rows, causes))
+        display.show(display.console(), report.parked_view(rows, causes))
 
 
 def _echo_rows(rows: Iterable[Any]) -> None:

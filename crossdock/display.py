@@ -7,19 +7,21 @@ everything without colour, and are plain when the output is not a terminal.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from schemas.errors import ConfigError, CrossdockError, TransientError
 from schemas.findings import Finding, Severity
 
+PLACES = 3  #: places of a finding that are named
 PIPED = 120  #: width when nobody's terminal tells one
 
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -68,8 +70,44 @@ def plain_table() -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
 
 
-def heading(title: str) -> RenderableType:
-    return Padding(Rule(Text(title, style="bold"), align="left", style=DIM), (1, 0, 0, 0))
+class Heading:
+    """A title above a section: with a rule on a terminal, alone elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self.title = Text(title, style="bold")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text()
+        yield Rule(self.title, align="left", style=DIM) if console.is_terminal else self.title
+
+
+class Indented:
+    """Something moved to the right, without the blanks that Rich leaves at the ends of lines."""
+
+    def __init__(self, by: int, *renderables: RenderableType) -> None:
+        self.by = by
+        self.renderable = Group(*renderables)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - self.by, 20)
+        for line in console.render_lines(self.renderable, options.update_width(width), pad=False):
+            yield Segment(" " * self.by)
+            yield from _trimmed(line)
+            yield Segment.line()
+
+
+def _trimmed(line: Sequence[Segment]) -> list[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style, kept[-1].control)
+    return kept
+
+
+def show(console: Console, *renderables: RenderableType) -> None:
+    """Print without trailing blanks."""
+    console.print(Indented(0, *renderables), end="")
 
 
 # -- errors -----------------------------------------------------------------------------------------
@@ -84,7 +122,7 @@ def error_view(error: Exception) -> RenderableType:
         )
     rows: list[RenderableType] = [Text.assemble((f"{_kind(error)}: ", "bold red"), error.message)]
     if isinstance(error, ConfigError):
-        rows += [Padding(Text(problem), (0, 0, 0, 2)) for problem in error.problems]
+        rows += [Indented(2, Text(problem)) for problem in error.problems]
     if error.hint:
         rows.append(Text.assemble(("what to do: ", "bold"), error.hint))
     if isinstance(error, TransientError):
@@ -113,47 +151,67 @@ def as_row(finding: Finding) -> dict[str, Any]:
     return msgspec.structs.asdict(finding)
 
 
-def finding_view(row: Mapping[str, Any], *, where: str = "") -> RenderableType:
-    """One finding: severity and place; what is wrong; the value that stands there and what was expected."""
-    severity = str(row["severity"])
-    standard = " ".join(f"{name} {code}" for name, code in (row.get("standard") or {}).items())
+def finding_view(rows: Sequence[Mapping[str, Any]], places: Sequence[str]) -> RenderableType:
+    """Findings of one kind: where they stand, what is wrong, the value found there and what was expected.
+
+    Several values that are wrong in the same way are listed, each with its place.
+    """
+    first = rows[0]
+    severity, expected = str(first["severity"]), first.get("expected")
+    standard = " ".join(f"{name} {code}" for name, code in (first.get("standard") or {}).items())
+    together = len({row["message"] for row in rows}) > 1
     head = phrases(
-        Text.assemble((f"{severity:<8}", SEVERITY_STYLES[severity]), (place(row, where), "bold")),
-        Text(str(row["code"]), style=DIM),
+        Text.assemble((f"{severity:<8}", SEVERITY_STYLES[severity]), (str(first["code"]), "bold")),
+        Text(f"{len(rows):,} places" if together else _listed(places)),
         Text(standard, style=DIM),
     )
-    said: list[RenderableType] = [Text(str(row["message"]))]
-    pair = phrases(
-        Text.assemble(("found ", DIM), quoted(row["value"])) if row.get("value") is not None else "",
-        Text.assemble(("expected ", DIM), str(row["expected"])) if row.get("expected") else "",
+    said = _listed([f"{quoted(row.get('value') or '')} at {place}" for row, place in zip(rows, places, strict=True)])
+    value = first.get("value")
+    found = (
+        ""
+        if together or value is None or str(value) in first["message"]
+        else Text.assemble(("found ", DIM), quoted(value))
     )
-    if pair:
-        said.append(pair)
-    return Group(head, Padding(Group(*said), (0, 0, 0, 8)))
+    pair = phrases(found, Text.assemble(("expected ", DIM), str(expected)) if expected else "")
+    return Group(head, Indented(8, Text(said if together else str(first["message"])), *([pair] if pair else [])))
 
 
-def place(row: Mapping[str, Any], where: str = "") -> str:
-    """Where to go: what was given as ``where``, then the finding's own location."""
+def _listed(places: Sequence[str]) -> str:
+    """``row 1, row 2, row 3 and 12 more``."""
+    shown, more = places[:PLACES], len(places) - PLACES
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def place(row: Mapping[str, Any], file: str = "") -> str:
+    """Where to go: ``file``, then the finding's own place in it."""
     location = str(row.get("location") or "")
-    return ", ".join(part for part in (where, location) if part) or "the file as a whole"
+    return ", ".join(part for part in (file, location) if part) or "the file as a whole"
 
 
 def quoted(value: object, longest: int = 120) -> str:
-    """The value as it stands there, control characters made visible, shortened in the middle of nowhere but the end."""
+    """The value as it stands there: what cannot be printed made visible, the end of a long one left out."""
     text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(value))
     return f"“{text if len(text) <= longest else text[: longest - 1] + '…'}”"
 
 
-def findings_view(rows: Sequence[Mapping[str, Any]], *, most: int = 20, where: bool = False) -> RenderableType:
-    """The gravest findings first, ``most`` of them in full, the rest counted by code."""
-    ordered = sorted(rows, key=lambda row: -Severity(row["severity"]).rank)
-    shown: list[RenderableType] = [finding_view(row, where=source(row) if where else "") for row in ordered[:most]]
-    left: dict[str, int] = {}
-    for row in ordered[most:]:
-        left[row["code"]] = left.get(row["code"], 0) + 1
+def findings_view(rows: Sequence[Mapping[str, Any]], *, most: int = 20, files: bool = False) -> RenderableType:
+    """Findings, the gravest first: ``most`` kinds of them in full, the rest counted by code.
+
+    Errors that say the same of several places are told once, and milder ones once for each code.
+    With ``files`` each place names its file.
+    """
+    kinds: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: -Severity(row["severity"]).rank):
+        same = ("message", "value") if row["severity"] == "error" else ()
+        kinds.setdefault(tuple(row.get(name) for name in ("severity", "code", "expected", *same)), []).append(row)
+    told = list(kinds.values())
+    shown = [finding_view(kind, [place(row, source(row) if files else "") for row in kind]) for kind in told[:most]]
+    left: Counter[str] = Counter()
+    for kind in told[most:]:
+        left[kind[0]["code"]] += len(kind)
     if left:
-        more = ", ".join(f"{number:,} x {code}" for code, number in sorted(left.items(), key=lambda kv: -kv[1]))
-        shown.append(Text(f"and {count(len(ordered) - most, 'more finding')}: {more}", style=DIM))
+        more = ", ".join(f"{number:,} x {code}" for code, number in left.most_common())
+        shown.append(Text(f"and {count(left.total(), 'more finding')}: {more}", style=DIM))
     return Group(*shown)
 
 
@@ -230,8 +288,9 @@ def moment(time: str) -> str:
 
 
 def references(data: Mapping[str, Any]) -> str:
-    """``order 4500012 / 10, shipment S-77``: the numbers the partners speak by."""
+    """``order 4500012 / 10, shipment S-77``: the numbers the partners speak by; else lot, package or serial."""
     refs = data.get("references") or {}
     order = " / ".join(refs[key] for key in ("order", "order_line", "schedule") if refs.get(key))
-    named = [f"{key} {refs[key]}" for key in ("shipment", "receipt", "release", "lot", "package") if refs.get(key)]
-    return ", ".join(([f"order {order}"] if order else []) + named)
+    named = [f"{key} {refs[key]}" for key in ("shipment", "receipt", "release") if refs.get(key)]
+    lesser = [f"{key} {refs[key]}" for key in ("lot", "package", "serial") if refs.get(key)]
+    return ", ".join(([f"order {order}"] if order else []) + named or lesser)

@@ -5,14 +5,14 @@ Nothing is connected to; the paths of mappings are compiled against the grammars
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from connectors.channel import Channel
-    from connectors.configuration import Shelf
+    from connectors.configuration import Model, Shelf
     from crossdock.settings import Settings
     from mappings.library import Library
     from mappings.yaml_files import Key, YamlFile
@@ -52,32 +52,33 @@ def lint(settings: Settings) -> Linted:
     from connectors.registry import formats
     from crossdock.translation import compile_with
     from mappings.library import Library
-    from schemas.errors import ConfigError
 
     problems: list[str] = []
     library = Library.read(settings.mappings, settings.partners, compile=compile_with(formats()))
     problems += library.problems
-    counted = {"channels": 0, "outlets": 0}
-    for name, load, folder in (
-        ("channels", load_channels, settings.channels),
-        ("outlets", load_outlets, settings.outlets),
-    ):
-        try:
-            shelf: Shelf[Channel] = load(folder)  # type: ignore[operator]
-        except ConfigError as error:
-            problems.append(str(error))
-            continue
-        counted[name] = len(shelf)
-        problems += _broken(folder, shelf.broken)
-        if name == "channels":
-            problems += _strangers(folder, shelf.values(), library)
+    channels = _read(load_channels, settings.channels, problems)
+    outlets = _read(load_outlets, settings.outlets, problems)
+    problems += _strangers(settings.channels, channels.values(), library)
     return Linted(
-        **counted,
+        channels=len(channels),
+        outlets=len(outlets),
         mappings=len(library.standard),
         partners=len(library.partners),
         agreements=len(library.agreed),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _read(load: Callable[[Path], Shelf[Model]], folder: Path, problems: list[str]) -> Mapping[str, Model]:
+    from schemas.errors import ConfigError
+
+    try:
+        shelf = load(folder)
+    except ConfigError as error:
+        problems.append(str(error))
+        return {}
+    problems += _broken(folder, shelf.broken)
+    return shelf
 
 
 def _broken(folder: Path, broken: dict[str, ConfigError]) -> Iterator[str]:
@@ -94,10 +95,11 @@ def _strangers(folder: Path, channels: Iterable[Channel], library: Library) -> I
     """Channels that name a partner no file describes."""
     from mappings.yaml_files import read_yaml, unknown
 
-    for channel in channels:
-        if channel.partner is not None and channel.partner not in library.partners:
-            file, _ = read_yaml(folder / f"{channel.channel}.yaml")
-            yield file.problem(("partner",), unknown("partner", channel.partner, library.partners))
+    lost = {one.channel: one.partner for one in channels if one.partner and one.partner not in library.partners}
+    for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))) if lost else ():
+        file, _ = read_yaml(path)
+        if (partner := lost.get(dict(file.content or {}).get("channel", ""))) is not None:
+            yield file.problem(("partner",), unknown("partner", partner, library.partners))
 
 
 def _placed(file: YamlFile, problem: str) -> str:

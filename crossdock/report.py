@@ -14,20 +14,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from crossdock.display import (
     DIM,
     STREAM_STYLES,
+    Heading,
+    Indented,
     as_row,
     clock,
     count,
     error_view,
     events_table,
     findings_view,
-    heading,
     phrases,
     plain_table,
     quoted,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 WIDE = 100  #: columns from which a table of channels fits; below it they are listed
 MOST = 50  #: payloads, or causes of waiting lines, that are shown
+DOCUMENTS = 20  #: documents of a checked file that are shown
 SAMPLE = 5  #: events of a checked document that are shown
 
 
@@ -53,48 +54,50 @@ STATUS_STYLES = {"accepted": "green", "accepted_with_errors": "yellow", "rejecte
 
 def checked_view(file: Path, checked: Sequence[Checked]) -> RenderableType:
     """A file's documents with their first events and findings, and one line that sums it up."""
-    return Group(
-        heading(str(file)),
-        *(checked_document_view(one) for one in checked),
-        Padding(_checked_sum(checked), (1, 0, 0, 0)),
-    )
+    shown, more = checked[:DOCUMENTS], len(checked) - DOCUMENTS
+    documents = [row for one in shown for row in (Text(), checked_document_view(one, str(file)))]
+    if more > 0:
+        documents += [Text(), Text(f"and {count(more, 'more document')}; --json shows all", style=DIM)]
+    return Group(Heading(str(file)), *documents, Text(), *_checked_sum(checked))
 
 
-def checked_document_view(one: Checked) -> RenderableType:
+def checked_document_view(one: Checked, file: str) -> RenderableType:
     """One document: what it is and from whom, its first events, its findings."""
+    found = [as_row(finding) for finding in one.findings]
+    stranger = any(row["code"] == "partner.unknown" and row["line"] is None for row in found)
+    counts = (count(one.lines, "line"), count(one.events, "event")) if one.is_document else ()
     head = phrases(
+        Text(one.file.removeprefix(f"{file}: ") if one.file != file else ""),
         Text.assemble((one.type, "bold"), f" {one.control_number}" if one.control_number else ""),
-        f"from {one.partner}"
-        if one.partner
-        else Text("from a sender nobody knows", style="yellow")
-        if one.is_document
-        else "",
-        count(one.lines, "line") if one.is_document else "",
-        count(one.events, "event") if one.is_document else "",
+        Text("from an unknown sender", style="yellow") if stranger else f"from {one.partner}" if one.partner else "",
+        *counts,
         Text(f"{one.parked:,} parked", style="yellow") if one.parked else "",
         Text(one.status.replace("_", " "), style=STATUS_STYLES.get(one.status, "")),
     )
-    rows: list[RenderableType] = [Padding(head, (1, 0, 0, 0))]
+    rows: list[RenderableType] = []
     if one.sample:
-        rows.append(Padding(events_table(one.sample), (0, 0, 0, 2)))
+        rows.append(events_table(one.sample))
         if one.events > len(one.sample):
-            rows.append(
-                Padding(Text(f"and {count(one.events - len(one.sample), 'more event')}", style=DIM), (0, 0, 0, 2))
-            )
-    if one.findings:
-        rows.append(Padding(findings_view([as_row(f) for f in one.findings]), (0, 0, 0, 2)))
-    return Group(*rows)
+            rows.append(Text(f"and {count(one.events - len(one.sample), 'more event')}", style=DIM))
+    if found:
+        rows.append(findings_view([row | {"location": ""} if row["location"] == one.file else row for row in found]))
+    return Group(head, Indented(2, *rows))
 
 
-def _checked_sum(checked: Sequence[Checked]) -> Text:
+def _checked_sum(checked: Sequence[Checked]) -> Iterator[Text]:
     documents = [one for one in checked if one.is_document]
-    found = tally_view(tally(as_row(f) for one in checked for f in one.findings))
-    return phrases(
+    found = [as_row(finding) for one in checked for finding in one.findings]
+    yield phrases(
         Text(count(len(documents), "document"), style="bold"),
         count(sum(one.lines for one in documents), "line"),
         count(sum(one.events for one in documents), "event"),
-        found or Text("nothing to complain of", style="green"),
+        tally_view(tally(found)) or Text("nothing to complain of", style="green"),
     )
+    if any(row["severity"] == "warning" and row["stage"] == "reference" for row in found):
+        yield Text(
+            "A check has no master data to look things up in; what is unknown here may be known to the ledger.",
+            style=DIM,
+        )
 
 
 # -- a run ------------------------------------------------------------------------------------------
@@ -111,7 +114,7 @@ def run_view(run: Run) -> RenderableType:
         grid.add_row(outlet, f"{count(number, 'event')} published" if number else "nothing new to publish")
     for outlet in run.undelivered:
         grid.add_row(outlet, Text("not published", style="bold red"))
-    return Group(grid, *(Padding(error_view(error), (1, 0, 0, 0)) for error in run.errors))
+    return Group(grid, *(row for error in run.errors for row in (Text(), error_view(error))))
 
 
 def _channel_run(one: ChannelRun) -> Text:
@@ -218,7 +221,7 @@ class ChannelsView:
                 if number
             ]
             yield Text(row["channel"], style="bold")
-            yield Padding(phrases(*(said or ["nothing yet"]), tally_view(row["findings"])), (0, 0, 0, 2))
+            yield Indented(2, phrases(*(said or ["nothing yet"]), tally_view(row["findings"])))
 
     @staticmethod
     def _style(name: str, number: int) -> str:
@@ -248,7 +251,7 @@ def status_view(ledger: Ledger) -> RenderableType:
         "Master data": masters_view(ledger.master_loads()),
         "Feed": sinks_view(ledger.sinks()),
     }
-    return Group(*(Group(heading(title), view) for title, view in sections.items() if view is not None))
+    return Group(*(Group(Heading(title), view) for title, view in sections.items() if view is not None))
 
 
 def quarantined_view(
@@ -266,7 +269,7 @@ def quarantined_view(
             clock(payload["received_at"]),
         )
         rows.append(phrases(*head, Text(f"archived as {payload['sha256'][:12]}…", style=DIM)))
-        rows.append(Padding(findings_view(findings_of(payload["id"])), (0, 0, 0, 2)))
+        rows.append(Indented(2, findings_view(findings_of(payload["id"]))))
     return Group(*rows)
 
 
@@ -324,7 +327,7 @@ def masters_view(loads: Sequence[Mapping[str, Any]]) -> RenderableType | None:
             held.append(
                 phrases(Text(f"{load['table']} held back", style="bold red"), clock(load["at"]), load["source"])
             )
-            held += [Padding(Text(reason), (0, 0, 0, 2)) for reason in load["reasons"]]
+            held += [Indented(2, Text(reason)) for reason in load["reasons"]]
     return Group(table, *held)
 
 
@@ -348,7 +351,7 @@ def findings_list_view(rows: Sequence[Mapping[str, Any]], limit: int) -> Rendera
     if not rows:
         return Text("nothing to complain of", style="green")
     more = Text(f"the first {limit:,}; --limit shows more", style=DIM) if len(rows) == limit else Text()
-    return Group(findings_view(rows, most=len(rows), where=True), more)
+    return Group(findings_view(rows, most=len(rows), files=True), more)
 
 
 def feed_view(events: Sequence[StoredEvent]) -> RenderableType:
@@ -390,4 +393,4 @@ def trace_view(found: Mapping[str, Any]) -> RenderableType:
     ]
     grid.add_row("history", phrases(*steps))
     place = Text.assemble(lineage["location"], (f" of {payload['name']}", DIM))
-    return Group(events_table([event]), Text(), grid, heading("where it stands"), place)
+    return Group(events_table([event]), Text(), grid, Heading("where it stands"), place)

@@ -1,0 +1,130 @@
+"""A small installation of its own for each test: one folder channel, one outlet, one partner."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from typer.testing import CliRunner
+
+from crossdock.cli import app
+from crossdock.settings import Settings
+
+CHANNEL = """\
+channel: inbox
+source: {kind: folder, path: in, quiet: 0s}
+"""
+OUTLET = """\
+outlet: feed
+sink: {kind: folder, path: feed}
+"""
+PARTNER = """\
+partner: ACME
+name: Acme Pumps
+identities: {x12: ["ZZ:ACMEINC"], email: ["*@acme.example"]}
+"""
+ORDER_COLUMNS = (
+    "order_no line_no schedule_no supplier_id item_no supplier_item_no description plant quantity unit unit_price "
+    "currency ordered_on due_on status changed_at"
+).split()
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The folders of one installation, and the command line in it."""
+
+    home: Path
+    environment: dict[str, str]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environment(self.environment)
+
+    def drop(self, name: str, content: bytes | str) -> Path:
+        """Put a file where the channel ``inbox`` looks for it."""
+        path = self.home / "in" / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def run(self, *arguments: str) -> Result:
+        """Call ``crossdock`` with these arguments."""
+        return CliRunner(env=self.environment).invoke(app, list(arguments))
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    for folder, file, text in (
+        ("channels", "inbox.yaml", CHANNEL),
+        ("outlets", "feed.yaml", OUTLET),
+        ("partners", "acme.yaml", PARTNER),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text(text)
+    (tmp_path / "in").mkdir()
+    environment = {
+        "CROSSDOCK_HOME": str(tmp_path),
+        "CROSSDOCK_CHANNELS": str(tmp_path / "channels"),
+        "CROSSDOCK_OUTLETS": str(tmp_path / "outlets"),
+        "CROSSDOCK_PARTNERS": str(tmp_path / "partners"),
+        "COLUMNS": "160",
+    }
+    for name in os.environ:
+        if name.startswith(("CROSSDOCK_", "AIRFLOW_CONN_")):
+            monkeypatch.delenv(name)
+    return Installation(tmp_path, environment)
+
+
+@pytest.fixture
+def orders() -> Callable[..., str]:
+    """Makes a pull of purchase orders: each row says ``order, line`` and what differs from an ordinary row."""
+
+    def pull(*rows: Sequence[str] | dict[str, str]) -> str:
+        header = {"query": "purchase_orders", "columns": ORDER_COLUMNS, "types": [], "pulled_at": "2026-03-02T08:00:00Z"}
+        return "\n".join(json.dumps(line) for line in (header, *map(_row, rows))) + "\n"
+
+    return pull
+
+
+def _row(given: Sequence[str] | dict[str, str]) -> list[str | None]:
+    differs = given if isinstance(given, dict) else dict(zip(("order_no", "line_no"), given, strict=True))
+    ordinary: dict[str, str | None] = {
+        "order_no": "4500001",
+        "line_no": "10",
+        "supplier_id": "ACME",
+        "item_no": "P-100",
+        "plant": "N1",
+        "quantity": "12",
+        "unit": "EA",
+        "due_on": "2026-04-01",
+        "status": "open",
+        "changed_at": "2026-03-01T10:00:00Z",
+    }
+    return [(ordinary | differs).get(column) for column in ORDER_COLUMNS]
+
+
+@pytest.fixture
+def known(installation: Installation) -> Iterator[Installation]:
+    """The installation with master data in force: partner ACME, site N1, items P-100 and P-200."""
+    import polars as pl
+
+    from crossdock.dock import Dock
+    from schemas.master import MASTER_TABLES
+
+    rows: dict[str, list[dict[str, str]]] = {
+        "partners": [{"partner": "ACME", "name": "Acme Pumps"}],
+        "sites": [{"site": "N1", "name": "North"}],
+        "items": [{"item": item, "base_unit": "C62", "status": "active"} for item in ("P-100", "P-200")],
+        "units": [],
+        "cross_references": [{"kind": "unit", "theirs": "EA", "ours": "C62"}],
+    }
+    with Dock.open(installation.settings) as dock:
+        for table, some in rows.items():
+            columns = MASTER_TABLES[table]
+            frame = pl.DataFrame([{c: row.get(c, "") for c in columns} for row in some], schema=dict.fromkeys(columns, pl.String))
+            dock.ledger.load_master(table, frame, source="test", actor="test")
+    yield installation
