@@ -257,13 +257,12 @@ def _stop(leaders: list[int]) -> None:
 
 def _alive(group: int) -> bool:
     """Whether any process of the group still runs; one that only waits to be reaped does not."""
-    with suppress(ChildProcessError):
-        os.waitpid(group, os.WNOHANG)
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
 
 
 def _last_words(log: Path, lines: int = 5) -> str:
