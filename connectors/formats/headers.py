@@ -22,7 +22,7 @@ class Headings:
 
     paths_of: Mapping[str, tuple[str, ...]]  #: header as compared -> the paths it answers
     fields: Mapping[str, tuple[str, ...]]  #: field -> its paths
-    field_of: Mapping[str, str]  #: path -> its field
+    fields_of: Mapping[str, tuple[str, ...]]  #: path -> the fields it serves; one column may serve several
     required: tuple[str, ...]  #: fields
 
     @classmethod
@@ -30,8 +30,11 @@ class Headings:
         paths_of: dict[str, tuple[str, ...]] = {}
         for path in paths:
             paths_of[plain(path)] = (*paths_of.get(plain(path), ()), path)
-        field_of = {path: field for field, names in fields.items() for path in names}
-        return cls(paths_of, fields, {path: field_of.get(path, path) for path in paths}, required)
+        fields_of: dict[str, tuple[str, ...]] = {}
+        for field, names in fields.items():
+            for path in names:
+                fields_of[path] = (*fields_of.get(path, ()), field)
+        return cls(paths_of, fields, {path: fields_of.get(path, (path,)) for path in paths}, required)
 
     @property
     def required_paths(self) -> list[tuple[str, ...]]:
@@ -51,7 +54,7 @@ class Fit:
 
     @property
     def fields(self) -> frozenset[str]:
-        return frozenset(self.headings.field_of[path] for path in self.columns)
+        return frozenset(field for path in self.columns for field in self.headings.fields_of[path])
 
     @property
     def missing(self) -> tuple[str, ...]:
