@@ -33,6 +33,7 @@ class FailedTask:
     task_id: str
     map_index: int
     state: str
+    tries: int
     log: str
 
     def __str__(self) -> str:
@@ -91,11 +92,19 @@ class Rest:
                 task_id=found["task_id"],
                 map_index=found["map_index"],
                 state=found["state"],
+                tries=found["try_number"],
                 log=self._log(run, found),
             )
             for found in self._pages(f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", "task_instances")
             if found["state"] in ("failed", "upstream_failed")
         ]
+
+    def xcom(self, run: DagRun, task_id: str) -> Any:
+        """What the unmapped task returned; None if it returned nothing."""
+        base = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/xcomEntries"
+        if not any(entry["key"] == "return_value" for entry in self._pages(base, "xcom_entries")):
+            return None
+        return self._get(f"{base}/return_value", deserialize=False, stringify=False)["value"]
 
     def _log(self, run: DagRun, task: dict[str, Any]) -> str:
         if not task["try_number"]:

@@ -1,0 +1,130 @@
+"""A real Airflow (scheduler, DAG processor, API server, triggerer) runs the real DAGs on the demo company."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossdock.dock import Dock
+from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_taken
+from crossdock.local.flow import run_round, wait_for_dags
+from crossdock.local.rest import DagRun, Rest
+from crossdock.local.services import Installation, Running, free_port, started
+from crossdock.settings import Settings
+from crossdock.simulate import Simulation, connection_environment, simulate
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+SHIPPED = Settings.from_environment({})
+
+ORPHAN = """
+channel: orphan
+source: {kind: odbc, conn_id: nowhere, queries: [{name: stock, sql: SELECT 1 AS one, key: [one]}]}
+schedule: null
+"""
+BROKEN = "channel: broken\nsource: {kind: fodler}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A running Airflow, the company it works for, and the dock it works at."""
+
+    running: Running
+    simulation: Simulation
+    dock: Dock
+    channels: tuple[str, ...]
+
+    @property
+    def rest(self) -> Rest:
+        return self.running.installation.rest
+
+    def round(self) -> list[DagRun]:
+        feed = self.dock.settings.feed
+        return run_round(self.running, self.channels, delivered=lambda: not not_delivered(self.dock.ledger, feed))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The demo company with two channels more: one whose file is broken, one whose connection nobody made."""
+    home = tmp_path_factory.mktemp("site")
+    simulation = simulate(home, seed=7, lines=1000)
+    channels = home / "channels"
+    shutil.copytree(SHIPPED.channels, channels)
+    (channels / "broken.yaml").write_text(BROKEN, encoding="utf-8")
+    (channels / "orphan.yaml").write_text(ORPHAN, encoding="utf-8")
+    settings = connection_environment(home) | {"CROSSDOCK_CHANNELS": str(channels)}
+    installation = Installation(home=home, port=free_port(), settings=settings)
+    with started(installation) as running, Dock.open(Settings.from_environment(installation.environment())) as dock:
+        wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in simulation.channels)})
+        yield Site(running=running, simulation=simulation, dock=dock, channels=simulation.channels)
+    assert list(processes_of(installation)) == []
+
+
+def processes_of(installation: Installation) -> Iterator[int]:
+    """The processes that were started for the installation and are still there."""
+    mark = f"AIRFLOW_HOME={installation.airflow_home}".encode()
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
+
+
+@pytest.fixture(scope="module")
+def first_round(site: Site) -> list[DagRun]:
+    return site.round()
+
+
+def test_everything_that_was_sent_is_in_the_feed_once(site: Site, first_round: list[DagRun]):
+    assert not_taken(site.simulation) == []
+    assert not_arrived(site.simulation, site.dock.ledger) == []
+    assert not_delivered(site.dock.ledger, site.dock.settings.feed) == []
+
+
+def test_publishing_was_started_by_the_asset(first_round: list[DagRun]):
+    assert any(run.dag_id == "publish" and run.run_id.startswith("asset_triggered") for run in first_round)
+
+
+def test_xcom_carries_ids_and_nothing_else(site: Site, first_round: list[DagRun]):
+    carried = [
+        site.rest.xcom(run, task) for run in first_round if run.dag_id.startswith("inbound_") for task in ("receive",)
+    ]
+    batches = [batch for value in carried if value is not None for batch in value]
+    assert batches
+    assert all(isinstance(id, int) for batch in batches for id in batch)
+
+
+def test_the_same_input_again_brings_no_new_event(site: Site, first_round: list[DagRun]):
+    before = list(ledgered(site.dock.ledger))
+    simulate(site.simulation.directory, seed=7, lines=1000)
+    time.sleep(3)
+    site.round()
+    assert not_taken(site.simulation) == []
+    assert list(ledgered(site.dock.ledger)) == before
+    assert not_delivered(site.dock.ledger, site.dock.settings.feed) == []
+
+
+def test_a_broken_channel_is_an_import_error_and_the_others_ran(site: Site, first_round: list[DagRun]):
+    errors = site.rest.import_errors()
+    assert errors.keys() == {"broken_configuration.py"}
+    assert "unknown 'fodler'; did you mean 'folder'?" in errors["broken_configuration.py"]
+    assert {run.dag_id for run in first_round} >= {f"inbound_{name}" for name in site.channels}
+    assert "inbound_broken" not in site.rest.dag_ids()
+
+
+def test_what_no_retry_mends_is_tried_once(site: Site):
+    site.rest.unpause("inbound_orphan")
+    run = site.rest.trigger("inbound_orphan")
+    deadline = time.monotonic() + 60
+    while not run.ended and time.monotonic() < deadline:
+        time.sleep(0.5)
+        [run] = site.rest.runs("inbound_orphan")
+    failed: dict[str, Any] = {task.task_id: task for task in site.rest.failed_tasks(run)}
+    assert failed["receive"].tries == 1
+    assert "connection 'nowhere' is not known to Airflow" in failed["receive"].log
