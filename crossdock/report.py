@@ -6,7 +6,7 @@ Shared by the command line and the demo.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from crossdock.dock import ChannelRun, Run
     from crossdock.ledger import Ledger, StoredEvent
 
-WIDE = 100  #: columns from which a table of channels fits; below it they are listed
-MOST = 50  #: payloads, or causes of waiting lines, that are shown
+WIDE = 112  #: columns from which a table of channels fits; below it they are listed
+MOST = 50  #: payloads, documents and findings of each that are listed
+ERRORS = 500  #: findings an outcome is told with
+CAUSES = 12  #: causes of waiting lines that the status shows
 DOCUMENTS = 20  #: documents of a checked file that are shown
 SAMPLE = 5  #: events of a checked document that are shown
 
@@ -80,7 +82,7 @@ def checked_document_view(one: Checked, file: str) -> RenderableType:
         if one.events > len(one.sample):
             rows.append(Text(f"and {count(one.events - len(one.sample), 'more event')}", style=DIM))
     if found:
-        rows.append(findings_view([row | {"location": ""} if row["location"] == one.file else row for row in found]))
+        rows.append(findings_view([_within(row, one.file) for row in found]))
     return Group(head, Indented(2, *rows))
 
 
@@ -195,10 +197,10 @@ class ChannelsView:
 
     def _table(self) -> Table:
         table = plain_table()
-        table.add_column("channel", overflow="fold", style="bold")
+        table.add_column("channel", no_wrap=True, style="bold")
         for name in self.HEADERS:
             table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("findings", no_wrap=True)
+        table.add_column("findings")
         for row in self.rows:
             counts = (
                 Text(f"{number:,}" if number else "-", style=self._style(name, number))
@@ -242,38 +244,73 @@ def _summed(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def status_view(ledger: Ledger) -> RenderableType:
-    """Everything at a glance: channels, what could not be read, lines that wait, master data, the feed."""
-    quarantined = ledger.payloads(status="quarantined", limit=MOST)
+    """Everything at a glance: channels, what is held back and why, master data, the feed."""
+    causes = ledger.parked_causes(limit=CAUSES + 1)
     sections = {
-        "Channels": ChannelsView(ledger.summary()),
-        "Not readable": quarantined_view(quarantined, lambda payload: ledger.findings(payload=payload, limit=3)),
-        "Lines that wait": causes_view(ledger.parked_causes(limit=MOST)),
+        "Channels": channels_view(ledger.summary()),
+        "Not readable": quarantined_view(ledger),
+        "Rejected documents": rejected_view(ledger),
+        "Lines that wait": causes_view(causes[:CAUSES], "crossdock parked shows all" if len(causes) > CAUSES else ""),
         "Master data": masters_view(ledger.master_loads()),
         "Feed": sinks_view(ledger.sinks()),
     }
-    return Group(*(Group(Heading(title), view) for title, view in sections.items() if view is not None))
+    shown = [Group(Heading(title), view) for title, view in sections.items() if view is not None]
+    return Group(*shown) if shown else Text("nothing has come in yet; crossdock run takes in what waits", style=DIM)
 
 
-def quarantined_view(
-    payloads: Sequence[Mapping[str, Any]], findings_of: Callable[[int], Sequence[Mapping[str, Any]]]
-) -> RenderableType | None:
-    """Payloads of which nothing could be read, each with the reason; None when there are none."""
-    if not payloads:
-        return None
+def outcome_view(ledger: Ledger) -> RenderableType:
+    """What came in, and every rejected or parked line with its place, its value and what was expected."""
+    held = ledger.findings(severity="error", limit=ERRORS)
+    nothing = Text("nothing", style="green")
+    return Group(
+        Heading("What came in"),
+        channels_view(ledger.summary()) or nothing,
+        Heading("What is held back, and why"),
+        findings_view(held, most=ERRORS, files=True) if held else nothing,
+    )
+
+
+def channels_view(rows: Sequence[Mapping[str, Any]]) -> ChannelsView | None:
+    """What each channel brought in; None when nothing ever came."""
+    return ChannelsView(rows) if rows else None
+
+
+def rejected_view(ledger: Ledger) -> RenderableType | None:
+    """Documents of which nothing is published, each with the reason; None when there are none."""
     rows: list[RenderableType] = []
-    for payload in payloads:
-        head = (
-            Text(payload["name"], style="bold"),
-            payload["channel"],
-            size(payload["size"]),
-            clock(payload["received_at"]),
+    for document in ledger.documents(status="rejected", limit=MOST):
+        errors = ledger.findings(severity="error", document=document["document"], limit=MOST)
+        head = Text.assemble((document["type"], "bold"), f" {document['control_number']}".rstrip())
+        rows.append(
+            phrases(
+                head,
+                f"from {document['partner']}" if document["partner"] else "",
+                document["channel"],
+                document["name"],
+            )
         )
-        rows.append(phrases(*head, Text(f"archived as {payload['sha256'][:12]}…", style=DIM)))
-        rows.append(Indented(2, findings_view(findings_of(payload["id"]))))
-    return Group(*rows)
+        rows.append(Indented(2, findings_view(errors, most=3)))
+    return Group(*rows) if rows else None
 
 
-def causes_view(causes: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+def quarantined_view(ledger: Ledger) -> RenderableType | None:
+    """Payloads of which nothing could be read, each with the reason; None when there are none."""
+    rows: list[RenderableType] = []
+    for payload in ledger.payloads(status="quarantined", limit=MOST):
+        head = (payload["channel"], size(payload["size"]), clock(payload["received_at"]))
+        archived = Text(f"archived as {payload['sha256'][:12]}…", style=DIM)
+        rows.append(phrases(Text(payload["name"], style="bold"), *head, archived))
+        errors = ledger.findings(payload=payload["id"], limit=MOST)
+        rows.append(Indented(2, findings_view([_within(row, payload["name"]) for row in errors], most=3)))
+    return Group(*rows) if rows else None
+
+
+def _within(row: Mapping[str, Any], file: str) -> Mapping[str, Any]:
+    """The finding without the name of the file that is named above it already."""
+    return {**row, "location": ""} if row["location"] == file else row
+
+
+def causes_view(causes: Sequence[Mapping[str, Any]], more: str = "") -> RenderableType | None:
     """Parked lines by what they wait for, the most frequent first; None when none wait."""
     if not causes:
         return None
@@ -287,7 +324,7 @@ def causes_view(causes: Sequence[Mapping[str, Any]]) -> RenderableType | None:
         value = quoted(cause["value"]) if cause["value"] is not None else ""
         cells = (f"{cause['lines']:,}", cause["code"], cause["partner"] or "", value, cause["expected"] or "")
         table.add_row(*(Text(cell) for cell in cells))
-    return table
+    return Group(table, *([Text(more, style=DIM)] if more else []))
 
 
 def parked_view(lines: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -174,10 +174,12 @@ class Ledger:
         with self._database.read() as connection:
             return looking.problems(connection, severity=severity, document=document, payload=payload, limit=limit)
 
-    def documents(self, *, payload: int | None = None, limit: int = 1000) -> list[dict[str, Any]]:
-        """Documents, newest first, with verdict, counts and the time of each step."""
+    def documents(
+        self, *, payload: int | None = None, status: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """Documents, newest first, with verdict, counts, the time of each step, and the payload they stand in."""
         with self._database.read() as connection:
-            return looking.document_rows(connection, payload=payload, limit=limit)
+            return looking.document_rows(connection, payload=payload, status=status, limit=limit)
 
     def parked(self, limit: int = 1000) -> list[dict[str, Any]]:
         """Lines that wait, oldest first: cause, place, canonical ``fields``, and the document they stand in."""

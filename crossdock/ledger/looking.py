@@ -218,9 +218,18 @@ def listing(connection: Connection, *, status: str | None, channel: str | None, 
     return [_plain(row, "metadata") for row in connection.execute(query)]
 
 
-def document_rows(connection: Connection, *, payload: int | None, limit: int) -> list[dict[str, Any]]:
-    """Documents, newest first, as plain rows."""
-    query = sa.select(documents).order_by(documents.c.id.desc()).limit(limit)
+def document_rows(
+    connection: Connection, *, payload: int | None, status: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Documents, newest first, as plain rows with name and channel of their payloads."""
+    query = (
+        sa.select(documents, payloads.c.name, payloads.c.channel)
+        .join_from(documents, payloads)
+        .order_by(documents.c.id.desc())
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(documents.c.status == status)
     if payload is not None:
         query = query.where(documents.c.payload_id == payload)
     return [_plain(row, "attributes") for row in connection.execute(query)]

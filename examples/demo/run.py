@@ -210,13 +210,9 @@ class Said:
 
 def outcome(dock: Dock, simulation: Simulation) -> Group:
     """Each channel's counts, every finding that held something back, and where the events are."""
-    held = dock.ledger.findings(severity="error", limit=1000)
     return Group(
-        display.heading("What came in"),
-        report.ChannelsView(dock.ledger.summary()),
-        display.heading("What is held back, and why"),
-        display.findings_view(held, most=100, where=True),
-        display.heading("Where it is"),
+        report.outcome_view(dock.ledger),
+        display.Heading("Where it is"),
         Text(f"the events     {dock.settings.feed}/*.jsonl"),
         Text(f"the ledger     {dock.settings.ledger_url}"),
         Text(f"planted        {simulation.directory / 'PLANTED.md'}"),
