@@ -63,6 +63,7 @@ check: $(VENV)/.dev ## format, lint, types, import rules, configuration, generat
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python .ci/requirements_in_step.py
+	$(BIN)/python -m crossdock.contract --check
 
 golden: $(VENV)/.dev ## rewrite the golden folders; read the diff as carefully as code
 	@$(BIN)/python -m pytest tests/golden --rewrite-golden $(ARGS)
@@ -74,7 +75,7 @@ bench: $(VENV)/.dev ## measure; NAME=prefix for some
 
 .PHONY: schemas requirements
 schemas: $(VENV)/.dev ## generate the published JSON Schemas and the AsyncAPI document from schemas/events.py
-	@$(BIN)/python -m schemas.generate
+	@$(BIN)/python -m crossdock.contract
 
 UV := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --universal
 requirements: $(VENV)/.dev ## pin anew what pyproject.toml asks for; ARGS=--upgrade for the newest

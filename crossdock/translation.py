@@ -116,6 +116,8 @@ def translate_stream(
     desk = _Desk(format, payload, metadata, context)
     opened: _Open | None = None
     for item in format.read(stream, name=name, plans=desk, metadata=metadata):
+        if desk.stranger is not None:
+            break
         match item:
             case DocumentStart():
                 if opened is not None:
@@ -134,6 +136,8 @@ def translate_stream(
             case DocumentEnd():
                 yield from opened.close(item)
                 opened = None
+    if desk.stranger is not None:
+        yield desk.stranger
     if opened is not None:
         opened.note(_unfinished(opened.start))
         yield from opened.close(DocumentEnd(ordinal=opened.start.ordinal, lines=opened.lines, accepted=False))
@@ -186,6 +190,8 @@ class _Desk:
         self.payload = payload
         self.metadata = metadata
         self.context = context
+        #: set when the format asked what to look for in a payload of a sender whom nobody knows
+        self.stranger: Finding | None = None
         self._decided: dict[int, _Decision] = {}
         self._plans: dict[str, LinePlan] = {}
 
@@ -196,6 +202,7 @@ class _Desk:
     def candidates(self, sender: str) -> Sequence[LinePlan]:
         partner, name = self._partner(sender)
         if not name and not self.context.lenient:
+            self.stranger = self._unknown(sender or self.metadata.get("from", ""), Severity.ERROR)
             return ()
         return [self._plan(mapping) for mapping in self.context.library.candidates(partner, self.format.name)]
 
@@ -213,8 +220,8 @@ class _Desk:
             return _Decision(partner, name, mapping)
         stranger = start.sender or self.metadata.get("from", "")
         if self.context.lenient:
-            return _Decision(None, stranger or UNKNOWN, mapping, (self._unknown(start, stranger, Severity.WARNING),))
-        return _Decision(None, "", None, (self._unknown(start, stranger, Severity.ERROR),))
+            return _Decision(None, stranger or UNKNOWN, mapping, (self._unknown(stranger, Severity.WARNING, start),))
+        return _Decision(None, "", None, (self._unknown(stranger, Severity.ERROR, start),))
 
     def _partner(self, sender: str) -> tuple[Partner | None, str]:
         """The sender's partner file, and its id; an id named by the channel may have no file."""
@@ -250,16 +257,17 @@ class _Desk:
             offset=start.offset,
         )
 
-    def _unknown(self, start: DocumentStart, sender: str, severity: Severity) -> Finding:
+    def _unknown(self, sender: str, severity: Severity, start: DocumentStart | None = None) -> Finding:
+        kind = self.format.name if self.format.name in IDENTITY_FORMATS else "email"
         return Finding(
             code="partner.unknown",
             severity=severity,
             stage=Stage.REFERENCE,
             message=f"no partner file claims the sender {sender!r}" if sender else "nothing says who sent this",
-            location=start.location,
+            location="" if start is None else start.location,
             value=sender or None,
-            expected=f"an identity of a partner file (identities.{self.format.name if start.sender else 'email'})",
-            offset=start.offset,
+            expected=f"an identity of a partner file (identities.{kind}), or a channel with a partner",
+            offset=None if start is None else start.offset,
         )
 
 
