@@ -1,0 +1,125 @@
+"""Rows of an ERP's database over ODBC, pulled incrementally and exactly.
+
+A channel names the queries. ``:watermark`` in a query stands for the point it continues from and is
+bound as a parameter, never written into the text::
+
+    source:
+      kind: odbc
+      conn_id: demo_erp
+      timezone: Europe/Berlin
+      queries:
+        - name: purchase_orders
+          sql: SELECT ... FROM purchase_orders WHERE changed_at >= :watermark ORDER BY changed_at, order_no, line_no
+          watermark: changed_at
+          key: [order_no, line_no]
+          overlap: 5m
+
+Each pull begins ``overlap`` before the highest watermark seen, because a transaction commits later
+than the time it wrote; rows of that stretch that were handed over before are left out. With nothing
+new there is no arrival. A query without a watermark is pulled whole, and arrives when anything
+in it is other than last time.
+
+What arrives is JSON Lines as ``connectors.formats.rows`` reads them. Memory holds one batch of rows; a pull
+is spooled to an unnamed file, so that the database is done with us before anybody reads on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connectors.base import State
+from connectors.configuration import Duration, Strict, unknown
+from connectors.connections import Connections
+from connectors.sources.odbc.source import OdbcSource
+from connectors.sources.odbc.statement import MARKER, Pull, parse
+
+__all__ = ["OdbcSource", "Options", "Query", "open_source"]
+
+#: Microsoft SQL Server's ``datetime`` begins in 1753, so the year 1 would not do.
+BEGINNING = datetime(1970, 1, 1)  # noqa: DTZ001 - an ERP's own clock, which has no zone
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError) as error:
+        raise ValueError("not a time zone; write it as in Europe/Berlin") from error
+    return name
+
+
+class Query(Strict):
+    """One query; its name is the document type (``rows.<name>``)."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    sql: Annotated[str, Field(min_length=1)]
+    watermark: str | None = None  #: the column that grows with every change
+    key: list[str] = []  #: the columns that tell one row from another
+    overlap: Duration = Field(timedelta(0), ge=timedelta(0))  #: how late a row may appear; for a counter, a number
+    initial: datetime | date | int | str = BEGINNING  #: where the first pull begins; of the watermark's own type
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Query:
+        statement = parse(self.sql)
+        for name in statement.markers:
+            if name != MARKER:
+                raise ValueError(f"sql: {unknown(f':{name}', [f':{MARKER}'])}")
+        if statement.bare:
+            raise ValueError(f"sql: a bare '?' stands for nothing; write :{MARKER}")
+        if self.watermark and not statement.markers:
+            raise ValueError(f"sql: has a watermark, but nowhere says :{MARKER}, so every pull would be a whole one")
+        if statement.markers and not self.watermark:
+            raise ValueError(f"watermark: is missing, but sql says :{MARKER}")
+        if re.match(r"(?is)\s*(select|with)\b", statement.text) is None:
+            raise ValueError("sql: must begin with SELECT or WITH; nothing is ever written to an ERP")
+        return self
+
+
+class Options(Strict):
+    """``source: {kind: odbc, ...}``; see the package."""
+
+    conn_id: str
+    queries: Annotated[list[Query], Field(min_length=1)]
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None  #: the zone of timestamps that carry none
+    rows: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000  #: rows fetched at once
+    login_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0))
+    timeout: Duration = Field(timedelta(minutes=10), gt=timedelta(0))  #: for one query
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Options:
+        names = [query.name for query in self.queries]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"queries: more than one is called {', '.join(twice)}")
+        return self
+
+
+def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> OdbcSource:
+    from connectors.sources.odbc.driver import connect
+
+    pulls: Sequence[Pull] = [
+        Pull(
+            name=query.name,
+            statement=parse(query.sql),
+            watermark=query.watermark,
+            key=tuple(query.key),
+            overlap=query.overlap,
+            initial=query.initial,
+        )
+        for query in options.queries
+    ]
+    open_ = partial(
+        connect,
+        connections(options.conn_id),
+        login_timeout=options.login_timeout.total_seconds(),
+        timeout=options.timeout.total_seconds(),
+        timezone=options.timezone,
+    )
+    zone = ZoneInfo(options.timezone) if options.timezone else None
+    return OdbcSource(open_, pulls, state=state, spool=home / "spool", zone=zone, rows=options.rows)

@@ -1,0 +1,167 @@
+"""The ODBC drivers: connection strings, sessions that only read, and what their errors mean to us.
+
+Nothing of pyodbc leaves this package: connections go to ``OdbcSource`` alone, errors come out as ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyodbc
+
+from connectors.configuration import unknown
+from connectors.connections import Connection
+from schemas.errors import ConfigError, PermanentError, TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one kind of database is spoken to. ``keys`` are the driver's words for parts of a Connection."""
+
+    driver: str  #: as Debian registers it
+    package: str  #: Debian's
+    keys: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict)
+    session: tuple[str, ...] = ()  #: statements after connecting; ``{timezone}`` is the channel's, or UTC
+
+
+_SERVER = {"host": "Server", "port": "Port", "schema": "Database", "login": "UID", "password": "PWD"}
+
+DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": Dialect(
+        driver="SQLite3",
+        package="libsqliteodbc",
+        keys={"schema": "Database"},
+        # without BigInt a 64-bit integer comes back cut to 32 bits; without NoCreat a misspelt path makes a database
+        options={"BigInt": "1", "NoCreat": "1", "Timeout": "5000"},
+        session=("PRAGMA query_only = 1",),
+    ),
+    "postgres": Dialect(
+        driver="PostgreSQL Unicode",
+        package="odbc-postgresql",
+        keys=_SERVER | {"host": "Servername"},
+        # Declare/Fetch keeps the result on the server, so that memory holds one batch
+        options={"UseDeclareFetch": "1", "Fetch": "5000", "BoolsAsChar": "0", "ReadOnly": "1"},
+        session=(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            "SET TIME ZONE '{timezone}'",
+        ),
+    ),
+    "mysql": Dialect(
+        driver="MariaDB Unicode",
+        package="odbc-mariadb",
+        keys=_SERVER,
+        options={"FORWARDONLY": "1", "NO_CACHE": "1", "CHARSET": "utf8mb4"},
+        session=("SET SESSION TRANSACTION READ ONLY",),
+    ),
+    "mssql": Dialect(
+        driver="FreeTDS",
+        package="tdsodbc",
+        keys=_SERVER,
+        options={"TDS_Version": "7.4", "ClientCharset": "UTF-8", "ApplicationIntent": "ReadOnly"},
+    ),
+}
+_ALIASES = {"mariadb": "mysql", "sqlserver": "mssql", "sqlite3": "sqlite"}
+
+
+def connection_string(connection: Connection) -> str:
+    """The DSN-less connection string. ``driver`` in ``extra`` names another driver, ``dsn`` a data source;
+    everything else in ``extra`` is handed to the driver as it is. Raises ConfigError for an unknown kind."""
+    extra = {key: value for key, value in connection.extra.items() if key.lower() not in ("driver", "dsn", "dialect")}
+    named = {key.lower(): value for key, value in connection.extra.items()}
+    if "dsn" in named:
+        parts = {"DSN": named["dsn"], "UID": connection.login, "PWD": connection.password}
+    else:
+        dialect = dialect_of(connection)
+        driver = named.get("driver") or (dialect.driver if dialect else "")
+        if not driver:
+            raise ConfigError(
+                f"connection {connection.conn_id!r}: {unknown(connection.type, (*DIALECTS, *_ALIASES))}",
+                hint="or name an installed ODBC driver as driver in the connection's extra",
+            )
+        keys = dialect.keys if dialect else _SERVER
+        values = {
+            "host": connection.host,
+            "port": str(connection.port or ""),
+            "schema": connection.schema or (connection.host if dialect is DIALECTS["sqlite"] else ""),
+            "login": connection.login,
+            "password": connection.password,
+        }
+        parts = {"DRIVER": driver} | {word: values[part] for part, word in keys.items()}
+        parts |= dialect.options if dialect and driver == dialect.driver else {}
+    return ";".join(f"{key}={_quoted(value)}" for key, value in (parts | extra).items() if value) + ";"
+
+
+def dialect_of(connection: Connection) -> Dialect | None:
+    """The dialect by the connection's type, or by ``dialect`` in its extra; None for a driver we know nothing of."""
+    name = connection.extra.get("dialect", connection.type).lower()
+    return DIALECTS.get(_ALIASES.get(name, name))
+
+
+def connect(connection: Connection, *, login_timeout: float, timeout: float, timezone: str | None) -> pyodbc.Connection:
+    """A connection that can only read, outside any transaction. Raises ConfigError, TransientError, PermanentError."""
+    written = connection_string(connection)
+    dialect = dialect_of(connection)
+    with translated(f"connection {connection.conn_id}", connection.password):
+        opened = pyodbc.connect(written, autocommit=True, readonly=True, timeout=max(1, round(login_timeout)))
+        try:
+            for statement in dialect.session if dialect else ():
+                opened.execute(statement.format(timezone=timezone or "UTC")).close()
+            opened.timeout = round(timeout)
+            opened.autocommit = False
+        except BaseException:
+            opened.close()
+            raise
+    return opened
+
+
+@contextmanager
+def translated(what: str, secret: str = "") -> Iterator[None]:
+    """Turn pyodbc's errors into ours; ``secret`` is blotted out of what the driver says."""
+    try:
+        yield
+    except pyodbc.Error as error:
+        raise as_ours(error, what, secret) from None
+
+
+#: Faults of ours or the administrator's, whatever SQLSTATE a driver gives them.
+_REFUSED = re.compile(
+    r"(?i)authentication failed|access denied|login failed|no pg_hba|permission denied|does not exist|unknown database"
+    r"|not a database|unable to open|connect failed|can't open lib|data source name not found|no such (table|column)"
+)
+#: Troubles that pass, which many drivers report under the general state HY000.
+_PASSING = re.compile(
+    r"(?i)\b(locked|busy|deadlock|gone away|lost connection|timed? ?out|timeout"
+    r"|connection (was )?(refused|reset|closed)|could not connect|communication link|too many connections|starting up|shutting down|in recovery)\b"
+)
+#: SQLSTATE classes and states of troubles that pass: connection (08), rollback by deadlock or
+#: serialisation (40), no resources (53), operator's shutdown (57P), lock not to be had (55P03), time-outs (HYT).
+_PASSING_STATES = ("08", "40", "53", "57P", "55P03", "HYT")
+_DRIVER_MISSING = re.compile(r"(?i)can't open lib|data source name not found")
+
+
+def as_ours(error: pyodbc.Error, what: str, secret: str = "") -> TransientError | PermanentError:
+    """The error of ours that an error of pyodbc means, by its message where that is plain, else by its SQLSTATE."""
+    state = str(error.args[0]) if error.args else ""
+    said = " ".join(str(error.args[1] if len(error.args) > 1 else error).split())
+    if secret:
+        said = said.replace(secret, "***")
+    story = f"{what}: {said or type(error).__name__}"
+    if _DRIVER_MISSING.search(said):
+        packages = ", ".join(dialect.package for dialect in DIALECTS.values())
+        return PermanentError(story, hint=f"install the ODBC driver; Debian has {packages}", sqlstate=state)
+    if _REFUSED.search(said):
+        return PermanentError(story, hint="mend the connection or the query", sqlstate=state)
+    if _PASSING.search(said) or state.startswith(_PASSING_STATES):
+        return TransientError(story, hint="it is tried again from the same watermark", sqlstate=state)
+    if isinstance(error, pyodbc.OperationalError) and state in ("", "HY000"):
+        return TransientError(story, sqlstate=state)
+    return PermanentError(story, hint="mend the query or the database", sqlstate=state)
+
+
+def _quoted(value: str) -> str:
+    """``value`` as a connection string takes it: in braces where it could be misread."""
+    return "{" + value.replace("}", "}}") + "}" if re.search(r"[;{}\[\](),?*=!@]|^\s|\s$", value) else value
