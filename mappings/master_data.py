@@ -19,10 +19,12 @@ Where a line has no business date, the row that holds until further notice (open
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 
 import polars as pl
 from rapidfuzz import fuzz, process
@@ -58,6 +60,7 @@ class MasterData:
     def __init__(self, tables: Mapping[str, pl.DataFrame]) -> None:
         self._tables = dict(tables)
         self._indexes: dict[str, _Index] = {}
+        self._codes: dict[tuple[str, str], pl.Series] = {}
 
     @classmethod
     def of(cls, tables: Mapping[str, pl.DataFrame]) -> MasterData:
@@ -185,20 +188,28 @@ class MasterData:
 
     def _codes_near(self, kind: str, partner: str, wanted: str) -> list[str]:
         """Codes worth comparing with ``wanted``: all of a small table, of a large one those that begin or end alike."""
-        references = self._tables["cross_references"].filter(
-            pl.col("kind") == kind, pl.col("partner").str.strip_chars().is_in(["", partner.strip()])
-        )
-        codes = [references.get_column("theirs")]
-        if kind in OWN_IDS:
-            table, column = OWN_IDS[kind]
-            codes.append(self._tables[table].get_column(column))
-        else:
-            codes.append(pl.Series(list(shipped_units()), dtype=pl.String))
-        known = pl.concat([series.alias("code") for series in codes]).str.strip_chars()
-        if len(known) > _SMALL:
-            upper = known.str.to_uppercase()
-            known = known.filter(upper.str.starts_with(wanted[:3].upper()) | upper.str.ends_with(wanted[-3:].upper()))
-        return known.unique(maintain_order=True).to_list()
+        begin, end = wanted[:3].upper(), wanted[-3:].upper()
+        codes: dict[str, None] = {}
+        for known in (self._codes_of(kind, partner.strip()), self._codes_of(kind, ""), self._own_codes(kind)):
+            if len(known) > _SMALL:
+                upper = known.str.to_uppercase()
+                known = known.filter(upper.str.starts_with(begin) | upper.str.ends_with(end))
+            codes |= dict.fromkeys(known.to_list())
+        return list(codes)
+
+    def _codes_of(self, kind: str, partner: str) -> pl.Series:
+        """The codes that cross-references have for a partner (empty: for everybody)."""
+        if (codes := self._codes.get((kind, partner))) is None:
+            mine = (pl.col("kind") == kind) & (pl.col("partner").str.strip_chars() == partner)
+            codes = self._tables["cross_references"].filter(mine).get_column("theirs").str.strip_chars()
+            self._codes[kind, partner] = codes
+        return codes
+
+    def _own_codes(self, kind: str) -> pl.Series:
+        if kind == "unit":
+            return pl.Series(list(shipped_units()), dtype=pl.String)
+        table, column = OWN_IDS[kind]
+        return self._tables[table].get_column(column)
 
     # -- quantities -------------------------------------------------------------------------------
 
@@ -208,8 +219,9 @@ class MasterData:
         """``(base_quantities, base_units)`` of ``quantities`` (decimal text) in ``units`` (Rec 20) of our ``items``.
 
         A quantity already in the item's unit stays as written, digit by digit. Where the item has no base
-        unit that we know, base is as sent. Where no conversion leads there, the base quantity is null and
-        the base unit says what was wanted. Arithmetic is exact; see ``mappings.units.times`` for rounding.
+        unit that we know, base is as sent. Where no unit was sent, or no conversion leads there, the base
+        quantity is null and the base unit says what was wanted.
+        Arithmetic is exact; ``mappings.units.times`` says how it is rounded.
         """
         lines = pl.DataFrame(
             {
@@ -223,7 +235,8 @@ class MasterData:
         lines = lines.join(rates, on=["item", "unit", "_on"], how="left", nulls_equal=True, maintain_order="left")
         products = _products(lines.filter(pl.col("rate") >= 0).select("quantity", "rate").unique(), fractions)
         lines = lines.join(products, on=["quantity", "rate"], how="left", maintain_order="left")
-        base_quantity = pl.when(pl.col("rate").is_null()).then("quantity").otherwise("product")
+        as_sent = pl.col("rate").is_null() & pl.col("unit").is_not_null()
+        base_quantity = pl.when(as_sent).then("quantity").otherwise("product")
         converted = lines.select(base_quantity=base_quantity, base_unit=pl.coalesce("base", "unit"))
         return converted.get_column("base_quantity"), converted.get_column("base_unit")
 
@@ -237,26 +250,36 @@ class MasterData:
         bases = self._index("items").find(asked.with_columns(theirs="item")).select(_QUERY, base=_rec20("base_unit"))
         asked = asked.join(bases.filter(pl.col("base") != ""), on=_QUERY, how="left", maintain_order="left")
         differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
-        own = self._unit_rows(differing)
-        general = self._unit_rows(differing.with_columns(item=pl.lit("")))
+        own = self._agreed(differing).rename({"agreed": "own"})
+        general = self._agreed(differing.with_columns(item=pl.lit(""))).select("_on", general="agreed")
+        differing = differing.join(own, on=["item", "_on"], how="left").join(general, on="_on", how="left")
+        cases = differing.select(_CASE).unique(maintain_order=True)
         places: dict[Fraction, int] = {}
-        rates = []
-        for query, unit, base in differing.select(_QUERY, "unit", "base").iter_rows():
-            rate = find_rate(unit, base, own.get(query, ()), general.get(query, ()))
-            rates.append(-1 if rate is None else places.setdefault(rate, len(places)))
-        found = differing.select(_QUERY, rate=pl.Series(rates, dtype=pl.Int32))
+        rates = [
+            -1 if rate is None else places.setdefault(rate, len(places))
+            for rate in map(_agreed_rate, *cases.get_columns())
+        ]
+        cases = cases.with_columns(rate=pl.Series(rates, dtype=pl.Int32))
+        found = differing.join(cases, on=_CASE, how="left", nulls_equal=True).select(_QUERY, "rate")
         asked = asked.join(found, on=_QUERY, how="left", maintain_order="left")
         return asked.drop(_QUERY), list(places)
 
-    def _unit_rows(self, asked: pl.DataFrame) -> dict[int, list[Step]]:
-        """What the units table says for each query's item on its day: one step a pair of units."""
-        steps: dict[int, list[Step]] = {}
-        rows = self._index("units").find_all(asked).select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor")
-        rows = rows.unique([_QUERY, "from_unit", "to_unit"], keep="last", maintain_order=True)
-        for query, from_unit, to_unit, factor in rows.iter_rows():
-            if (rate := _rate(factor)) is not None:
-                steps.setdefault(query, []).append(Step(from_unit, to_unit, rate))
-        return steps
+    def _agreed(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the units table says for each (item, day): all steps in one text, the later start of a pair winning.
+
+        Many items agree on the same few factors; as text they are told apart, and worked out, only once.
+        """
+        asked = asked.select("item", "_on").unique(maintain_order=True).with_row_index(_QUERY)
+        steps = (
+            self._index("units")
+            .find_all(asked)
+            .select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor")
+            .unique([_QUERY, "from_unit", "to_unit"], keep="last", maintain_order=True)
+            .sort("from_unit", "to_unit")
+            .select(_QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", separator="\t"))
+        )
+        texts = steps.group_by(_QUERY).agg(agreed=pl.col("step").str.join(_SEPARATOR))
+        return asked.join(texts, on=_QUERY).drop(_QUERY)
 
     # -- indexes ----------------------------------------------------------------------------------
 
@@ -327,6 +350,7 @@ class _Index:
 
 _SMALL = 20_000  # codes that are compared one by one for a message
 _SEPARATOR = "\x1f"
+_CASE = ["unit", "base", "own", "general"]
 
 
 def _hash(keys: Iterable[str]) -> pl.Expr:
@@ -361,13 +385,18 @@ def _rec20(column: str) -> pl.Expr:
     return code.replace(list(known), list(known.values())).alias(column)
 
 
-def _rate(text: str) -> Fraction | None:
-    """A factor of the units table; None for one that is no positive number."""
-    try:
-        rate = Fraction(Decimal(text.strip()))
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
-    return rate if rate > 0 else None
+@lru_cache(maxsize=1 << 16)
+def _agreed_rate(unit: str, base: str, own: str | None, general: str | None) -> Fraction | None:
+    return find_rate(unit, base, tuple(_steps(own)), tuple(_steps(general)))
+
+
+def _steps(agreed: str | None) -> Iterator[Step]:
+    """The steps of one text; a factor that is no positive number makes none."""
+    for step in agreed.split(_SEPARATOR) if agreed else ():
+        from_unit, to_unit, factor = step.split("\t")
+        with suppress(InvalidOperation, ValueError, OverflowError):
+            if (rate := Fraction(Decimal(factor.strip()))) > 0:
+                yield Step(from_unit, to_unit, rate)
 
 
 def _products(pairs: pl.DataFrame, fractions: list[Fraction]) -> pl.DataFrame:
