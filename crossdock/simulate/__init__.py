@@ -6,6 +6,16 @@ what is wrong on purpose. The same seed and size give the same bytes.
 
 from crossdock.simulate.demo import connection_environment, simulate
 from crossdock.simulate.large import large_856, large_master
-from crossdock.simulate.plan import Effect, Made, Planted, Simulation
+from crossdock.simulate.plan import Effect, Expected, Made, Planted, Simulation
 
-__all__ = ["Effect", "Made", "Planted", "Simulation", "connection_environment", "large_856", "large_master", "simulate"]
+__all__ = [
+    "Effect",
+    "Expected",
+    "Made",
+    "Planted",
+    "Simulation",
+    "connection_environment",
+    "large_856",
+    "large_master",
+    "simulate",
+]

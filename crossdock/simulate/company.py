@@ -178,6 +178,7 @@ FENWICK = Supplier(
     share=0.10,
     key=1006,
     numbering="F{:03d}",
+    carrier=("HMBL", "Humblebee Parcels"),
     email="orders@fenwick-fasteners.example",
 )
 SUPPLIERS = (ANVILGATE, BRIGHTSEAL, COPPERLINE, DREHWERK, EASTERBY, FENWICK)

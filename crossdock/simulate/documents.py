@@ -139,7 +139,7 @@ def _ship_notice(shipment: Shipment, habit: Habit, before: int) -> TransactionSe
         if level.line is not None:
             before += 1
             if before >= habit.spoil_from and (before - habit.spoil_from) % habit.spoil_every == 0:
-                segments, mark = _spoilt(segments, habit, segment=len(body) + 2)
+                segments, mark = _spoilt(segments, habit, level=len(body) + 1)
                 marks.append(mark)
         body.extend(segments)
     body.append(("CTT", str(len(levels))))
@@ -189,29 +189,31 @@ def _item_level(number: int, parent: int, line: ShippedLine, habit: Habit) -> _L
     return _Level(number, parent, "I", segments, line)
 
 
-def _spoilt(segments: tuple[Segment, ...], habit: Habit, *, segment: int) -> tuple[tuple[Segment, ...], Mark]:
-    """``segment`` is the number of the first of ``segments`` in its set."""
+def _spoilt(segments: tuple[Segment, ...], habit: Habit, *, level: int) -> tuple[tuple[Segment, ...], Mark]:
+    """``level`` is the number, in its set, of the HL segment before ``segments``."""
     item, shipped, *rest = segments
     if habit.spoil == "item":
         wrong = "P99999" if habit.ours else "NOT-IN-CATALOGUE"
         spoilt = (*item[:3], wrong, *(("VN", "DISCONTINUED") if habit.ours else ()))
         mark = Mark(
-            segment=segment,
-            element="LIN03",
+            segment=level + 1,
+            element="LIN-03",
+            location=f"segment {level}",
             name="unknown item in a ship notice line",
             value=wrong,
-            finding="item.unknown",
+            code="item.unknown",
             effect=Effect.LINE_PARKED,
             story="no such item in master data",
         )
         return (spoilt, shipped, *rest), mark
     spoilt = (*shipped[:3], "QQ", *shipped[4:])
     mark = Mark(
-        segment=segment + 1,
-        element="SN103",
+        segment=level + 2,
+        element="SN1-03",
+        location=f"segment {level}",
         name="unknown unit in a ship notice line",
         value="QQ",
-        finding="unit.unknown",
+        code="unit.unknown",
         effect=Effect.LINE_PARKED,
         story="neither Recommendation 20 nor the partner's file knows it",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from crossdock.simulate.company import (
     Supplier,
 )
 from crossdock.simulate.documents import Habit, purchase_orders, receiving_advice, ship_notices
-from crossdock.simulate.plan import Effect, Made, Planted, Volume
+from crossdock.simulate.plan import Effect, Expected, Made, Planted, Volume
 from crossdock.simulate.trade import Shipment, order_lines, receipts, shipments
 from crossdock.simulate.x12 import Dialect, Envelope, Mark, TransactionSet
 from schemas.events import Stream
@@ -66,9 +66,10 @@ def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made |
     anvilgate = _shipments(company, ANVILGATE, volume)
     [cut_off] = ship_notices(islice(anvilgate, 1), _FLAWLESS)
     notices = ship_notices(anvilgate, Habit())
-    yield from _write_files(folder, Sender(stem="anvilgate-asn", isa=ANVILGATE.isa), notices, sets)
+    said = list(_write_files(folder, Sender(stem="anvilgate-asn", isa=ANVILGATE.isa), notices, sets))
+    yield from said
+    yield from _send_again(folder / "anvilgate-asn-0001.edi", folder / "anvilgate-asn-0001-again.edi", said)
     yield from _write_truncated(folder / "anvilgate-asn-cut.edi", cut_off)
-    yield from _copy(folder / "anvilgate-asn-0001.edi", folder / "anvilgate-asn-0001-again.edi")
 
     habit = Habit(ours=False, packs_first=True, by_gln=True, spoil="unit", spoil_from=12)
     notices = _one_miscounted(ship_notices(_shipments(company, BRIGHTSEAL, volume), habit))
@@ -98,22 +99,16 @@ def _write_files(
         number += 1
         dialect = sender.dialects[(number - 1) % len(sender.dialects)]
         path = folder / f"{sender.stem}-{number:04d}.edi"
-        segments = 0
+        made_at = sender.first + timedelta(hours=number)
         with path.open("wb") as stream:
-            for place, part in enumerate(_parts(held, per_group * _GROUPS), start=1):
-                envelope = Envelope(
-                    sender=sender.isa,
-                    receiver=HUB_ISA,
-                    made_at=sender.first + timedelta(hours=number),
-                    control=(number - 1) * _INTERCHANGES + place,
-                )
-                groups = list(_parts(part, per_group))
-                marks, segments = _write_interchange(stream, dialect, envelope, groups, segments)
-                for segment, mark in marks:
-                    yield _planted(path, segment, mark)
-        _stamp(path, envelope.made_at)
-        if not dialect.padded:
-            yield _unpadded(path, sender)
+            for place, part in enumerate(_parts(held, per_group * _GROUPS)):
+                control = (number - 1) * _INTERCHANGES + place + 1
+                envelope = Envelope(sender=sender.isa, receiver=HUB_ISA, made_at=made_at, control=control)
+                for where, mark in _write_interchange(stream, dialect, envelope, list(_parts(part, per_group))):
+                    yield _planted(path, where, mark)
+                if not dialect.padded:
+                    yield _unpadded(path, envelope, dialect)
+        _stamp(path, made_at)
         yield _made(path, held)
 
 
@@ -123,24 +118,25 @@ def _parts(sets: Sequence[TransactionSet], size: int) -> Iterator[Sequence[Trans
 
 
 def _write_interchange(
-    stream: BinaryIO, dialect: Dialect, envelope: Envelope, groups: Sequence[Sequence[TransactionSet]], before: int
-) -> tuple[list[tuple[int, Mark]], int]:
-    """Write it behind ``before`` segments; returns the marks with their segment numbers, and the segments there now."""
+    stream: BinaryIO, dialect: Dialect, envelope: Envelope, groups: Sequence[Sequence[TransactionSet]]
+) -> list[tuple[str, Mark]]:
+    """Write it; the marks of its sets, each with the set it is in."""
     waiting = (one for group in groups for one in group)
-    marks: list[tuple[int, Mark]] = []
+    marks: list[tuple[str, Mark]] = []
+    group = ""
     for segment in envelope.interchange(dialect, groups):
-        if segment[0] == "ST":
-            marks.extend((before + mark.segment, mark) for mark in next(waiting).marks)
+        if segment[0] == "GS":
+            group = f"interchange {envelope.control:09d}, group {segment[6]}"
+        elif segment[0] == "ST":
+            marks.extend((f"{group}, set {segment[2]}", mark) for mark in next(waiting).marks)
         stream.write(dialect.encode(segment))
-        before += 1
-    return marks, before
+    return marks
 
 
-def _made(path: Path, sets: Sequence[TransactionSet], *, published: bool = True) -> Made:
-    """``published`` is False where none of it may become an event."""
+def _made(path: Path, sets: Sequence[TransactionSet]) -> Made:
     code = sets[0].code
     lines = sum(one.lines for one in sets)
-    held_back = sum(one.held_back for one in sets) if published else lines
+    held_back = sum(one.held_back for one in sets)
     return Made(
         channel=CHANNEL,
         file=_name(path),
@@ -160,28 +156,32 @@ def _name(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def _planted(path: Path, segment: int, mark: Mark) -> Planted:
+def _planted(path: Path, where: str, mark: Mark) -> Planted:
     return Planted(
         name=mark.name,
         channel=CHANNEL,
         file=_name(path),
-        place=f"segment {segment}, {mark.element}",
+        payload=path.name,
+        place=f"{where}, segment {mark.segment}, {mark.element}",
         value=mark.value,
-        finding=mark.finding,
+        findings=(Expected(code=mark.code, location=mark.location, value=mark.value),),
         effect=mark.effect,
         story=mark.story,
         count=mark.count,
     )
 
 
-def _unpadded(path: Path, sender: Sender) -> Planted:
+def _unpadded(path: Path, envelope: Envelope, dialect: Dialect) -> Planted:
+    where = f"interchange {envelope.control:09d}"
+    length = str(len(dialect.encode(envelope.header(dialect))))
     return Planted(
         name="ISA shorter than 106 characters",
         channel=CHANNEL,
         file=_name(path),
-        place="segment 1, ISA",
-        value=sender.isa,
-        finding="x12.isa_length",
+        payload=path.name,
+        place=f"{where}, ISA",
+        value=length,
+        findings=(Expected(code="interchange.layout", location=where, value=length),),
         effect=Effect.NONE,
         story="the sender's translator trims blanks; it can be read all the same",
         count=0,
@@ -193,41 +193,52 @@ def _write_truncated(path: Path, one: TransactionSet) -> Iterator[Made | Planted
     made_at = datetime(2026, 1, 13, 9, 30, tzinfo=UTC)
     envelope = Envelope(sender=ANVILGATE.isa, receiver=HUB_ISA, made_at=made_at, control=900_001)
     whole = io.BytesIO()
-    _write_interchange(whole, COMMON, envelope, [[one]], 0)
-    kept = whole.getvalue()[: len(whole.getvalue()) * 6 // 10].rstrip(b"~\n")
-    path.write_bytes(kept)
+    _write_interchange(whole, COMMON, envelope, [[one]])
+    *kept, broken = whole.getvalue()[: len(whole.getvalue()) * 6 // 10].split(b"~\n")
+    rest = broken[:6] or b"RE"
+    path.write_bytes(b"".join(segment + b"~\n" for segment in kept) + rest)
     _stamp(path, made_at)
+    in_set = len(kept) - 2  # without ISA and GS
+    lines = sum(segment.startswith(b"HL*") and b"*I*" in segment for segment in kept)
+    group = envelope.group_header("SH", 1)[6]
     yield Planted(
         name="interchange that breaks off",
         channel=CHANNEL,
         file=_name(path),
-        place=f"after segment {kept.count(b'~')}",
-        value=kept[-12:].decode("ascii").replace("\n", " "),
-        finding="x12.truncated",
+        payload=path.name,
+        place=f"after segment {in_set} of its only set",
+        value=rest.decode("ascii"),
+        findings=(
+            Expected(code="set.truncated", location=f"after segment {in_set}", value=rest.decode("ascii")),
+            Expected(code="group.trailer_missing", location=f"group {group}", value=None),
+            Expected(code="interchange.trailer_missing", location=f"interchange {envelope.control:09d}", value=None),
+        ),
         effect=Effect.DOCUMENT_REJECTED,
         story="the upload broke off; the sender has to send it again",
-        count=one.lines,
+        count=lines,
     )
-    yield Made(
-        channel=CHANNEL,
-        file=_name(path),
-        type="x12.856",
-        documents=1,
-        lines=sum(segment.startswith(b"SN1*") for segment in kept.split(b"~\n")[:-1]),
-    )
+    yield Made(channel=CHANNEL, file=_name(path), type="x12.856", documents=1, lines=lines)
 
 
-def _copy(path: Path, again: Path) -> Iterator[Made | Planted]:
-    """The same file once more under another name: nothing new."""
+def _send_again(path: Path, again: Path, said: Iterable[Made | Planted]) -> Iterator[Made | Planted]:
+    """The same file once more under another name: read like the first time (``said`` tells), and nothing new."""
     again.write_bytes(path.read_bytes())
     _stamp(again, datetime(2026, 3, 30, 8, 0, tzinfo=UTC))
+    for one in said:
+        if one.file != _name(path):
+            continue
+        if isinstance(one, Made):
+            yield replace(one, file=_name(again), events={})
+        else:
+            yield replace(one, name=f"{one.name}, sent again", file=_name(again), payload=again.name)
     yield Planted(
         name="file sent twice",
         channel=CHANNEL,
         file=_name(again),
-        place="",
+        payload=again.name,
+        place="the whole file",
         value=path.name,
-        finding="",
+        findings=(),
         effect=Effect.UNCHANGED,
         story="the same bytes under another name say nothing new",
         count=0,
@@ -235,26 +246,27 @@ def _copy(path: Path, again: Path) -> Iterator[Made | Planted]:
 
 
 def _write_stranger(path: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
-    """A sound ship notice from somebody no partner file names."""
+    """A sound ship notice from somebody no partner file names: nobody can say what its lines mean."""
     [one] = islice(ship_notices(shipments(company, FENWICK, SOUTH, volume.south_orders), _FLAWLESS), 1)
-    envelope = Envelope(
-        sender=_UNKNOWN_ISA, receiver=HUB_ISA, made_at=datetime(2026, 1, 14, 11, 0, tzinfo=UTC), control=7
-    )
+    made_at = datetime(2026, 1, 14, 11, 0, tzinfo=UTC)
+    envelope = Envelope(sender=_UNKNOWN_ISA, receiver=HUB_ISA, made_at=made_at, control=7)
     with path.open("wb") as stream:
-        _write_interchange(stream, COMMON, envelope, [[one]], 0)
-    _stamp(path, envelope.made_at)
+        _write_interchange(stream, COMMON, envelope, [[one]])
+    _stamp(path, made_at)
+    identity = f"ZZ:{_UNKNOWN_ISA}"
     yield Planted(
         name="interchange from an unknown sender",
         channel=CHANNEL,
         file=_name(path),
-        place="ISA06",
-        value=f"ZZ:{_UNKNOWN_ISA}",
-        finding="partner.unknown",
+        payload=path.name,
+        place="ISA-06",
+        value=identity,
+        findings=(Expected(code="partner.unknown", location="set 0001", value=identity),),
         effect=Effect.DOCUMENT_REJECTED,
         story="no partner file has this identity; onboard it and replay",
-        count=one.lines,
+        count=0,
     )
-    yield _made(path, [one], published=False)
+    yield Made(channel=CHANNEL, file=_name(path), type="x12.856", documents=1, lines=0)
 
 
 def _write_empty(path: Path) -> Iterator[Planted]:
@@ -264,9 +276,10 @@ def _write_empty(path: Path) -> Iterator[Planted]:
         name="empty file",
         channel=CHANNEL,
         file=_name(path),
-        place="",
+        payload=path.name,
+        place="the whole file",
         value="",
-        finding="payload.empty",
+        findings=(Expected(code="payload.empty", location=path.name, value=None),),
         effect=Effect.QUARANTINED,
         story="an upload of nothing",
         count=0,

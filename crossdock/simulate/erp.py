@@ -22,7 +22,7 @@ from crossdock.simulate.company import (
     Supplier,
     gln,
 )
-from crossdock.simulate.plan import Effect, Made, Planted, Volume
+from crossdock.simulate.plan import Effect, Expected, Made, Planted, Volume
 from crossdock.simulate.trade import OrderLine, Receipt, order_lines, receipts, stock
 from schemas.events import Stream
 
@@ -52,12 +52,12 @@ def write_erp(path: Path, company: Company, volume: Volume) -> Iterator[Made | P
         connection.execute("PRAGMA journal_mode = DELETE")
 
 
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[Row]) -> int:
-    """Insert ``rows`` a batch at a time; returns how many there were."""
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[Row], *, again: str = "ABORT") -> int:
+    """Insert ``rows`` a batch at a time; returns how many. ``again``: what to do where the key is there already."""
     count = 0
     while batch := list(islice(rows, _BATCH)):
         marks = ", ".join("?" * len(batch[0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", batch)  # noqa: S608  tables named here
+        connection.executemany(f"INSERT OR {again} INTO {table} VALUES ({marks})", batch)  # noqa: S608  tables named here
         count += len(batch)
     return count
 
@@ -108,8 +108,8 @@ def _write_orders(connection: sqlite3.Connection, company: Company, volume: Volu
     while batch := list(islice(lines, _BATCH)):
         headers = {line.order: _po_header(line) for line, _ in batch}
         items = {(line.order, line.line): _po_item(line, material) for line, material in batch}
-        _insert(connection, "po_header", iter(headers.values()))
-        _insert(connection, "po_item", iter(items.values()))
+        _insert(connection, "po_header", iter(headers.values()), again="IGNORE")
+        _insert(connection, "po_item", iter(items.values()), again="IGNORE")
         count += _insert(connection, "po_schedule", (_po_schedule(line) for line, _ in batch))
     yield Planted(
         name="order line for a material that does not exist",
@@ -117,7 +117,8 @@ def _write_orders(connection: sqlite3.Connection, company: Company, volume: Volu
         file="purchase_orders",
         place=f"order {spoilt[0].order}, line {spoilt[0].line}",
         value=_UNKNOWN_MATERIAL,
-        finding="item.unknown",
+        payload="purchase_orders",
+        findings=tuple(Expected(code="item.unknown", location="", value=_UNKNOWN_MATERIAL) for _ in spoilt),
         count=len(spoilt),
         effect=Effect.LINE_PARKED,
         story="a buyer mistyped the material; the order line waits, the rest of the pull goes on",

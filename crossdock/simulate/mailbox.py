@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crossdock.simulate.company import COPPERLINE, DREHWERK, EASTERBY, FENWICK, PLANTS, Company, Supplier
-from crossdock.simulate.plan import Effect, Made, Planted, Volume
+from crossdock.simulate.plan import Effect, Expected, Made, Planted, Volume
 from crossdock.simulate.sheets import Sheet, Value, semicolon_text, workbook_bytes
 from crossdock.simulate.trade import Shipment, ShippedLine, StockLine, shipments, supplier_stock
 from schemas.events import Stream
@@ -148,9 +148,10 @@ def _spoil(rows: list[list[Value]], *, file: str, name: str) -> list[Planted]:
             name="unknown supplier item in a workbook",
             channel=CHANNEL,
             file=_path(file),
-            place=f"{name}, Despatch!D17",
+            payload=name,
+            place="Despatch!D17",
             value=_UNKNOWN_PART,
-            finding="item.unknown",
+            findings=(Expected(code="item.unknown", location="Despatch!D17", value=_UNKNOWN_PART),),
             effect=Effect.LINE_PARKED,
             story="Copperline's part has no cross-reference yet",
         ),
@@ -158,9 +159,10 @@ def _spoil(rows: list[list[Value]], *, file: str, name: str) -> list[Planted]:
             name="words where a quantity belongs",
             channel=CHANNEL,
             file=_path(file),
-            place=f"{name}, Despatch!F9",
+            payload=name,
+            place="Despatch!F9",
             value=_BAD_QUANTITY,
-            finding="value.unreadable",
+            findings=(Expected(code="value.unreadable", location="Despatch!F9", value=_BAD_QUANTITY),),
             effect=Effect.LINE_PARKED,
             story="nobody should guess how many",
         ),
@@ -242,9 +244,10 @@ def _write_stranger(folder: Path, company: Company, volume: Volume) -> Iterator[
         name="mail from an unknown address",
         channel=CHANNEL,
         file=_path(file),
+        payload="bolts.xlsx",
         place="From",
         value=_STRANGER,
-        finding="partner.unknown",
+        findings=(Expected(code="partner.unknown", location="", value=_STRANGER),),
         effect=Effect.QUARANTINED,
         story="no partner file names this address; the mail and its attachment are kept",
         count=0,

@@ -45,19 +45,30 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A finding that a planted defect must lead to: its code, and its location and value as ``Finding`` has them."""
+
+    code: str
+    location: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
     """One thing that is wrong on purpose, where, and what Crossdock is to say about it.
 
-    ``file`` is relative to the simulation's folder (an ERP query's name for rows of the ERP); ``place``
-    is what a person would be told. ``count`` is how many lines it holds back.
+    ``file`` is relative to the simulation's folder (an ERP query's name for rows of the ERP), ``payload``
+    the name of the payload it becomes (an attachment's, for a mail). ``place`` is where a person finds
+    the value. ``count`` is how many lines it holds back.
     """
 
     name: str
     channel: str
     file: str
+    payload: str
     place: str
     value: str
-    finding: str
+    findings: tuple[Expected, ...]
     effect: Effect
     story: str
     count: int = 1
@@ -120,17 +131,24 @@ class Simulation:
 
 def planted_page(simulation: Simulation) -> str:
     """``PLANTED.md``: every planted defect with place, value and what is expected to happen."""
-    rows = "\n".join(
-        f"| {p.name} | `{p.file}` | {p.place} | `{p.value}` | `{p.finding}` | {p.effect.value} | {p.story} |"
-        for p in simulation.planted
-    )
+    rows = "\n".join(_row(planted) for planted in simulation.planted)
     events = ", ".join(f"{count} {stream.value}" for stream, count in simulation.events.items())
     return f"""# What is wrong in here on purpose
 
 Seed {simulation.seed}: {simulation.lines} lines in {simulation.documents} documents, expected to give {events} events.
-Each row below leads to a finding and holds back what it says, and nothing else.
+Each row below leads to its findings and holds back what it says, and nothing else.
 
-| defect | file | place | value | finding | effect | story |
+| defect | file | place | value | findings | effect | story |
 |---|---|---|---|---|---|---|
 {rows}
 """
+
+
+def _row(planted: Planted) -> str:
+    codes = ", ".join(_code(finding.code) for finding in planted.findings) or "none"
+    what = (planted.name, _code(planted.file), planted.place, _code(planted.value), codes)
+    return f"| {' | '.join((*what, planted.effect.value, planted.story))} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "none"

@@ -30,13 +30,17 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Something wrong on purpose at one segment of a set: ``segment`` counts from the ST as 1."""
+    """Something wrong on purpose in one segment of a set: ``segment`` counts from the ST as 1.
+
+    ``location`` is what the finding names: the element itself, or the segment its line begins with.
+    """
 
     segment: int
     element: str
+    location: str
     name: str
     value: str
-    finding: str
+    code: str
     effect: Effect
     story: str
     count: int = 1
@@ -64,10 +68,11 @@ class TransactionSet:
         count = len(self.body) + 2
         mark = Mark(
             segment=count,
-            element="SE01",
+            element="SE-01",
+            location=f"segment {count}, SE-01",
             name="segment count in the trailer is wrong",
             value=str(count + by),
-            finding="x12.se_count",
+            code="set.count",
             effect=Effect.DOCUMENT_REJECTED,
             story=f"the set holds {count} segments",
             count=self.lines,

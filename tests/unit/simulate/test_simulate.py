@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import hashlib
 import io
+import re
 import shlex
 import sqlite3
 from collections import Counter
@@ -21,8 +22,6 @@ from crossdock.simulate import Effect, Made, Simulation, connection_environment,
 from crossdock.simulate.company import check_digit
 from schemas.errors import ConfigError
 from schemas.events import Stream
-
-LINE_SEGMENT = {"850": "PO1", "856": "SN1", "861": "RCD"}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def test_erp_orders_are_open_changed_and_cancelled(simulation: Simulation) -> No
 def test_every_supplier_item_has_a_cross_reference(simulation: Simulation) -> None:
     with closing(sqlite3.connect(simulation.directory / "erp" / "erp.db")) as connection:
         known = set(connection.execute("SELECT partner, theirs FROM integration_cross_references WHERE kind = 'item'"))
-    unknown = {planted.value for planted in simulation.planted if planted.finding == "item.unknown"}
+    unknown = {one.value for planted in simulation.planted for one in planted.findings if one.code == "item.unknown"}
     for _, message, name, content in attachments(simulation):
         if "copperline" in message["From"]:
             assert name.endswith(".xlsx")
@@ -154,16 +153,18 @@ def test_every_supplier_item_has_a_cross_reference(simulation: Simulation) -> No
                 assert ("COPPERLINE", row[3]) in known or row[3] in unknown
 
 
+def begins_line(segment: list[str]) -> bool:
+    return segment[0] in ("PO1", "RCD") or (segment[0] == "HL" and segment[3] == "I")
+
+
 def test_edi_sets_and_lines_are_counted(simulation: Simulation) -> None:
     for made, data in edi_files(simulation):
-        sets = lines = 0
-        for segments in interchanges(data):
-            sets += sum(segment[0] == "ST" for segment in segments)
-            lines += sum(
-                segment[0] == LINE_SEGMENT[made.type[4:]]
-                for segment in segments[: None if "cut" not in made.file else -1]
-            )
-        assert (made.file, made.documents, made.lines) == (made.file, sets, lines)
+        segments = [segment for one in interchanges(data) for segment in one]
+        assert sum(segment[0] == "ST" for segment in segments) == made.documents
+        if "longacre" in made.file:
+            assert made.lines == 0, "nobody can say what a stranger's lines are"
+        else:
+            assert sum(begins_line(segment) for segment in segments) == made.lines > 0
 
 
 def test_edi_trailers_are_right_but_for_the_planted_one(simulation: Simulation) -> None:
@@ -179,7 +180,7 @@ def test_edi_trailers_are_right_but_for_the_planted_one(simulation: Simulation) 
                 assert segments[-1][1:] == [str(groups), segments[0][13]]
                 in_groups = [int(segment[1]) for segment in segments if segment[0] == "GE"]
                 assert sum(in_groups) == sum(segment[0] == "ST" for segment in segments)
-    planted = [(one.file, one.value) for one in simulation.planted if one.finding == "x12.se_count"]
+    planted = [(one.file, one.value) for one in simulation.planted if any(f.code == "set.count" for f in one.findings)]
     assert wrong == planted
 
 
@@ -250,40 +251,51 @@ def test_german_numbers_read_back(simulation: Simulation) -> None:
 # -- what is wrong on purpose -------------------------------------------------------------------------------
 
 
-def test_planted_values_stand_where_they_are_said_to(simulation: Simulation) -> None:
+def test_planted_cells_hold_what_they_are_said_to(simulation: Simulation) -> None:
     books = {made.file: content for made, _, name, content in attachments(simulation) if name.endswith(".xlsx")}
+    cells = [planted for planted in simulation.planted if "!" in planted.place]
+    assert len(cells) == 2
+    for planted in cells:
+        sheet, _, cell = planted.place.partition("!")
+        assert load_workbook(io.BytesIO(books[planted.file]))[sheet][cell].value == planted.value
+
+
+def test_planted_elements_hold_what_they_are_said_to(simulation: Simulation) -> None:
+    pattern = re.compile(r"interchange (\d+), group \d+, set (\d+), segment (\d+), (\w+)-(\d+)")
+    found = 0
     for planted in simulation.planted:
-        if "!" in planted.place:
-            sheet, _, cell = planted.place.rpartition(", ")[2].partition("!")
-            assert load_workbook(io.BytesIO(books[planted.file]))[sheet][cell].value == planted.value
-        elif planted.place.startswith("segment ") and planted.finding != "x12.isa_length":
-            place, _, element = planted.place.removeprefix("segment ").partition(", ")
-            data = (simulation.directory / planted.file).read_bytes()
-            segments = [segment for one in interchanges(data) for segment in one]
-            segment = segments[int(place) - 1]
-            assert (segment[0], segment[int(element[-2:])]) == (element[:-2], planted.value)
+        if match := pattern.fullmatch(planted.place):
+            control, number, place, id_, element = match.groups()
+            [segments] = [
+                one for one in interchanges((simulation.directory / planted.file).read_bytes()) if one[0][13] == control
+            ]
+            group = planted.place.split(", ")[1].removeprefix("group ")
+            start = next(at for at, segment in enumerate(segments) if segment[0] == "GS" and segment[6] == group)
+            [one] = [one for one in sets_of(segments[start:]) if one[0][2] == number][:1]
+            segment = one[int(place) - 1]
+            assert (segment[0], segment[int(element)]) == (id_, planted.value)
+            found += 1
+    assert found >= 3
 
 
 def test_each_kind_of_defect_is_there(simulation: Simulation) -> None:
-    findings = {planted.finding for planted in simulation.planted if planted.finding}
-    assert {"item.unknown", "unit.unknown", "value.unreadable"} <= findings
+    findings = {finding.code for planted in simulation.planted for finding in planted.findings}
+    assert {"item.unknown", "unit.unknown", "value.unreadable", "set.count", "set.truncated"} <= findings
+    assert {"partner.unknown", "payload.empty", "interchange.layout"} <= findings
     assert {planted.effect for planted in simulation.planted} == set(Effect)
     cut = next(planted for planted in simulation.planted if "cut" in planted.file)
     assert b"IEA" not in (simulation.directory / cut.file).read_bytes()
     assert (simulation.directory / "inbox" / "edi" / "upload.edi").read_bytes() == b""
 
 
-def test_events_are_lines_less_what_is_held_back(simulation: Simulation) -> None:
-    events = simulation.events
-    assert set(events) == set(Stream)
-    held_back = sum(
-        planted.count
-        for planted in simulation.planted
-        if planted.effect in (Effect.LINE_PARKED, Effect.DOCUMENT_REJECTED)
-    )
-    cut = next(made for made in simulation.made if "cut" in made.file)
-    cut_defect = next(planted for planted in simulation.planted if "cut" in planted.file)
-    assert sum(events.values()) == simulation.lines - held_back + (cut_defect.count - cut.lines)
+def test_a_file_gives_an_event_for_each_line_that_is_not_held_back(simulation: Simulation) -> None:
+    assert set(simulation.events) == set(Stream)
+    held_back = Counter[str]()
+    for planted in simulation.planted:
+        held_back[planted.file] += planted.count
+    for made in simulation.made:
+        resent = "again" in made.file
+        assert sum(made.events.values()) == (0 if resent else made.lines - held_back[made.file])
 
 
 def test_the_page_lists_every_defect(simulation: Simulation) -> None:
@@ -293,7 +305,8 @@ def test_the_page_lists_every_defect(simulation: Simulation) -> None:
 
 
 def test_most_lines_are_good(simulation: Simulation) -> None:
-    assert sum(simulation.events.values()) > simulation.lines * 0.97
+    resent = sum(made.lines for made in simulation.made if "again" in made.file)
+    assert sum(simulation.events.values()) > (simulation.lines - resent) * 0.98
 
 
 # -- the way in ---------------------------------------------------------------------------------------------
