@@ -122,13 +122,16 @@ def check(
 def _pure_context(partner: str) -> Context:
     """Translation with the mappings in force and no master data: what is not known is a warning."""
     from connectors.registry import formats
+    from crossdock import display
     from crossdock.dock import Dock
     from crossdock.translation import Context
     from mappings.master_data import MasterData
     from mappings.yaml_files import unknown
 
     with Dock.open() as dock:
-        library = dock.library
+        library, left_out = dock.library, dock.left_out()
+    if left_out:
+        display.show(display.console(stderr=True), display.error_view(left_out), "")
     if partner and partner not in library.partners:
         raise ConfigError(
             unknown("partner", partner, library.partners), hint="a partner is a YAML file in mappings/partners"

@@ -197,8 +197,9 @@ def quoted(value: object, longest: int = 120) -> str:
 def findings_view(rows: Sequence[Mapping[str, Any]], *, most: int = 20, files: bool = False) -> RenderableType:
     """Findings, the gravest first and those on whole documents before those on lines.
 
-    ``most`` kinds of them are told in full, the rest counted by code. Errors that say the same of several places are told once, and milder ones once for each code.
-    With ``files`` each place names its file.
+    ``most`` kinds of them are told in full, the rest counted by code. Errors that say the same of
+    several places are told once, and milder ones once for each code. With ``files`` each place names
+    its file.
     """
     kinds: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: (-Severity(row["severity"]).rank, row.get("line") is not None)):

@@ -97,13 +97,14 @@ class Run:
     channels: tuple[ChannelRun, ...]
     published: Mapping[str, int]
     undelivered: Mapping[str, CrossdockError]  #: why an outlet did not get its events
-    faulty: tuple[ConfigError, ...] = ()  #: mappings and partners that had to be left out
+    faulty: ConfigError | None = None  #: mappings and partners that had to be left out
 
     @property
     def errors(self) -> tuple[CrossdockError, ...]:
         """Everything that stopped a part of the run, in order."""
         stopped = (error for run in self.channels for error in run.errors)
-        return (*self.faulty, *stopped, *self.undelivered.values())
+        faulty = (self.faulty,) if self.faulty else ()
+        return (*faulty, *stopped, *self.undelivered.values())
 
 
 class Dock:
@@ -172,6 +173,12 @@ class Dock:
         from connectors.outlet import load_outlets
 
         return load_outlets(self.settings.outlets)
+
+    def left_out(self) -> ConfigError | None:
+        """What had to be left out of the library, and why; None when every file is sound."""
+        if not (problems := self.library.problems):
+            return None
+        return ConfigError("some mappings or partners are left out", problems=problems)
 
     def channel(self, name: str) -> Channel:
         """The channel called ``name``. Raises ConfigError: its file's own, or one that names the nearest known."""
@@ -255,9 +262,7 @@ class Dock:
         runs = [self._run_channel(one, watch) for one in ordered]
         runs += [ChannelRun(channel=name, errors=(error,)) for name, error in broken.items()]
         published, undelivered = self._publish(None, watch)
-        left_out = ConfigError("some mappings or partners are left out", problems=self.library.problems)
-        faulty = (left_out,) if self.library.problems else ()
-        return Run(channels=tuple(runs), published=published, undelivered=undelivered, faulty=faulty)
+        return Run(channels=tuple(runs), published=published, undelivered=undelivered, faulty=self.left_out())
 
     # -- within -----------------------------------------------------------------------------------
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from crossdock.cli import app
 from crossdock.settings import Settings
@@ -28,10 +27,10 @@ partner: ACME
 name: Acme Pumps
 identities: {x12: ["ZZ:ACMEINC"], email: ["*@acme.example"]}
 """
-ORDER_COLUMNS = (
-    "order_no line_no schedule_no supplier_id item_no supplier_item_no description plant quantity unit unit_price "
-    "currency ordered_on due_on status changed_at"
-).split()
+ORDER_COLUMNS = [
+    *("order_no", "line_no", "schedule_no", "supplier_id", "item_no", "supplier_item_no", "description", "plant"),
+    *("quantity", "unit", "unit_price", "currency", "ordered_on", "due_on", "status", "changed_at"),
+]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,12 @@ def orders() -> Callable[..., str]:
     """Makes a pull of purchase orders: each row says ``order, line`` and what differs from an ordinary row."""
 
     def pull(*rows: Sequence[str] | dict[str, str]) -> str:
-        header = {"query": "purchase_orders", "columns": ORDER_COLUMNS, "types": [], "pulled_at": "2026-03-02T08:00:00Z"}
+        header = {
+            "query": "purchase_orders",
+            "columns": ORDER_COLUMNS,
+            "types": [],
+            "pulled_at": "2026-03-02T08:00:00Z",
+        }
         return "\n".join(json.dumps(line) for line in (header, *map(_row, rows))) + "\n"
 
     return pull
@@ -108,7 +112,7 @@ def _row(given: Sequence[str] | dict[str, str]) -> list[str | None]:
 
 
 @pytest.fixture
-def known(installation: Installation) -> Iterator[Installation]:
+def known(installation: Installation) -> Installation:
     """The installation with master data in force: partner ACME, site N1, items P-100 and P-200."""
     import polars as pl
 
@@ -125,6 +129,8 @@ def known(installation: Installation) -> Iterator[Installation]:
     with Dock.open(installation.settings) as dock:
         for table, some in rows.items():
             columns = MASTER_TABLES[table]
-            frame = pl.DataFrame([{c: row.get(c, "") for c in columns} for row in some], schema=dict.fromkeys(columns, pl.String))
+            frame = pl.DataFrame(
+                [{c: row.get(c, "") for c in columns} for row in some], schema=dict.fromkeys(columns, pl.String)
+            )
             dock.ledger.load_master(table, frame, source="test", actor="test")
-    yield installation
+    return installation
