@@ -134,8 +134,9 @@ _REFUSED = re.compile(
 )
 #: Troubles that pass, which many drivers report under the general state HY000.
 _PASSING = re.compile(
-    r"(?i)\b(locked|busy|deadlock|gone away|lost connection|timed? ?out|timeout"
-    r"|connection (was )?(refused|reset|closed)|could not connect|communication link|too many connections|starting up|shutting down|in recovery)\b"
+    r"(?i)\b(locked|busy|deadlock|gone away|lost connection|timed? ?out|timeout|too many connections"
+    r"|connection (was )?(refused|reset|closed)|could not connect|communication link"
+    r"|starting up|shutting down|in recovery)\b"
 )
 #: SQLSTATE classes and states of troubles that pass: connection (08), rollback by deadlock or
 #: serialisation (40), no resources (53), operator's shutdown (57P), lock not to be had (55P03), time-outs (HYT).

@@ -71,8 +71,10 @@ def before(value: Any, overlap: timedelta) -> Any:
             return value - overlap
         case date():
             return value - timedelta(days=-(-overlap // timedelta(days=1)))
-        case int() | Decimal() | float():
+        case int() | float():
             return value - type(value)(overlap.total_seconds())
+        case Decimal():
+            return value - Decimal(overlap.total_seconds())
         case str():
             return _before_in_text(value, overlap)
         case _:
