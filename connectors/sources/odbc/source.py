@@ -79,6 +79,9 @@ class OdbcSource:
             arrival = self._arrival(pull, pulled, moment)
             self._forget(arrival.key)
             self._waiting[arrival.key] = pulled
+            if pulled.mark is not None:
+                # which rows of the overlap it holds is too much for the arrival itself to carry
+                self._state.set(_handed_key(pull.name), _encode([arrival.key, pulled.mark.dump()]).decode())
             yield arrival
 
     def fetch(self, arrival: Arrival) -> Iterator[bytes]:
@@ -93,11 +96,12 @@ class OdbcSource:
 
     def settle(self, arrival: Arrival) -> None:
         """Remember how far the query was pulled; a watermark never goes back."""
-        pulled = self._waiting.get(arrival.key)
         name = arrival.metadata["query"]
         if "watermark" in arrival.metadata:
-            mark = pulled.mark if pulled and pulled.mark else Watermark.load(arrival.metadata["watermark"])
+            mark = self._handed_out(name, arrival.key) or Watermark.load(arrival.metadata["watermark"])
             known = self._mark(name)
+            if known is not None and known.value == mark.value:
+                mark = Watermark(mark.value, mark.seen | known.seen)
             if known is None or not known.is_past(mark.value):
                 self._state.set(_mark_key(name), mark.dump())
         else:
@@ -179,6 +183,11 @@ class OdbcSource:
         kept = self._state.get(_mark_key(name))
         return Watermark.load(kept) if kept else None
 
+    def _handed_out(self, name: str, key: str) -> Watermark | None:
+        kept = self._state.get(_handed_key(name))
+        last, mark = msgspec.json.decode(kept, type=tuple[str, str]) if kept else ("", "")
+        return Watermark.load(mark) if last == key else None
+
     def _forget(self, key: str) -> None:
         if (pulled := self._waiting.pop(key, None)) is not None:
             pulled.rows.close()
@@ -242,6 +251,10 @@ def _later(known: Watermark | None, window: Window) -> Watermark | None:
 
 def _mark_key(name: str) -> str:
     return f"watermark.{name}"
+
+
+def _handed_key(name: str) -> str:
+    return f"handed_out.{name}"
 
 
 def _digest_key(name: str) -> str:

@@ -1,0 +1,155 @@
+"""What every sink keeps to. A new kind in the registry needs a receiver here, and is then tested like all others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from connectors import registry
+from connectors.base import Sink
+from connectors.outlet import Outlet
+from schemas.errors import CrossdockError, PermanentError, TransientError
+
+
+class Receiving(Protocol):
+    """A receiver on this machine that a sink of one kind delivers to."""
+
+    options: Mapping[str, Any]
+
+    def received(self) -> list[dict[str, Any]]:
+        """Events in the order of arrival, as a receiver keeps them that knows ids: an event that comes again is dropped."""
+
+    def refusing(self) -> Any:
+        """A context in which it takes nothing."""
+
+
+class FolderReceiving:
+    def __init__(self, home: Path, _: Any) -> None:
+        self.path = home / "feed"
+        self.options = {"kind": "folder", "path": "feed"}
+
+    def received(self) -> list[dict[str, Any]]:
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        assert all(file.suffix == ".jsonl" for file in files)
+        return known_once(json.loads(line) for file in files for line in file.read_bytes().splitlines())
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        away = self.path.with_name("away")
+        there = self.path.exists()
+        if there:
+            self.path.rename(away)
+        self.path.write_text("a file where the folder should be")
+        yield
+        self.path.unlink()
+        if there:
+            away.rename(self.path)
+
+
+class HttpReceiving:
+    def __init__(self, home: Path, receiver: Any) -> None:
+        self.receiver = receiver
+        self.options = {"kind": "http", "url": receiver.url, "timeout": "2s"}
+        self.refused = 0
+
+    def received(self) -> list[dict[str, Any]]:
+        return known_once(event for request in self.receiver.requests[self.refused :] for event in request.events)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        from dataclasses import replace
+
+        before = len(self.receiver.requests)
+        self.receiver.answers = [replace(self.receiver.template, status=503)]
+        yield
+        del self.receiver.requests[before:]
+
+
+def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({event["id"]: event for event in events}.values())
+
+
+RECEIVING: Mapping[str, Callable[[Path, Any], Receiving]] = {"folder": FolderReceiving, "http": HttpReceiving}
+
+
+def events(first: int, last: int) -> list[bytes]:
+    return [
+        json.dumps({"id": f"e{n:04}", "specversion": "1.0", "data": {"text": "ü\n✓"}}).encode()
+        for n in range(first, last)
+    ]
+
+
+def test_every_kind_has_a_receiver() -> None:
+    assert set(RECEIVING) == set(registry.SINKS)
+
+
+@pytest.fixture(params=sorted(registry.SINKS))
+def receiving(request: pytest.FixtureRequest, tmp_path: Path, receiver: Any) -> Receiving:
+    return RECEIVING[request.param](tmp_path, receiver)
+
+
+@pytest.fixture
+def open_sink(receiving: Receiving, tmp_path: Path) -> Iterator[Callable[[], Sink]]:
+    opened = []
+    outlet = Outlet(outlet="test", sink=dict(receiving.options))
+
+    def open_() -> Sink:
+        opened.append(registry.open_sink(outlet, home=tmp_path, connections=lambda _: pytest.fail("asked")))
+        return opened[-1]
+
+    yield open_
+    for sink in opened:
+        sink.close()
+        sink.close()
+
+
+def test_a_batch_arrives_whole_and_in_order(receiving: Receiving, open_sink: Callable[[], Sink]) -> None:
+    sink = open_sink()
+    sink.deliver(events(0, 100))
+    sink.deliver(events(100, 150))
+    assert receiving.received() == [json.loads(event) for event in events(0, 150)]
+
+
+def test_the_same_batch_again_is_harmless(receiving: Receiving, open_sink: Callable[[], Sink]) -> None:
+    sink = open_sink()
+    sink.deliver(events(0, 10))
+    sink.deliver(events(10, 20))
+    open_sink().deliver(events(10, 20))
+    open_sink().deliver(events(20, 30))
+    assert receiving.received() == [json.loads(event) for event in events(0, 30)]
+
+
+def test_a_batch_that_grew_since_its_first_delivery_loses_nothing(
+    receiving: Receiving, open_sink: Callable[[], Sink]
+) -> None:
+    open_sink().deliver(events(0, 10))
+    open_sink().deliver(events(0, 25))
+    assert receiving.received() == [json.loads(event) for event in events(0, 25)]
+
+
+def test_refused_means_nothing_of_it_arrived(receiving: Receiving, open_sink: Callable[[], Sink]) -> None:
+    sink = open_sink()
+    sink.deliver(events(0, 10))
+    with receiving.refusing(), pytest.raises((TransientError, PermanentError)) as told:
+        sink.deliver(events(10, 20))
+    assert isinstance(told.value, CrossdockError)
+    assert receiving.received() == [json.loads(event) for event in events(0, 10)]
+    sink.deliver(events(10, 20))
+    assert receiving.received() == [json.loads(event) for event in events(0, 20)]
+
+
+def test_no_events_are_no_delivery(receiving: Receiving, open_sink: Callable[[], Sink]) -> None:
+    open_sink().deliver([])
+    assert receiving.received() == []
+
+
+def test_a_misspelt_option_is_named_with_its_neighbour(receiving: Receiving) -> None:
+    option = max((option for option in receiving.options if option != "kind"), key=len)
+    given = dict(receiving.options)
+    given[option + "s"] = given.pop(option)
+    assert any(f"did you mean '{option}'" in problem for problem in registry.problems_in_sink(given))

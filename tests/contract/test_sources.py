@@ -1,0 +1,281 @@
+"""What every source keeps to. A new kind in the registry needs a place here, and is then tested like all others."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from connectors import registry
+from connectors.base import Arrival, Source
+from connectors.channel import Channel
+from connectors.connections import Connection
+from schemas.errors import ConfigError, PermanentError, TransientError
+
+LARGEST_PIECE = 4 << 20
+
+
+class Place(Protocol):
+    """Somewhere on this machine that a source of one kind reads."""
+
+    options: Mapping[str, Any]
+
+    def put(self, number: int, size: int) -> None:
+        """Make arrival ``number`` lie there complete, of about ``size`` bytes; a higher number is younger."""
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        """Whether ``payload`` is arrival ``number`` in full."""
+
+    def half(self) -> Callable[[], None]:
+        """Begin an arrival and leave it half-written; the result puts it away again."""
+
+    def remove(self) -> None:
+        """Take the whole place away."""
+
+
+class FolderPlace:
+    def __init__(self, home: Path) -> None:
+        self.path = home / "inbox"
+        self.path.mkdir()
+        self.put_there: dict[int, bytes] = {}
+        self.options = {"kind": "folder", "path": "inbox", "pattern": "*.edi", "quiet": "30s"}
+
+    def put(self, number: int, size: int) -> None:
+        file = self.path / f"{9 - number}.edi"  # names sort the other way round than times
+        self.put_there[number] = (b"%d\r\n\xff\x00" % number) * (size // 5)
+        file.write_bytes(self.put_there[number])
+        os.utime(file, (1_700_000_000 + number, 1_700_000_000 + number))
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        return payload == self.put_there[number]
+
+    def half(self) -> Callable[[], None]:
+        growing, temporary = self.path / "growing.edi", self.path / "upload.edi.part"
+        growing.write_bytes(b"ISA*")
+        temporary.write_bytes(b"ISA*")
+        os.utime(temporary, (1_700_000_000, 1_700_000_000))
+        return lambda: (growing.unlink(), temporary.unlink())[0]
+
+    def remove(self) -> None:
+        for file in self.path.iterdir():
+            file.unlink()
+        self.path.rmdir()
+
+
+class MaildirPlace:
+    def __init__(self, home: Path) -> None:
+        self.path = home / "mail"
+        for part in ("new", "cur", "tmp"):
+            (self.path / part).mkdir(parents=True)
+        self.put_there: dict[int, bytes] = {}
+        self.options = {"kind": "maildir", "path": "mail"}
+
+    def put(self, number: int, size: int) -> None:
+        file = self.path / "new" / f"{9 - number}.host.eml"
+        message = EmailMessage()
+        message["From"], message["Message-ID"] = "supplier@acme.example", f"<{number}@acme.example>"
+        message.add_attachment(
+            b"\xff\x00" * (size // 3), maintype="application", subtype="octet-stream", filename="a.bin"
+        )
+        self.put_there[number] = message.as_bytes()
+        file.write_bytes(self.put_there[number])
+        os.utime(file, (1_700_000_000 + number, 1_700_000_000 + number))
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        return payload == self.put_there[number]
+
+    def half(self) -> Callable[[], None]:
+        file = self.path / "tmp" / "writing.eml"
+        file.write_bytes(b"From: a@b")
+        return file.unlink
+
+    def remove(self) -> None:
+        for part in ("new", "cur", "tmp"):
+            for file in (self.path / part).iterdir():
+                file.unlink()
+            (self.path / part).rmdir()
+
+
+class OdbcPlace:
+    """One table a query; arrival ``number`` is what the query of that number gives."""
+
+    def __init__(self, home: Path) -> None:
+        self.file = home / "erp.db"
+        self.put_there: dict[int, list[tuple[int, str, str]]] = {}
+        erp = sqlite3.connect(self.file)
+        with erp:
+            for number in range(1, 6):
+                erp.execute(f"CREATE TABLE t{number} (id INTEGER, text TEXT, changed_at TEXT)")
+        erp.close()
+        query = {"watermark": "changed_at", "key": ["id"], "overlap": "1m"}
+        self.options = {
+            "kind": "odbc",
+            "conn_id": "erp",
+            "queries": [
+                {"name": f"t{n}", "sql": f"SELECT * FROM t{n} WHERE changed_at >= :watermark", **query}
+                for n in range(1, 6)
+            ],
+        }
+
+    def put(self, number: int, size: int) -> None:
+        text, moment = f'{number} ü \\ " \n' + "y" * 60, f"2026-01-01 00:{number:02}:00"
+        self.put_there[number] = [(row, text, moment) for row in range(max(1, size // 100))]
+        erp = sqlite3.connect(self.file)
+        with erp:
+            erp.executemany(f"INSERT INTO t{number} VALUES (?, ?, ?)", self.put_there[number])
+        erp.close()
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        header, *rows = map(json.loads, payload.splitlines())
+        expected = [[str(id_), text, moment] for id_, text, moment in self.put_there[number]]
+        return header["query"] == f"t{number}" and rows == expected
+
+    def half(self) -> Callable[[], None]:
+        erp = sqlite3.connect(self.file, isolation_level=None)
+        erp.execute("BEGIN IMMEDIATE")
+        erp.execute("INSERT INTO t5 VALUES (1, 'not committed', '2026-01-01 00:00:00')")
+        return lambda: (erp.execute("ROLLBACK"), erp.close())[1]
+
+    def remove(self) -> None:
+        self.file.unlink()
+
+
+PLACES: Mapping[str, Callable[[Path], Place]] = {"folder": FolderPlace, "maildir": MaildirPlace, "odbc": OdbcPlace}
+
+
+def test_every_kind_has_a_place() -> None:
+    assert set(PLACES) == set(registry.SOURCES)
+
+
+@pytest.fixture(params=sorted(registry.SOURCES))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return PLACES[request.param](tmp_path)
+
+
+@pytest.fixture
+def open_source(place: Place, tmp_path: Path, state: Any) -> Iterator[Callable[[], Source]]:
+    """Each call is a new process's view of the same place."""
+    opened: list[Source] = []
+
+    def connections(conn_id: str) -> Connection:
+        return Connection(conn_id=conn_id, type="sqlite", schema=str(tmp_path / "erp.db"))
+
+    channel = Channel(channel="test", source=dict(place.options))
+
+    def open_() -> Source:
+        opened.append(registry.open_source(channel, home=tmp_path, state=state, connections=connections))
+        return opened[-1]
+
+    yield open_
+    for source in opened:
+        source.close()
+
+
+def taken(source: Source, arrival: Arrival) -> bytes:
+    pieces = list(source.fetch(arrival))
+    assert max(map(len, pieces)) <= LARGEST_PIECE
+    return b"".join(pieces)
+
+
+def test_nothing_there_is_no_arrival(open_source: Callable[[], Source]) -> None:
+    assert list(open_source().arrivals(10)) == []
+
+
+def test_fetch_gives_the_exact_bytes_as_often_as_asked(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 3_000_000)
+    source = open_source()
+    (arrival,) = source.arrivals(10)
+    assert place.holds(taken(source, arrival), 1)
+    assert place.holds(taken(source, arrival), 1)
+    assert arrival.received_at.tzinfo is not None
+    assert arrival.name
+    assert all(isinstance(value, str) for value in arrival.metadata.values())
+
+
+def test_oldest_first_and_no_more_than_asked(place: Place, open_source: Callable[[], Source]) -> None:
+    for number in (3, 1, 2):
+        place.put(number, 100)
+    source = open_source()
+    first_two = [taken(source, arrival) for arrival in source.arrivals(2)]
+    assert len(first_two) == 2
+    assert place.holds(first_two[0], 1)
+    assert place.holds(first_two[1], 2)
+    assert len({arrival.key for arrival in open_source().arrivals(10)}) == 3
+
+
+def test_nothing_is_let_go_before_it_is_settled(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 1000)
+    killed = open_source()
+    (before,) = killed.arrivals(10)
+    taken(killed, before)
+    restarted = open_source()
+    (after,) = restarted.arrivals(10)
+    assert after.key == before.key
+    assert place.holds(taken(restarted, after), 1)
+
+
+def test_settling_lets_go_for_good_and_may_be_repeated(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 1000)
+    place.put(2, 1000)
+    source = open_source()
+    one, two = source.arrivals(10)
+    taken(source, one)
+    source.settle(one)
+    source.settle(one)
+    open_source().settle(one)
+    restarted = open_source()
+    assert [arrival.key for arrival in restarted.arrivals(10)] == [two.key]
+
+
+def test_another_process_can_settle(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 1000)
+    source = open_source()
+    (arrival,) = source.arrivals(10)
+    taken(source, arrival)
+    source.close()
+    open_source().settle(arrival)
+    assert list(open_source().arrivals(10)) == []
+
+
+def test_what_is_half_written_is_left_alone(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 100)
+    put_away = place.half()
+    source = open_source()
+    arrivals = list(source.arrivals(10))
+    assert [place.holds(taken(source, arrival), 1) for arrival in arrivals] == [True]
+    put_away()
+
+
+def test_closing_twice_is_harmless(place: Place, open_source: Callable[[], Source]) -> None:
+    place.put(1, 100)
+    source = open_source()
+    list(source.arrivals(10))
+    source.close()
+    source.close()
+
+
+def test_a_place_that_is_gone_is_an_error_of_ours(place: Place, open_source: Callable[[], Source]) -> None:
+    place.remove()
+    with pytest.raises((TransientError, PermanentError)) as told:
+        list(open_source().arrivals(10))
+    assert str(told.value)
+
+
+def test_a_misspelt_option_is_named_with_its_neighbour(place: Place) -> None:
+    longest = max((option for option in place.options if option != "kind"), key=len)
+    given = dict(place.options)
+    given[longest + "s"] = given.pop(longest)
+    problems = registry.problems_in_source(given)
+    assert any(f"source.{longest}s" in problem and f"did you mean '{longest}'" in problem for problem in problems)
+
+
+def test_an_unknown_kind_is_refused_before_anything_opens(tmp_path: Path, state: Any) -> None:
+    channel = Channel(channel="test", source={"kind": "foldr"})
+    with pytest.raises(ConfigError, match="did you mean 'folder'"):
+        registry.open_source(channel, home=tmp_path, state=state, connections=lambda _: pytest.fail("asked"))
