@@ -73,7 +73,7 @@ def _write(directory: Path, company: Company, volume: Volume) -> Iterator[Made |
 def connection_environment(directory: Path) -> dict[str, str]:
     """The environment variables that point Crossdock, or Airflow, at a simulation in ``directory``."""
     directory = directory.absolute()
-    erp = {"conn_type": "odbc", "extra": {"driver": "SQLite3", "database": str(directory / "erp" / "erp.db")}}
+    erp = {"conn_type": "sqlite", "host": str(directory / "erp" / "erp.db")}
     return {"CROSSDOCK_HOME": str(directory), "AIRFLOW_CONN_DEMO_ERP": json.dumps(erp)}
 
 

@@ -118,7 +118,10 @@ def _write_orders(connection: sqlite3.Connection, company: Company, volume: Volu
         place=f"order {spoilt[0].order}, line {spoilt[0].line}",
         value=_UNKNOWN_MATERIAL,
         payload="purchase_orders",
-        findings=tuple(Expected(code="item.unknown", location="", value=_UNKNOWN_MATERIAL) for _ in spoilt),
+        findings=tuple(
+            Expected(code="item.unknown", location=_row_of(connection, line), value=_UNKNOWN_MATERIAL)
+            for line in spoilt
+        ),
         count=len(spoilt),
         effect=Effect.LINE_PARKED,
         story="a buyer mistyped the material; the order line waits, the rest of the pull goes on",
@@ -131,6 +134,15 @@ def _write_orders(connection: sqlite3.Connection, company: Company, volume: Volu
         lines=count,
         events={Stream.DEMAND: count - len(spoilt)},
     )
+
+
+def _row_of(connection: sqlite3.Connection, line: OrderLine) -> str:
+    """The place of ``line`` in the whole pull, which is ordered by change and key (connectors/channels/erp.yaml)."""
+    [before] = connection.execute(
+        "SELECT count(*) FROM po_schedule WHERE (changed_at, po, item, schedule) < (?, ?, ?, ?)",
+        (_time(line.changed_at), line.order, line.line, line.schedule),
+    ).fetchone()
+    return f"row {before + 1}"
 
 
 def _mistyped(lines: Iterator[OrderLine], after: int, spoilt: list[OrderLine]) -> Iterator[tuple[OrderLine, str]]:
