@@ -6,17 +6,26 @@ is wrong with a channel file is told by ``broken_configuration.py``.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 from dock_tasks import DEFAULTS, EVENTS, configured_channels, open_dock, payloads
 
+from schemas.errors import CrossdockError, PermanentError
+
 if TYPE_CHECKING:
     from connectors.channel import Channel
 
 #: Airflow takes at most 1024 mapped tasks; what is more waits in the ledger for the next run.
 MOST_BATCHES = 1000
+
+#: The batch that stands for arrivals which could not be taken in. They hold up no other; its task fails, so that
+#: the run does not look well.
+NOT_RECEIVED: list[int] = []
+
+log = logging.getLogger(__name__)
 
 
 def inbound(channel: Channel) -> DAG:
@@ -35,17 +44,28 @@ def inbound(channel: Channel) -> DAG:
 
         @task(outlets=[payloads(name)])
         def receive() -> list[list[int]]:
-            """Batches of the ids of all payloads that wait, also those a killed run left behind."""
+            """The ids of all payloads that wait, in batches, also of those a killed run left behind."""
+            trouble: CrossdockError | None = None
             with open_dock() as dock:
-                dock.receive(name)
-                batches = dock.batches(dock.ledger.waiting(name), name)
+                try:
+                    dock.receive(name)
+                except CrossdockError as error:
+                    trouble = error
+                batches = dock.batches(dock.ledger.waiting(name), name)[:MOST_BATCHES]
+            if trouble and not batches:
+                raise trouble
             if not batches:
                 raise AirflowSkipException(f"nothing waits at {name}")
-            return batches[:MOST_BATCHES]
+            if trouble:
+                log.error("%s", trouble)
+                batches.append(NOT_RECEIVED)
+            return batches
 
         @task(outlets=[EVENTS])
         def translate(batch: list[int]) -> None:
             """Documents, lines and events of the payloads, or the findings that say why not."""
+            if batch == NOT_RECEIVED:
+                raise PermanentError(f"{name}: not everything could be taken in", hint="the log of receive says why")
             with open_dock() as dock:
                 dock.translate(batch)
 
