@@ -203,7 +203,7 @@ def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> 
 
 @app.command(rich_help_panel="Look at what is remembered")
 def trace(
-    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, or how it begins.")],
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, as the feed shows it.")],
 ) -> None:
     """From an event back to its document and the raw bytes it came from."""
     from crossdock import display, report, spotlight
@@ -211,9 +211,7 @@ def trace(
 
     with Dock.open() as dock:
         if (found := dock.ledger.trace(event_id)) is None:
-            raise ConfigError(
-                f"no event has the id {event_id!r}", hint="crossdock events lists the feed; --jsonl shows ids"
-            )
+            raise typer.BadParameter(f"no event has the id {event_id!r}; `crossdock events --jsonl` shows ids")
         lineage = found["lineage"]
         place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
         display.show(display.console(), report.trace_view(found), spotlight.raw_source(dock.archive, *place))
@@ -268,12 +266,13 @@ def simulate(
     seed: Annotated[
         int, typer.Option("--seed", help="Another number, another company; the same number, the same bytes.")
     ] = 1,
-    lines: Annotated[int, typer.Option("--lines", min=1, help="How many order lines, about.")] = 500,
+    lines: Annotated[int, typer.Option("--lines", min=1, help="How many lines over all channels, about.")] = 3000,
 ) -> None:
     """Make the demo company: its ERP, its EDI inbox and mailbox, with some planted defects."""
+    from crossdock import display, report
     from crossdock.simulate import simulate as make
 
-    make(folder, seed=seed, lines=lines)
+    display.show(display.console(), report.simulation_view(make(folder, seed=seed, lines=lines)))
 
 
 @app.command(rich_help_panel="Set up")

@@ -179,7 +179,8 @@ def finding_view(rows: Sequence[Mapping[str, Any]], places: Sequence[str]) -> Re
 def _listed(places: Sequence[str]) -> str:
     """``row 1, row 2, row 3 and 12 more``."""
     shown, more = places[:PLACES], len(places) - PLACES
-    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+    comma = "; " if any("," in one for one in shown) else ", "
+    return comma.join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def place(row: Mapping[str, Any], file: str = "") -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from crossdock.check import Checked
     from crossdock.dock import ChannelRun, Run
     from crossdock.ledger import Ledger, StoredEvent
+    from crossdock.simulate import Simulation
 
 WIDE = 112  #: columns from which a table of channels fits; below it they are listed
 MOST = 50  #: payloads, documents and findings of each that are listed
@@ -431,3 +432,23 @@ def trace_view(found: Mapping[str, Any]) -> RenderableType:
     grid.add_row("history", phrases(*steps))
     place = Text.assemble(lineage["location"], (f" of {payload['name']}", DIM))
     return Group(events_table([event]), Text(), grid, Heading("where it stands"), place)
+
+
+def simulation_view(simulation: Simulation) -> RenderableType:
+    """What the demo company wrote, what should come of it, and what to do next."""
+    streams = phrases(
+        *(Text(f"{number:,} {stream}", style=STREAM_STYLES[stream]) for stream, number in simulation.events.items())
+    )
+    folder = simulation.directory
+    return Group(
+        Text.assemble("the demo company is in ", (str(folder), "bold")),
+        phrases(
+            count(simulation.documents, "document"),
+            count(simulation.lines, "line"),
+            count(len(simulation.planted), "planted defect"),
+        ),
+        Text.assemble("which should give ", streams, " events"),
+        Text(),
+        Text.assemble("what is wrong on purpose   ", (str(folder / "PLANTED.md"), "bold")),
+        Text.assemble("run it                     ", (f". {folder / 'environment'}; crossdock run", "bold")),
+    )

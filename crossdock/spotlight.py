@@ -6,8 +6,10 @@ workbook, whose bytes say nothing to anybody, as the row under its column header
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, BinaryIO
 
 from rich.console import Group, RenderableType
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from connectors.archive import Archive
 
 AROUND = 320  #: bytes shown before and after the spot
+HEADER = 1 << 16  #: bytes within which the header line of a pull ends
 LONGEST = 4000  #: bytes of the spot itself that are shown
 _EDIFACT_UNA_TERMINATOR = 8  #: byte of the segment terminator in UNA (ISO 9735, 6.1)
 _ISA_ELEMENTS = 16  #: the terminator follows the one character of ISA16, whatever the padding (X12.5, 3.2)
@@ -104,62 +107,70 @@ def _terminator(head: bytes) -> bytes:
 
 
 def raw_source(archive: Archive, sha256: str, location: str, offset: int | None, length: int | None) -> RenderableType:
-    """The best that can be shown of the place: its bytes, or its row in the workbook, or where it is in words."""
+    """The best that can be shown of the place: its bytes, its cells by column, or where it is in words."""
     if offset is not None and length is not None:
-        return raw_view(spot_of(archive, sha256, offset, length))
+        row = pulled_row(archive, sha256, location, offset, length)
+        raw = raw_view(spot_of(archive, sha256, offset, length))
+        return Group(raw, Text(), row_view(row)) if row else raw
     with archive.open(sha256) as stream:
         row = workbook_row(stream, location)
-    return (
-        row_view(row) if row else Text(f"no bytes to show: it stands at {location or 'no place of its own'}", style=DIM)
-    )
+    return row_view(row) if row else Text(f"no bytes to show: {location or 'it has no place of its own'}", style=DIM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkbookRow:
-    """One row of a sheet under its column headers: ``(letter, header, text)`` for each filled cell."""
+class Row:
+    """One row of a table by its columns: ``(place, header, text)`` for each filled cell."""
 
-    sheet: str
-    row: int  #: from 1, as people count
+    title: str  #: ``sheet Stock, row 17``
     cells: tuple[tuple[str, str, str], ...]
-    marked: str  #: letter of the column that the location names
+    marked: str = ""  #: place of the cell that is meant; empty: the row as a whole
 
 
-def workbook_row(stream: BinaryIO, location: str) -> WorkbookRow | None:
+def pulled_row(archive: Archive, sha256: str, location: str, offset: int, length: int) -> Row | None:
+    """The row of a pull that stands at ``offset``; None where the payload is no pull."""
+    try:
+        header = json.loads(archive.read_range(sha256, 0, HEADER).partition(b"\n")[0])
+        values = json.loads(archive.read_range(sha256, offset, length))
+        pairs = list(zip(header["columns"], values, strict=True))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Row(title=location, cells=tuple(("", str(name), str(value)) for name, value in pairs if value is not None))
+
+
+def workbook_row(stream: BinaryIO, location: str) -> Row | None:
     """The row that ``location`` (``Sheet!D17``) is in; None where this is no workbook or has no such row."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     sheet, _, cell = location.rpartition("!")
-    if (named := re.fullmatch(r"([A-Z]+)([0-9]+)", cell)) is None:
+    if (named := re.fullmatch(r"[A-Z]+([0-9]+)", cell)) is None:
         return None
-    letter, row = named[1], int(named[2])
+    number = int(named[1])
     try:
         rows = CalamineWorkbook.from_filelike(stream).get_sheet_by_name(sheet).to_python(skip_empty_area=False)
     except CalamineError:
         return None
-    if row > len(rows):
+    if number > len(rows):
         return None
-    header = _header_above(rows[: row - 1])
-    titles = header + [""] * (len(rows[row - 1]) - len(header))
-    cells = tuple(
-        (_letter(at), title, str(value))
-        for at, (title, value) in enumerate(zip(titles, rows[row - 1], strict=False))
-        if value != ""
-    )
-    return WorkbookRow(sheet=sheet, row=row, cells=cells, marked=letter)
+    header = _header_above(rows[: number - 1])
+    titled = zip_longest(header, rows[number - 1], fillvalue="")
+    cells = ((f"{_letter(at)}{number}", title, _text(value)) for at, (title, value) in enumerate(titled))
+    return Row(title=f"sheet {sheet}, row {number}", cells=tuple(c for c in cells if c[2]), marked=cell)
 
 
-def row_view(row: WorkbookRow) -> RenderableType:
-    """The row's cells, one a line, the one that was meant highlighted and marked ``>``."""
+def row_view(row: Row) -> RenderableType:
+    """The row's cells, one a line, the one that is meant highlighted and marked ``>``."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for letter, header, text in row.cells:
-        marked = letter == row.marked
-        style = "bold yellow" if marked else DIM
-        grid.add_row(
-            Text(f"{'>' if marked else ' '} {letter}{row.row}", style=style),
-            Text(header, style=style),
-            Text(text, style=style),
-        )
-    return Group(Text(f"sheet {row.sheet}, row {row.row}", style="bold"), grid)
+    places = any(place for place, _, _ in row.cells)
+    for place, header, text in row.cells:
+        style = "bold yellow" if place == row.marked else DIM
+        shown = [f"{'>' if place == row.marked else ' '} {place}"] if places else [""]
+        grid.add_row(*(Text(cell, style=style) for cell in (*shown, header, text)))
+    return Group(Text(row.title, style="bold"), grid)
+
+
+def _text(value: object) -> str:
+    """A cell as a person sees it: whole numbers without the point that a workbook keeps them with."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _header_above(rows: Sequence[Sequence[object]]) -> list[str]:

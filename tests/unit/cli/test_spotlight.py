@@ -100,8 +100,8 @@ def test_a_cell_is_shown_with_its_row_under_the_headers() -> None:
     row = workbook_row(workbook(), "Stock list!B5")
 
     assert row is not None
-    assert (row.sheet, row.row, row.marked) == ("Stock list", 5, "B")
-    assert row.cells == (("A", "Part", "BS-10"), ("B", "Qty", "twelve"), ("C", "Remark", "recount"))
+    assert (row.title, row.marked) == ("sheet Stock list, row 5", "B5")
+    assert row.cells == (("A5", "Part", "BS-10"), ("B5", "Qty", "twelve"), ("C5", "Remark", "recount"))
 
 
 @pytest.mark.parametrize("location", ["Stock list!B99", "Other!A1", "segment 41", ""])
@@ -117,3 +117,17 @@ def test_the_marked_cell_stands_out_without_colour(archive: Archive) -> None:
     assert "> B5" in shown
     assert "twelve" in shown
     assert "Qty" in shown
+
+
+def test_a_pulled_row_is_shown_by_its_columns(archive: Archive) -> None:
+    header = b'{"query": "stock", "columns": ["item", "plant", "lot", "quantity"]}\n'
+    row = b'["P-100", "N1", null, "12.5"]\n'
+    stored = archive.write([header, b'["P-099", "N1", null, "1"]\n', row])
+
+    shown = plain(raw_source(archive, stored.sha256, "row 2", len(header) + 27, len(row)))
+
+    assert [line.split() for line in shown.splitlines()[-3:]] == [
+        ["item", "P-100"],
+        ["plant", "N1"],
+        ["quantity", "12.5"],
+    ]
