@@ -22,7 +22,7 @@ class Receiving(Protocol):
     options: Mapping[str, Any]
 
     def received(self) -> list[dict[str, Any]]:
-        """Events in the order of arrival, as a receiver keeps them that knows ids: an event that comes again is dropped."""
+        """Events in the order they came, each id once: a receiver knows an event that comes again."""
 
     def refusing(self) -> Any:
         """A context in which it takes nothing."""
