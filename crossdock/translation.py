@@ -342,7 +342,7 @@ class _Open:
             document=self.document,
             status=status,
             lines=self.lines or end.lines,
-            events=self.events,
+            events=0 if status == "rejected" else self.events,
             parked=self.parked,
             findings=tuple(self.findings),
         )
@@ -353,6 +353,8 @@ class _Open:
             return
         theirs = self._findings_on(chunk)
         lines, found = apply(chunk.table, self.mapping, self._given)
+        said = {(finding.line, finding.value) for finding in theirs if finding.value is not None}
+        found = [finding for finding in found if (finding.line, finding.value) not in said]
         causes = _causes((*theirs, *found))
         sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes)))
         events, broken = normalise(sound, self.mapping, self._master, self._origin)
@@ -488,7 +490,7 @@ def _document_row(closed: DocumentClosed) -> dict[str, object]:
         "control_number": document.start.control_number,
         "status": closed.status,
         "lines": closed.lines,
-        "events": 0 if closed.status == "rejected" else closed.events,
+        "events": closed.events,
         "parked": closed.parked,
     }
 

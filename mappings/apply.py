@@ -58,7 +58,10 @@ class Circumstances:
             if len(self.suggestions) >= _SUGGESTIONS:
                 return general
             near = self.master.nearest(kind, partner, value)
-            self.suggestions[asked] = f"{general}; near: {', '.join(near)}" if near else general
+            if value in near:
+                self.suggestions[asked] = f"{general}, valid on that day: {value} is known for other days only"
+            else:
+                self.suggestions[asked] = f"{general}; near: {', '.join(near)}" if near else general
         return self.suggestions[asked]
 
 
@@ -81,7 +84,6 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     for name, rule in mapping.rules.items():
         if name not in looked_up:
             lines.read(name, rule)
-    lines.number()
     lines.assign_partner()
     for name in sorted(looked_up, key=lambda name: name != "partner"):
         lines.look_up(name, mapping.rules[name])
@@ -142,8 +144,14 @@ class _Lines:
         return text if rule.codes is None else self._coded(name, rule, text, self.mapping.codes[rule.codes])
 
     def _coded(self, name: str, rule: FieldRule, text: pl.Series, codes: Mapping[str, str]) -> pl.Series:
-        """Codes not in the list stay as sent, with a warning; but a purpose or a required field is not guessed."""
-        coded = text.replace_strict(list(codes), list(codes.values()), default=None, return_dtype=pl.String)
+        """Codes not in the list stay as sent, with a warning; but a purpose or a required field is not guessed.
+
+        Upper and lower case are the same.
+        """
+        same = text.str.to_lowercase()
+        known = {code.lower(): meaning for code, meaning in codes.items()}
+        coded = same.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
+        coded = coded.alias(text.name)
         strange = text.is_not_null() & coded.is_null()
         if not strange.any():
             return coded
@@ -222,12 +230,6 @@ class _Lines:
 
     # -- whole lines ----------------------------------------------------------------------------------
 
-    def number(self) -> None:
-        """A line without a number of its own takes its place in the document."""
-        place = self.chunk.get_column(ORDINAL).cast(pl.String)
-        own = self.columns.get("line")
-        self.columns["line"] = place if own is None else own.zip_with(own.is_not_null(), place)
-
     def assign_partner(self) -> None:
         """The document's partner, unless the lines or the mapping name theirs; a mapping's default comes last."""
         rule = self.mapping.rules.get("partner")
@@ -237,20 +239,26 @@ class _Lines:
 
     def look_up(self, name: str, rule: FieldRule) -> None:
         """Our id for what was sent: the first origin that the master data know wins."""
-        assert rule.lookup is not None
-        if name == "partner" and name in self.columns:
+        if rule.lookup is None or (name == "partner" and name in self.columns):
             return
         origins = [self._worded(name, rule, text) for text in self._origins(rule)]
         sent = _first(origins, self.chunk.height)
-        beside = _RAW_BESIDE.get(name)
-        if beside is not None and beside not in self.mapping.rules:
-            self.columns[beside] = sent
         found = self._known(name, rule.lookup, origins)
+        self._keep_beside(name, sent, found)
         unknown = sent.is_not_null() & found.is_null()
         if unknown.any():
             self._report_unknown(name, rule, rule.lookup, unknown, sent)
             found = found.zip_with(~unknown, sent) if self.given.lenient else found
         self.columns[name] = found
+
+    def _keep_beside(self, name: str, sent: pl.Series, found: pl.Series) -> None:
+        """Keep how the partner calls it, where it does not use our own number and has not said so elsewhere."""
+        beside = _RAW_BESIDE.get(name)
+        if beside is None:
+            return
+        theirs = sent.zip_with(sent.ne_missing(found), _nulls(len(sent)))
+        own = self.columns.get(beside)
+        self.columns[beside] = theirs if own is None else _first([own, theirs], len(sent))
 
     def _known(self, name: str, kind: Lookup, origins: Sequence[pl.Series]) -> pl.Series:
         partner = self._partner_for(name)
@@ -370,5 +378,7 @@ def _first(columns: Sequence[pl.Series], height: int) -> pl.Series:
 
 
 def _listed(codes: Mapping[str, str], limit: int = 12) -> str:
-    some = [f"{code} ({meaning})" for code, meaning in list(codes.items())[:limit]]
-    return ", ".join(some) + (", ..." if len(codes) > limit else "")
+    """``a code for original, cancel or change: 00, 01, 04``."""
+    meanings = list(dict.fromkeys(codes.values()))
+    some = ", ".join(list(codes)[:limit]) + (", ..." if len(codes) > limit else "")
+    return f"a code for {', '.join(meanings)}: {some}"

@@ -204,6 +204,12 @@ class _Reading:
             for code, value in content.items()
             if not isinstance(value, str)
         ]
+        seen: dict[str, str] = {}
+        for code in content:
+            if (rival := seen.setdefault(code.lower(), code)) != code and content[rival] != content[code]:
+                problems.append(
+                    file.problem((code,), f"means {content[code]!r}, but {rival!r} means {content[rival]!r}")
+                )
         self.problems += problems
         if not problems:
             self.codes[path.stem] = content

@@ -217,10 +217,16 @@ def _finding(
 
 
 def _subject(mapping: CompiledMapping) -> pl.Expr:
-    """``order/ACME/4500017/10``: the kind of line, then its key; parts are escaped, empty ones at the end left out."""
-    fields = mapping.key or KEY_OF[mapping.kind]
-    parts = [pl.col(name).str.replace_all("%", "%25").str.replace_all("/", "%2F").fill_null("") for name in fields]
-    return pl.concat_str(pl.lit(mapping.kind.value), *parts, separator="/").str.strip_chars_end("/")
+    """``order/ACME/4500017/10``: the kind of line, then its key; parts are escaped, empty ones at the end left out.
+
+    A line whose number is part of its key but was not sent takes its place in the document.
+    """
+    fields = [pl.col(name) for name in mapping.key or KEY_OF[mapping.kind]]
+    parts = [
+        pl.coalesce(one, pl.col(ORDINAL).cast(pl.String)) if one.meta.output_name() == "line" else one for one in fields
+    ]
+    escaped = [part.str.replace_all("%", "%25").str.replace_all("/", "%2F").fill_null("") for part in parts]
+    return pl.concat_str(pl.lit(mapping.kind.value), *escaped, separator="/").str.strip_chars_end("/")
 
 
 def _identity(mapping: CompiledMapping) -> pl.Expr:

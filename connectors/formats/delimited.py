@@ -79,6 +79,9 @@ class _Lines:
         self._measured = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(encoding, encoding)
         self.offset = {"utf-8-sig": 3, "utf-16": 2, "utf-32": 4}.get(encoding, 0)
 
+    def __del__(self) -> None:
+        self._text.detach()  # a text wrapper that is let go of complains of its stream, which is the caller's
+
     def __iter__(self) -> _Lines:
         return self
 
