@@ -239,6 +239,8 @@ def _with_dangling(
     }
     said = [
         f"{count} rows of {table} point to rows that are gone from {load.table}"
+        if count > 1
+        else f"1 row of {table} points to a row that is gone from {load.table}"
         for table, count in left.items()
         if count
     ]

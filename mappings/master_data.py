@@ -191,10 +191,8 @@ class MasterData:
         begin, end = wanted[:3].upper(), wanted[-3:].upper()
         codes: dict[str, None] = {}
         for known in (self._codes_of(kind, partner.strip()), self._codes_of(kind, ""), self._own_codes(kind)):
-            if len(known) > _SMALL:
-                upper = known.str.to_uppercase()
-                known = known.filter(upper.str.starts_with(begin) | upper.str.ends_with(end))
-            codes |= dict.fromkeys(known.to_list())
+            near = known if len(known) <= _SMALL else known.filter(_alike(known, begin, end))
+            codes |= dict.fromkeys(near.to_list())
         return list(codes)
 
     def _codes_of(self, kind: str, partner: str) -> pl.Series:
@@ -355,6 +353,11 @@ _CASE = ["unit", "base", "own", "general"]
 
 def _hash(keys: Iterable[str]) -> pl.Expr:
     return pl.concat_str(*keys, separator=_SEPARATOR).hash().alias("_hash")
+
+
+def _alike(codes: pl.Series, begin: str, end: str) -> pl.Series:
+    upper = codes.str.to_uppercase()
+    return upper.str.starts_with(begin) | upper.str.ends_with(end)
 
 
 def _normal(kind: str, codes: pl.Expr) -> pl.Expr:

@@ -191,15 +191,21 @@ def _folder(path: Path) -> dict[str, str]:
 
 
 def _suite(gx: Any, suite: Suite) -> Any:
-    content = suite.content
-    try:
-        return gx.ExpectationSuite(
-            name=suite.name, expectations=list(content["expectations"]), meta=dict(content.get("meta", {}))
-        )
-    except (gx.exceptions.GreatExpectationsError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{suite.file}: Great Expectations does not accept this suite", problems=(str(error),)
-        ) from error
+    """The suite as Great Expectations wants it.
+
+    Each expectation is built on its own: given all at once, those it does not understand are logged and dropped.
+    """
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    built, problems = [], []
+    for place, one in enumerate(suite.content["expectations"], start=1):
+        try:
+            built.append(ExpectationConfiguration(**one).to_domain_obj())
+        except (gx.exceptions.GreatExpectationsError, ValueError, TypeError) as error:
+            problems.append(f"expectations[{place}]: {' '.join(str(error).split())}")
+    if problems:
+        raise ConfigError(f"{suite.file}: Great Expectations does not accept this suite", problems=tuple(problems))
+    return gx.ExpectationSuite(name=suite.name, expectations=built, meta=dict(suite.content.get("meta", {})))
 
 
 def _to_pandas(rows: pl.DataFrame) -> Any:

@@ -38,7 +38,12 @@ _partners = st.sampled_from(["", "A"])
 _codes = st.sampled_from(["x", " x", "X", "I1"])
 _references = st.lists(
     st.tuples(
-        _partners, st.sampled_from(["item", "item", "item", "site"]), _codes, st.sampled_from(["I1", "I2", "I3"]), _days, _days
+        _partners,
+        st.sampled_from(["item", "item", "item", "site"]),
+        _codes,
+        st.sampled_from(["I1", "I2", "I3"]),
+        _days,
+        _days,
     ),
     min_size=2,
     max_size=10,
