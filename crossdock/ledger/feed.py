@@ -161,7 +161,6 @@ def _judge(
 ) -> tuple[dict[int, int | None], list[int]]:
     """The sequence of each row (None: unchanged), and the rows that repeat a superseded event."""
     heads = dict(latest)
-    known = set(known)
     judged: dict[int, int | None] = {}
     stale: list[int] = []
     for row, key, fingerprint, id in rows:
@@ -179,12 +178,14 @@ def _judge(
 
 
 def _known(connection: Connection, rows: Sequence[_Row], latest: Mapping[str, Revision]) -> set[str]:
-    """Which of the rows' ids the feed has, asked only where the newest revision says something else."""
-    asked = [id for _, key, fingerprint, id in rows if (head := latest.get(key)) and head.fingerprint != fingerprint]
-    if not asked:
-        return set()
-    found = connection.exec_driver_sql(_KNOWN[connection.dialect.name], (_array(connection, asked),))
-    return {id for (id,) in found}
+    """Which of the rows' ids the feed has; the newest ones are known without asking."""
+    known = {revision.id for revision in latest.values()}
+    asked = [id for _, key, _, id in rows if key in latest and id not in known]
+    if asked:
+        known.update(
+            id for (id,) in connection.exec_driver_sql(_KNOWN[connection.dialect.name], (_array(connection, asked),))
+        )
+    return known
 
 
 def _latest(connection: Connection, keys: list[str]) -> dict[str, Revision]:
@@ -227,11 +228,15 @@ def _insert(connection: Connection, table: pl.DataFrame) -> None:
 
 
 def _copy(connection: Connection, table: pl.DataFrame) -> None:
-    """COPY takes the table as CSV; every text is quoted, so that an empty one is not read as NULL."""
+    """COPY takes the table as CSV; every text is quoted, so that an empty one is not read as NULL.
+
+    PostgreSQL holds no NUL in text.
+    """
+    csv = table.write_csv(include_header=False, quote_style="non_numeric").replace("\0", "\N{REPLACEMENT CHARACTER}")
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.write(table.write_csv(include_header=False, quote_style="non_numeric").encode())
+        copy.write(csv.encode())
 
 
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608

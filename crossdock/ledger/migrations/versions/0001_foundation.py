@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("document", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_feed"),
-        sa.CheckConstraint("id = 1", name="ck_feed_one_row"),
+        sa.CheckConstraint("id = 1", name="one_row"),
     )
     op.create_table(
         "master_rejections",
