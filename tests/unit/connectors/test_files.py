@@ -1,0 +1,126 @@
+"""Channel and outlet files: every fault named at once, one broken file stopping no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.channel import load_channels, read_channel
+from connectors.outlet import load_outlets
+from schemas.errors import ConfigError
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+GOOD = "channel: inbox\nsource: {kind: folder, path: inbox}\n"
+
+
+def test_a_broken_file_stops_no_other(tmp_path: Path) -> None:
+    write(tmp_path, "good.yaml", GOOD)
+    write(tmp_path, "syntax.yaml", "channel: [")
+    write(tmp_path, "empty.yaml", "")
+    write(tmp_path, "wrong.yaml", "channel: wrong\nsource: {kind: folder}\n")
+    channels = load_channels(tmp_path)
+    assert set(channels) == {"inbox"}
+    assert set(channels.broken) == {"syntax", "empty", "wrong"}
+    with pytest.raises(ConfigError) as told:
+        channels.check()
+    assert len(told.value.problems) == 3
+    assert all(str(tmp_path) in problem for problem in told.value.problems)
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "bad.yaml",
+        """
+channel: Bad Name
+purpose: event
+schedul: "* * * * *"
+batch: many
+format: wrkbook
+source: {kind: folder, path: inbox, quiet: soon, patern: "*.edi"}
+""",
+    )
+    with pytest.raises(ConfigError) as told:
+        read_channel(path)
+    story = "\n".join(told.value.problems)
+    for expected in (
+        "channel: given 'Bad Name'",
+        "purpose: given 'event', allowed 'events' or 'master_data'",
+        "schedul: unknown key 'schedul'; did you mean 'schedule'?",
+        "batch: given 'many'",
+        "format: unknown 'wrkbook'; did you mean 'workbook'?",
+        "source.quiet: given 'soon': not a duration",
+        "source.patern: unknown key 'patern'; did you mean 'pattern'?",
+    ):
+        assert expected in story
+    assert len(told.value.problems) == 7
+
+
+def test_an_unknown_key_deep_in_a_list_is_compared_with_its_own_neighbours(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "erp.yaml",
+        "channel: erp\nsource: {kind: odbc, conn_id: x, queries: [{name: po, sql: SELECT 1, watrmark: a}]}\n",
+    )
+    with pytest.raises(
+        ConfigError, match=r"source\.queries\.0\.watrmark: unknown key 'watrmark'; did you mean 'watermark'"
+    ):
+        read_channel(path)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("{name: po, sql: 'SELECT * FROM po WHERE at > :watermrk', watermark: at}", "did you mean ':watermark'"),
+        ("{name: po, sql: 'SELECT * FROM po', watermark: at}", "nowhere says :watermark"),
+        ("{name: po, sql: 'SELECT * FROM po WHERE at > :watermark'}", "watermark: is missing"),
+        ("{name: po, sql: 'SELECT * FROM po WHERE at > ?'}", "bare '?'"),
+        ("{name: po, sql: 'DELETE FROM po'}", "must begin with SELECT"),
+    ],
+)
+def test_a_query_that_cannot_be_meant(tmp_path: Path, query: str, told: str) -> None:
+    path = write(tmp_path, "erp.yaml", f"channel: erp\nsource: {{kind: odbc, conn_id: x, queries: [{query}]}}\n")
+    with pytest.raises(ConfigError) as error:
+        read_channel(path)
+    assert told in str(error.value)
+
+
+def test_two_files_cannot_claim_one_name(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", GOOD)
+    write(tmp_path, "b.yaml", GOOD)
+    channels = load_channels(tmp_path)
+    assert set(channels) == {"inbox"}
+    assert "already taken by" in str(channels.broken["b"])
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder"):
+        load_channels(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"channel: \xff")
+    assert "cannot be read" in str(load_channels(tmp_path).broken["a"])
+
+
+def test_outlets_are_checked_alike(tmp_path: Path) -> None:
+    write(tmp_path, "good.yaml", "outlet: feed\nsink: {kind: folder}\n")
+    write(tmp_path, "bad.yaml", "outlet: hub\nsink: {kind: htp}\n")
+    write(tmp_path, "bare.yaml", "outlet: hub\nsink: {kind: http}\n")
+    outlets = load_outlets(tmp_path)
+    assert set(outlets) == {"feed"}
+    assert "did you mean 'http'" in str(outlets.broken["bad"])
+    assert "needs url or conn_id" in str(outlets.broken["bare"])
+
+
+def test_the_shipped_channels_and_outlets_are_whole() -> None:
+    tree = Path(__file__).resolve().parents[3] / "connectors"
+    load_channels(tree / "channels").check()
+    load_outlets(tree / "outlets").check()
