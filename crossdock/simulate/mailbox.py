@@ -21,8 +21,10 @@ from schemas.events import Stream
 
 CHANNEL = "mailbox"
 ADDRESS = "supply@ravensmoor.example"
-_STRANGER = "sales.desk@quickmail.example"
+STRANGER = "sales.desk@quickmail.example"
 _XLSX = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+#: A picture of one pixel, such as signatures carry.
+_LOGO = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014c003b")
 _MAX_ROWS = 200  # in one workbook
 
 SHIP_NOTICE_HEADER = (
@@ -197,6 +199,7 @@ def _write_english_stock(folder: Path, company: Company, volume: Volume) -> Iter
             title=f"Easterby Bearings plc - free stock, week {day:%V}",
             header=ENGLISH_STOCK_HEADER,
             rows=[_english_row(line) for line in lines],
+            notes=("Free stock only; reserved quantities are left out.", "Questions: stock@easterby.example"),
             made_at=_morning(day),
         )
         sent_at = _morning(day) + timedelta(minutes=20)
@@ -239,15 +242,15 @@ def _write_stranger(folder: Path, company: Company, volume: Volume) -> Iterator[
         made_at=sent_at,
     )
     file = _file(FENWICK, 1, sent_at)
-    _write_mail(folder / file, _STRANGER, "Fwd: your bolts", sent_at, ("bolts.xlsx", workbook_bytes(sheet), _XLSX))
+    _write_mail(folder / file, STRANGER, "Fwd: your bolts", sent_at, ("bolts.xlsx", workbook_bytes(sheet), _XLSX))
     yield Planted(
         name="mail from an unknown address",
         channel=CHANNEL,
         file=_path(file),
         payload="bolts.xlsx",
         place="From",
-        value=_STRANGER,
-        findings=(Expected(code="partner.unknown", location="", value=_STRANGER),),
+        value=STRANGER,
+        findings=(Expected(code="partner.unknown", location="", value=STRANGER),),
         effect=Effect.QUARANTINED,
         story="no partner file names this address; the mail and its attachment are kept",
         count=0,
@@ -279,6 +282,7 @@ def _write_mail(
     mail["Message-ID"] = f"<{path.name.removesuffix('.eml')}@{sender.partition('@')[2]}>"
     mail.set_content(f"Please find attached: {name}\n")
     mail.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
+    mail.add_attachment(_LOGO, maintype="image", subtype="gif", filename="logo.gif", disposition="inline")
     mail.set_boundary(f"=={path.name.removesuffix('.eml')}==")
     path.write_bytes(mail.as_bytes())
     os.utime(path, (sent_at.timestamp(),) * 2)

@@ -31,6 +31,7 @@ class Sheet:
     header: Sequence[str]
     rows: Sequence[Sequence[Value]]
     total: Sequence[Value] = ()
+    notes: Sequence[str] = ()  #: lines of a second sheet, meant for people
     made_at: datetime
 
     @property
@@ -58,6 +59,10 @@ def workbook_bytes(sheet: Sheet) -> bytes:
                 cell.number_format = "dd/mm/yyyy"
     for place, heading in enumerate(sheet.header, start=1):
         page.column_dimensions[get_column_letter(place)].width = max(12, len(heading) + 4)
+    if sheet.notes:
+        beside = book.create_sheet("Notes")
+        for note in sheet.notes:
+            beside.append([note])
     return _reproducible(book, sheet.made_at)
 
 

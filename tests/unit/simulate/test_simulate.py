@@ -74,7 +74,7 @@ def attachments(simulation: Simulation) -> Iterator[tuple[Made, EmailMessage, st
     for made in simulation.of_channel("mailbox"):
         message = email.message_from_bytes((simulation.directory / made.file).read_bytes(), policy=policy.default)
         assert isinstance(message, EmailMessage)
-        [part] = message.iter_attachments()
+        [part] = (part for part in message.iter_attachments() if part.get_content_maintype() != "image")
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         yield made, message, part.get_filename() or "", content
