@@ -63,26 +63,41 @@ def not_arrived(simulation: Simulation, ledger: Ledger) -> list[str]:
     found = {row["channel"]: row for row in ledger.summary()}
     problems: list[str] = []
     for channel in simulation.channels:
-        made = simulation.of_channel(channel)
         if channel not in found:
             problems.append(f"{channel}: nothing of it is in the ledger")
             continue
-        row = found[channel]
-        wanted = {
-            "documents": sum(one.documents for one in made),
-            "lines": sum(one.lines for one in made),
-            "parked": _held(simulation, channel, Effect.LINE_PARKED),
-            "quarantined": _held(simulation, channel, Effect.QUARANTINED),
-            **{stream.value: count for stream, count in simulation.events_of(made).items()},
-        }
-        has = {**row, **row["events"]}
+        has = {**found[channel], **found[channel]["events"]}
         problems += [
-            f"{channel}: {count} {what} made, {has.get(what, 0)} found"
-            for what, count in wanted.items()
-            if has.get(what, 0) != count
+            f"{channel}: {what}: {wanted} were to come, there are {has.get(what, 0)}"
+            for what, wanted in _wanted(simulation, channel).items()
+            if has.get(what, 0) != wanted
         ]
     return problems
 
 
-def _held(simulation: Simulation, channel: str, effect: Effect) -> int:
-    return sum(one.count for one in simulation.planted if one.channel == channel and one.effect is effect)
+def not_found_out(simulation: Simulation, ledger: Ledger) -> list[str]:
+    """One sentence for each planted defect that led to no finding of its place and value."""
+    said = {
+        (row["channel"], row["name"], row["code"], row["location"], row["value"])
+        for row in ledger.findings(limit=100_000)
+    }
+    return [
+        f"{planted.channel}: {planted.payload}: {expected.code} at {expected.location or 'the file'} was not found"
+        for planted in simulation.planted
+        for expected in planted.findings
+        if (planted.channel, planted.payload, expected.code, expected.location, expected.value) not in said
+    ]
+
+
+def _wanted(simulation: Simulation, channel: str) -> dict[str, int]:
+    made = simulation.of_channel(channel)
+    planted = [one for one in simulation.planted if one.channel == channel]
+    return {
+        "documents": sum(one.documents for one in made),
+        "lines": sum(one.lines for one in made),
+        "parked": sum(one.count for one in planted if one.effect is Effect.LINE_PARKED),
+        "quarantined": sum(one.effect is Effect.QUARANTINED for one in planted),
+        "rejected": sum(one.effect is Effect.DOCUMENT_REJECTED for one in planted),
+        "waiting": 0,
+        **{stream.value: count for stream, count in simulation.events_of(made).items()},
+    }

@@ -54,6 +54,8 @@ def run_round(
     for dag_id in inbound:
         rest.trigger(dag_id)
     one.wait_until(lambda: one.ended(*inbound))
+    if one.translated():
+        one.wait_until(lambda: any(run.dag_id == "publish" for run in one.runs()))
     one.wait_until(lambda: delivered() and one.ended("publish"))
     return one.runs()
 
@@ -76,6 +78,11 @@ class Round:
     def ended(self, *dag_ids: str) -> bool:
         """Whether no run of these DAGs is queued or running."""
         return all(run.ended for run in self.runs() if run.dag_id in dag_ids)
+
+    def translated(self) -> bool:
+        """Whether anything was translated, so that Airflow owes us a run of ``publish``."""
+        inbound = [run for run in self.runs() if run.dag_id.startswith("inbound_")]
+        return any(("translate", "success") in self.rest.task_states(run) for run in inbound)
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Raises PermanentError as soon as a run has failed or a service has ended, TransientError when time is up."""

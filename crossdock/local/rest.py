@@ -83,6 +83,11 @@ class Rest:
         """The runs of one DAG, or of all, oldest first."""
         return [_run(run) for run in self._pages(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")]
 
+    def task_states(self, run: DagRun) -> set[tuple[str, str | None]]:
+        """Each task of ``run`` with every state that its instances are in."""
+        path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        return {(found["task_id"], found["state"]) for found in self._pages(path, "task_instances")}
+
     def failed_tasks(self, run: DagRun) -> list[FailedTask]:
         """The task instances of ``run`` that failed, with the end of their logs."""
         return [
@@ -112,9 +117,9 @@ class Rest:
         path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         content = self._get(path, map_index=task["map_index"])["content"]
         errors = [entry for entry in content if isinstance(entry, dict) and entry.get("level") == "error"]
-        said = [detail for entry in errors[-1:] for detail in entry.get("error_detail") or []]
-        if said:
-            return f"{said[-1]['exc_type']}: {said[-1]['exc_value']}"
+        raised = [detail for entry in errors[-1:] for detail in entry.get("error_detail") or []]
+        if raised:  # the first is what was raised, the others are what caused it
+            return f"{raised[0]['exc_type']}: {raised[0]['exc_value']}"
         return str(errors[-1]["event"]) if errors else "(its log tells no error)"
 
     # -- HTTP -------------------------------------------------------------------------------------

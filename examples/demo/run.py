@@ -24,7 +24,7 @@ from rich.text import Text
 
 from crossdock import display, report
 from crossdock.dock import Dock
-from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_taken
+from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_taken
 from crossdock.local.flow import run_round, wait_for_dags
 from crossdock.local.services import Installation, Running, free_port, start, stop_left_over
 from crossdock.settings import Settings
@@ -73,8 +73,12 @@ def demo(console: Console, *, seed: int, lines: int) -> int:
         with airflow(console, installation) as running:
             one_round(console, running, dock, "the DAGs run, to the last published event")
             feed = dock.settings.feed
-            problems = [*not_taken(simulation), *not_arrived(simulation, dock.ledger)]
-            problems += not_delivered(dock.ledger, feed)
+            problems = [
+                *not_taken(simulation),
+                *not_arrived(simulation, dock.ledger),
+                *not_found_out(simulation, dock.ledger),
+                *not_delivered(dock.ledger, feed),
+            ]
             first = list(ledgered(dock.ledger))
             simulate(home, seed=seed, lines=lines)
             time.sleep(QUIET)
@@ -109,7 +113,7 @@ def up(console: Console, *, seed: int, lines: int) -> int:
             Text.assemble("Airflow runs at ", (installation.url, "bold")),
             Text.assemble("login ", (installation.user, "bold"), ", password ", (installation.password, "bold")),
             Text(f"everything of it is in {home}, its logs in {installation.logs}"),
-            Text("`make down` stops it"),
+            Text("`make down` stops it", style="bold"),
         )
     )
     return 0
@@ -130,8 +134,7 @@ def make_company(console: Console, home: Path, *, seed: int, lines: int) -> Simu
         events = display.count(sum(simulation.events.values()), "event")
         said(
             f"the demo company wrote {display.count(simulation.lines, 'line')} in "
-            f"{display.count(simulation.documents, 'document')}, which should give {events}; "
-            f"what is wrong in them on purpose is told in {home / 'PLANTED.md'}"
+            f"{display.count(simulation.documents, 'document')}, which should give {events}"
         )
     return simulation
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crossdock.dock import Dock
-from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_taken
+from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_taken
 from crossdock.local.flow import run_round, wait_for_dags
 from crossdock.local.rest import DagRun, Rest
 from crossdock.local.services import Installation, Running, free_port, started
@@ -84,6 +84,7 @@ def first_round(site: Site) -> list[DagRun]:
 def test_everything_that_was_sent_is_in_the_feed_once(site: Site, first_round: list[DagRun]):
     assert not_taken(site.simulation) == []
     assert not_arrived(site.simulation, site.dock.ledger) == []
+    assert not_found_out(site.simulation, site.dock.ledger) == []
     assert not_delivered(site.dock.ledger, site.dock.settings.feed) == []
 
 

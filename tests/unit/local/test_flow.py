@@ -50,6 +50,9 @@ class Scripted(Rest):
                 self.states.setdefault("publish", ["success", "running"])
         return found
 
+    def task_states(self, run: DagRun) -> set[tuple[str, str | None]]:
+        return {("receive", "success"), ("translate", "success")}
+
     def failed_tasks(self, run: DagRun) -> list[FailedTask]:
         task = {
             "task_id": "receive",

@@ -111,9 +111,10 @@ def test_a_failed_task_brings_its_last_error_along():
         {"task_id": "bad", "map_index": 4, "state": "failed", "try_number": 2},
         {"task_id": "after", "map_index": -1, "state": "upstream_failed", "try_number": 0},
     ]
+    chain = [{"exc_type": "ConfigError", "exc_value": "no"}, {"exc_type": "KeyError", "exc_value": "x"}]
     log = [
         {"event": "::group::", "level": "info"},
-        {"event": "Task failed", "level": "error", "error_detail": [{"exc_type": "ConfigError", "exc_value": "no"}]},
+        {"event": "Task failed", "level": "error", "error_detail": chain},
     ]
     answers = {f"GET {base}": page("task_instances", tasks), f"GET {base}/bad/logs/2": (200, {"content": log})}
     told = [str(task) for task in client(Airflow(answers)).failed_tasks(run)]
