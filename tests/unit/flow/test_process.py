@@ -1,0 +1,150 @@
+"""A payload that cannot be read is set apart with its reason; the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from connectors.archive import Archive
+from crossdock.ledger import Ledger
+from crossdock.process import process
+from crossdock.translation import Context
+from mappings.master_data import MasterData
+from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk
+from schemas.errors import ConfigError, TransientError
+
+
+class TextFormat:
+    """One document a payload, one line a line; words in it make the reader misbehave."""
+
+    name = "text"
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        return head.startswith(b"TEXT")
+
+    def read(self, stream: Any, **_: object) -> Iterator[object]:
+        for ordinal, line in enumerate(stream.read().splitlines(), 1):
+            if line == b"crash":
+                raise KeyError("no such thing")
+            if line == b"busy":
+                raise TransientError("the reader's helper is busy")
+            if line == b"config":
+                raise ConfigError("a code list is missing")
+            yield DocumentStart(ordinal=ordinal, type="text.note", sender="ACME", control_number=line.decode())
+            table = pl.DataFrame({ORDINAL: [1], LOCATION: ["line 1"], OFFSET: [0], LENGTH: [len(line)]})
+            yield LineChunk(ordinal=ordinal, table=table)
+            yield DocumentEnd(ordinal=ordinal, lines=1)
+
+
+class NoMappings:
+    """A library in which nobody has agreed on anything."""
+
+    partners: dict[str, object] = {}
+    document_types: tuple[str, ...] = ()
+
+    def partner_of(self, format: str, identity: str) -> None: ...
+    def mapping_for(self, partner: object, document_type: str) -> None: ...
+    def candidates(self, partner: object, format: str) -> tuple[()]:
+        return ()
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context(library=NoMappings(), master=MasterData.empty(), formats={"text": TextFormat()})  # type: ignore[arg-type, dict-item]
+
+
+@pytest.fixture
+def payload(ledger: Ledger, archive: Archive):
+    def make(content: bytes) -> int:
+        stored = archive.write([content])
+        return ledger.record_payload(
+            sha256=stored.sha256,
+            size=stored.size,
+            channel="edi",
+            key=content.hex(),
+            name="note.txt",
+            received_at=datetime.now(UTC),
+            metadata={},
+        ).id
+
+    return make
+
+
+def test_a_bad_payload_is_quarantined_and_the_others_go_on(
+    ledger: Ledger, archive: Archive, context: Context, payload
+) -> None:
+    ids = [payload(content) for content in (b"TEXT one", b"", b"\x00\x01what", b"TEXT\ncrash", b"TEXT last")]
+    summaries = process(ids, archive=archive, ledger=ledger, context=context)
+    assert [summary.documents for summary in summaries] == [1, 0, 0, 0, 1]
+    assert [ledger.payload(id).status for id in ids] == [
+        "translated",
+        "quarantined",
+        "quarantined",
+        "quarantined",
+        "translated",
+    ]
+    codes = {row["payload"]: row["code"] for row in ledger.findings() if row["payload_status"] == "quarantined"}
+    assert codes == {ids[1]: "payload.empty", ids[2]: "payload.unrecognised", ids[3]: "payload.unreadable"}
+    assert ledger.waiting() == []
+
+
+def test_a_crash_of_the_reader_is_told_with_its_reason(
+    ledger: Ledger, archive: Archive, context: Context, payload
+) -> None:
+    id = payload(b"TEXT\ncrash")
+    process([id], archive=archive, ledger=ledger, context=context)
+    (finding,) = (row for row in ledger.findings(severity="error") if row["document"] is None)
+    assert finding["value"] == "KeyError"
+    assert "no such thing" in finding["message"]
+    assert "bytes are kept" in finding["message"]
+    assert [document["control_number"] for document in ledger.documents(payload=id)] == ["TEXT"]
+
+
+def test_a_payload_gone_from_the_archive_is_quarantined(
+    ledger: Ledger, archive: Archive, context: Context, payload
+) -> None:
+    lost, damaged, good = payload(b"TEXT a"), payload(b"TEXT b"), payload(b"TEXT c")
+    archive.path(ledger.payload(lost).sha256).unlink()
+    path = archive.path(ledger.payload(damaged).sha256)
+    path.chmod(0o640)
+    path.write_bytes(b"TEXT B")
+    process([lost, damaged, good], archive=archive, ledger=ledger, context=context)
+    assert [ledger.payload(id).status for id in (lost, damaged, good)] == ["quarantined", "quarantined", "translated"]
+    messages = [row["message"] for row in ledger.findings() if row["code"] == "payload.unavailable"]
+    assert "missing" in messages[0]
+    assert "damaged" in messages[1]
+
+
+@pytest.mark.parametrize(("word", "error"), [(b"busy", TransientError), (b"config", ConfigError)])
+def test_what_may_pass_or_be_mended_leaves_the_payload_waiting(
+    ledger: Ledger, archive: Archive, context: Context, payload, word: bytes, error: type[Exception]
+) -> None:
+    ids = [payload(b"TEXT first"), payload(b"TEXT\n" + word), payload(b"TEXT last")]
+    with pytest.raises(error):
+        process(ids, archive=archive, ledger=ledger, context=context)
+    assert ledger.waiting() == ids[1:]
+
+
+def test_an_error_of_the_ledger_goes_through(ledger: Ledger, archive: Archive, context: Context, payload) -> None:
+    class Locked:
+        payload = staticmethod(ledger.payload)
+
+        def store(self, payload: int, translated: object) -> None:
+            raise TransientError("the ledger is locked")
+
+    id = payload(b"TEXT one")
+    with pytest.raises(TransientError, match="locked"):
+        process([id], archive=archive, ledger=Locked(), context=context)  # type: ignore[arg-type]
+    assert ledger.waiting() == [id]
+
+
+def test_a_payload_that_is_done_is_passed_over(ledger: Ledger, archive: Archive, context: Context, payload) -> None:
+    id = payload(b"TEXT one")
+    process([id], archive=archive, ledger=ledger, context=context)
+    (summary,) = process([id], archive=archive, ledger=ledger, context=context)
+    assert summary.documents == 0
+    assert len(ledger.documents()) == 1
