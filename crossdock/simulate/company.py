@@ -87,9 +87,9 @@ class Item:
 NORTH = Site(site="RAVENSMOOR", code="1000", name="Ravensmoor", country="GB", timezone="Europe/London", gln=gln(1000))
 SOUTH = Site(site="GULLHAVEN", code="2000", name="Gullhaven", country="US", timezone="America/New_York", gln=gln(2000))
 PLANTS = (NORTH, SOUTH)
-OURSELVES = "RAVENSMOOR"  #: our own company as a partner
-OUR_NUMBER = "900001"  #: and in the ERP's list of business partners
-SOUTH_ISA = "RVMGULLHAVEN"  #: plant 2's legacy ERP, which sends copies of what it orders and receives
+OURSELVES = "RAVENSMOOR"  #: our own company as a partner: plant 1's ERP
+SOUTH_PARTNER = "RAVENSMOOR-GULLHAVEN"  #: plant 2's old ERP, which sends copies of what it orders and receives
+SOUTH_ISA = "RVMGULLHAVEN"
 HUB_ISA = "RVMCROSSDOCK"  #: who everybody sends to
 
 ANVILGATE = Supplier(
@@ -242,6 +242,6 @@ def _item(chance: random.Random, supplier: Supplier, *, number: int, place: int)
         base_unit=base_unit,
         supplier=supplier,
         theirs=supplier.numbering.format(place + 101),
-        price=Decimal(chance.randint(low * 100, high * 100)) / 100,
+        price=Decimal(chance.randint(low * 100, high * 100)).scaleb(-2),
         carton=carton or None,
     )

@@ -14,11 +14,13 @@ from crossdock.simulate.company import (
     COMPANY,
     COPPERLINE,
     NORTH,
-    OUR_NUMBER,
     OURSELVES,
     PLANTS,
+    SOUTH,
+    SOUTH_PARTNER,
     SUPPLIERS,
     Company,
+    Site,
     Supplier,
     gln,
 )
@@ -69,8 +71,7 @@ def _write_master(connection: sqlite3.Connection, company: Company) -> None:
     insert("plant", ((p.code, "10", f"{COMPANY}, {p.name}", p.site, p.country, p.timezone, p.gln) for p in PLANTS))
     insert("storage_location", ((p.code, f"A{bay:02d}") for p in PLANTS for bay in range(1, 41)))
     insert("business_partner", (_vendor(supplier) for supplier in SUPPLIERS))
-    ourselves = (OUR_NUMBER, "own company", OURSELVES, COMPANY, NORTH.country, "000009001", gln(9001), _SINCE)
-    insert("business_partner", iter([ourselves]))
+    insert("business_partner", (_ourselves(*one) for one in ((OURSELVES, NORTH, 9001), (SOUTH_PARTNER, SOUTH, 9002))))
     insert("plant_alias", ((COPPERLINE.number, f"{p.name} works", p.code) for p in PLANTS))
     insert(
         "business_partner_site",
@@ -85,7 +86,7 @@ def _write_master(connection: sqlite3.Connection, company: Company) -> None:
     insert("material_unit", ((i.number, "CT", str(i.carton)) for i in company.items if i.carton))
     insert(
         "purchasing_info",
-        ((i.supplier.number, i.number, i.theirs, str(i.price), "EUR", _SINCE) for i in company.items),
+        ((i.supplier.number, i.number, i.theirs, str(i.price), "GBP", _SINCE) for i in company.items),
     )
 
 
@@ -94,6 +95,11 @@ def _vendor(supplier: Supplier) -> Row:
     duns = f"00000{supplier.key}"
     who = (supplier.number, "vendor", supplier.partner, supplier.name, supplier.country)
     return (*who, duns, gln(supplier.key), _SINCE)
+
+
+def _ourselves(partner: str, plant: Site, key: int) -> Row:
+    number, duns = f"90{key}", f"00000{key}"
+    return (number, "own company", partner, f"{COMPANY}, {plant.name}", plant.country, duns, gln(key), _SINCE)
 
 
 def _time(moment: datetime) -> str:
@@ -157,7 +163,7 @@ def _mistyped(lines: Iterator[OrderLine], after: int, spoilt: list[OrderLine]) -
 
 
 def _po_header(line: OrderLine) -> Row:
-    return (line.order, "10", line.item.supplier.number, "EUR", line.ordered_on.isoformat())
+    return (line.order, "10", line.item.supplier.number, "GBP", line.ordered_on.isoformat())
 
 
 def _po_item(line: OrderLine, material: str) -> Row:

@@ -10,7 +10,7 @@ from connectors.outlet import load_outlets
 from connectors.registry import formats
 from crossdock.settings import Settings
 from crossdock.simulate import connection_environment
-from crossdock.simulate.company import HUB_ISA, OURSELVES, SOUTH_ISA, SUPPLIERS, Supplier
+from crossdock.simulate.company import HUB_ISA, NORTH, OURSELVES, SOUTH, SOUTH_ISA, SOUTH_PARTNER, SUPPLIERS, Supplier
 from crossdock.simulate.mailbox import STRANGER
 from crossdock.translation import compile_with
 from mappings.library import Library
@@ -39,7 +39,7 @@ def test_no_file_has_a_problem(library: Library, channels: Shelf[Channel], setti
 
 
 def test_partners_are_the_suppliers_and_ourselves(library: Library) -> None:
-    assert set(library.partners) == {OURSELVES, *(supplier.partner for supplier in SUPPLIERS)}
+    assert set(library.partners) == {OURSELVES, SOUTH_PARTNER, *(supplier.partner for supplier in SUPPLIERS)}
 
 
 @pytest.mark.parametrize("supplier", SUPPLIERS, ids=lambda supplier: supplier.partner)
@@ -52,10 +52,15 @@ def test_a_supplier_is_known_by_what_it_sends_under(library: Library, supplier: 
         assert library.partner_of("email", supplier.email) == partner
 
 
+def test_the_erp_speaks_for_plant_one(library: Library, channels: Shelf[Channel]) -> None:
+    assert channels["erp"].partner == OURSELVES
+    assert library.partners[OURSELVES].timezone == NORTH.timezone
+
+
 def test_plant_two_is_us_and_strangers_are_strangers(library: Library) -> None:
     ours = library.partner_of("x12", f"ZZ:{SOUTH_ISA}")
     assert ours is not None
-    assert ours.partner == OURSELVES
+    assert (ours.partner, ours.timezone) == (SOUTH_PARTNER, SOUTH.timezone)
     assert library.partner_of("x12", f"ZZ:{HUB_ISA}") is None
     assert library.partner_of("email", STRANGER) is None
 
