@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import polars as pl
@@ -57,9 +57,9 @@ Judge = Callable[[Sequence[Case]], list[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class _Received:
-    arrival: Arrival
     payload: PayloadRecord
     read: ReadTable
+    arrival: Arrival | None = None  #: None: held back by an earlier load, and tried once more
 
 
 def load_master_data(
@@ -77,11 +77,13 @@ def load_master_data(
     ``suites`` is the folder of expectation suites, ``data_docs`` where the reports go. The source is
     let go of only once every table is in force or held back: a crash before that repeats the load,
     which then changes nothing. Of several payloads for one table the last counts, as each is the
-    whole table. Raises ConfigError when a table has no suite or a faulty one.
+    whole table. A table that an earlier load held back is tried again as soon as something it points
+    to changes. Raises ConfigError when a table has no suite or a faulty one.
     """
     received = [_receive(arrival, channel, source, archive, ledger) for arrival in source.arrivals(ARRIVALS)]
-    latest = {one.read.table: one for one in received if one.read.table}
     in_force = ledger.master()
+    received += _held_back_earlier(channel, _new_rows(_latest(received), in_force), archive, ledger)
+    latest = _latest(received)
     candidates = _new_rows(latest, in_force)
     verdicts = _judged(
         candidates, in_force, suites, judge or partial(quality.judge, data_docs=data_docs, run=channel.channel)
@@ -89,14 +91,15 @@ def load_master_data(
     loads = []
     for one in received:
         if one.read.table and latest[one.read.table] is not one:
-            ledger.store(one.payload.id, ())
-        elif faults := _faults(one, verdicts.get(one.read.table)):
-            loads.append(_hold_back(one, faults, ledger))
-        else:
+            _finish(one, (), ledger)
+        elif not (faults := _faults(one, verdicts.get(one.read.table))):
             loads.append(_put_in_force(one, verdicts.get(one.read.table), ledger))
+        elif one.arrival is not None:
+            loads.append(_hold_back(one, faults, ledger))
     loads = [_with_dangling(load, candidates, in_force, verdicts) for load in loads]
     for one in received:
-        source.settle(one.arrival)
+        if one.arrival is not None:
+            source.settle(one.arrival)
     return loads
 
 
@@ -124,7 +127,38 @@ def _receive(arrival: Arrival, channel: Channel, source: Source, archive: Archiv
         metadata=arrival.metadata,
     )
     with archive.open(stored.sha256) as stream:
-        return _Received(arrival, payload, read_table(stream, arrival.name))
+        return _Received(payload, read_table(stream, arrival.name), arrival)
+
+
+def _held_back_earlier(
+    channel: Channel, arriving: Mapping[str, pl.DataFrame], archive: Archive, ledger: Ledger
+) -> list[_Received]:
+    """Tables whose newest load was held back and that point to one now ``arriving``: they may be right this time.
+
+    Their source will not send them again as long as they are the same there.
+    """
+    newest: dict[str, dict[str, Any]] = {}
+    for load in ledger.master_loads(ARRIVALS):
+        newest.setdefault(load["table"], load)
+    sources = {
+        load["source"]
+        for table, load in newest.items()
+        if load["status"] == "rejected" and table not in arriving and set(POINTS_TO.get(table, ())) & set(arriving)
+    }
+    if not sources:
+        return []
+    found = []
+    for row in ledger.payloads(status="quarantined", channel=channel.channel, limit=ARRIVALS):
+        payload = ledger.payload(row["id"])
+        if _source(payload) in sources:
+            sources.remove(_source(payload))
+            with archive.open(payload.sha256) as stream:
+                found.append(_Received(payload, read_table(stream, payload.name)))
+    return found
+
+
+def _latest(received: Sequence[_Received]) -> dict[str, _Received]:
+    return {one.read.table: one for one in received if one.read.table}
 
 
 # -- judging ------------------------------------------------------------------------------------------
@@ -189,7 +223,7 @@ def _finding(unmet: Unmet, one: _Received) -> Finding:
     rows = ", ".join(map(str, unmet.rows[:5]))
     return Finding(
         code="master.unmet",
-        severity=Severity.ERROR,
+        severity=Severity.ERROR if unmet.severity == "critical" else Severity.WARNING,
         stage=Stage.REFERENCE,
         message=str(unmet),
         location=f"{one.payload.name} row {rows}" if rows else one.payload.name,
@@ -201,7 +235,7 @@ def _finding(unmet: Unmet, one: _Received) -> Finding:
 def _hold_back(one: _Received, faults: Sequence[Finding], ledger: Ledger) -> MasterLoad:
     reasons = tuple(fault.message for fault in faults)
     if one.read.table:
-        ledger.note_rejected_master(one.read.table, source=_source(one), actor=_actor(one), reasons=reasons)
+        ledger.note_rejected_master(one.read.table, source=_source(one.payload), actor=_actor(one), reasons=reasons)
     ledger.quarantine(one.payload.id, faults)
     rows = 0 if one.read.rows is None else one.read.rows.height
     return MasterLoad(table=one.read.table or one.payload.name, version=None, reasons=reasons, rows=rows)
@@ -209,17 +243,23 @@ def _hold_back(one: _Received, faults: Sequence[Finding], ledger: Ledger) -> Mas
 
 def _put_in_force(one: _Received, verdict: Verdict | None, ledger: Ledger) -> MasterLoad:
     assert one.read.rows is not None
-    version = ledger.load_master(one.read.table, one.read.rows, source=_source(one), actor=_actor(one))
-    ledger.store(one.payload.id, ())
-    warnings = [finding.message for finding in one.read.findings]
-    warnings += [str(unmet) for unmet in verdict.warnings] if verdict else []
+    version = ledger.load_master(one.read.table, one.read.rows, source=_source(one.payload), actor=_actor(one))
+    remarks = (*one.read.findings, *(_finding(unmet, one) for unmet in (verdict.warnings if verdict else ())))
+    _finish(one, remarks, ledger)
     return MasterLoad(
         table=one.read.table,
         version=version,
-        warnings=tuple(warnings),
+        warnings=tuple(remark.message for remark in remarks),
         rows=one.read.rows.height,
         changed=verdict is not None,
     )
+
+
+def _finish(one: _Received, remarks: Sequence[Finding], ledger: Ledger) -> None:
+    """The payload is done with; one that was quarantined by an earlier load no longer is."""
+    if one.payload.status == "quarantined":
+        ledger.requeue([one.payload.id])
+    ledger.store(one.payload.id, remarks)
 
 
 def _with_dangling(
@@ -247,8 +287,8 @@ def _with_dangling(
     return replace(load, warnings=(*load.warnings, *said))
 
 
-def _source(one: _Received) -> str:
-    return f"{one.payload.name} ({one.payload.sha256[:12]})"
+def _source(payload: PayloadRecord) -> str:
+    return f"{payload.name} ({payload.sha256[:12]})"
 
 
 def _actor(one: _Received) -> str:

@@ -313,3 +313,12 @@ class TestLoads:
         assert sorted(held_back) == ["cross_references", "items"]
         pages = list((tmp_path / "data-docs" / "validations" / "items").rglob("*.html"))
         assert any("piece" in page.read_text(encoding="utf-8") for page in pages)
+
+        self.drop(
+            tmp_path, "items", pl.concat([GOOD["items"], table("items", ("P3", "Valve", "EA", "active", "", ""))])
+        )
+        loads = self.load(tmp_path, ledger)
+        assert {name: load.version for name, load in loads.items()} == {"items": 2, "cross_references": 2}
+        answer = master_in_force(ledger).look_up("item", pl.Series(["ACME"]), pl.Series(["V-3"]))
+        assert answer.to_list() == ["P3"]
+        assert [row["name"] for row in ledger.payloads(status="quarantined")] == ["items.csv"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -34,23 +34,36 @@ class FakeLedger:
             name: pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) for name, columns in MASTER_TABLES.items()
         }
         self.versions: dict[str, int] = {}
-        self.rejected: list[tuple[str, tuple[str, ...]]] = []
-        self.quarantined: dict[int, tuple[Finding, ...]] = {}
-        self.done: set[int] = set()
-        self.names: list[str] = []
+        self.loads: list[dict[str, Any]] = []
+        self.findings: dict[int, tuple[Finding, ...]] = {}
+        self.records: dict[int, PayloadRecord] = {}
 
-    def record_payload(self, *, sha256: str, size: int, key: str, name: str, **rest: Any) -> PayloadRecord:
-        self.names.append(name)
-        return PayloadRecord(
-            id=len(self.names), sha256=sha256, size=size, key=key, name=name, status="received", **rest
-        )
+    def record_payload(self, **given: Any) -> PayloadRecord:
+        record = PayloadRecord(id=len(self.records) + 1, status="received", **given)
+        self.records[record.id] = record
+        return record
 
-    def store(self, payload: int, translated: Iterable[object]) -> None:
-        assert not list(translated)
-        self.done.add(payload)
+    def payload(self, id: int) -> PayloadRecord:
+        return self.records[id]
+
+    def payloads(self, *, status: str, channel: str, limit: int) -> list[dict[str, Any]]:
+        fitting = [one.id for one in self.records.values() if (one.status, one.channel) == (status, channel)]
+        return [{"id": id} for id in reversed(fitting)]
+
+    def store(self, payload: int, translated: Iterable[Finding]) -> None:
+        self._end(payload, "translated", translated)
 
     def quarantine(self, payload: int, findings: Sequence[Finding]) -> None:
-        self.quarantined[payload] = tuple(findings)
+        self._end(payload, "quarantined", findings)
+
+    def requeue(self, ids: Sequence[int]) -> None:
+        for id in ids:
+            self.records[id] = replace(self.records[id], status="received")
+
+    def _end(self, id: int, status: str, findings: Iterable[Finding]) -> None:
+        if self.records[id].status == "received":
+            self.records[id] = replace(self.records[id], status=status)
+            self.findings[id] = tuple(findings)
 
     def master(self) -> Mapping[str, pl.DataFrame]:
         return dict(self.tables)
@@ -62,10 +75,20 @@ class FakeLedger:
         if not rows.sort(rows.columns).equals(self.tables[table].sort(rows.columns)):
             self.tables[table] = rows
             self.versions[table] = self.versions.get(table, 0) + 1
+            self.loads.insert(0, {"table": table, "status": "in_force", "source": source})
         return self.versions[table]
 
     def note_rejected_master(self, table: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
-        self.rejected.append((table, tuple(reasons)))
+        self.loads.insert(0, {"table": table, "status": "rejected", "source": source, "reasons": tuple(reasons)})
+
+    def master_loads(self, limit: int) -> list[dict[str, Any]]:
+        return self.loads[:limit]
+
+    def in_status(self, status: str) -> list[str]:
+        return [one.name for one in self.records.values() if one.status == status]
+
+    def rejected(self) -> list[tuple[str, tuple[str, ...]]]:
+        return [(load["table"], load["reasons"]) for load in reversed(self.loads) if load["status"] == "rejected"]
 
 
 @dataclass
@@ -163,7 +186,7 @@ def test_a_good_table_is_archived_noted_put_in_force_and_let_go(loading: Loading
     source = ListSource({"items.csv": items("P1", "P2")})
     assert loading.load(source) == [MasterLoad(table="items", version=1, rows=2, changed=True)]
     assert loading.ledger.tables["items"]["item"].to_list() == ["P1", "P2"]
-    assert loading.ledger.done == {1}
+    assert loading.ledger.in_status("translated") == ["items.csv"]
     assert source.settled == ["items.csv"]
 
 
@@ -194,8 +217,8 @@ def test_a_table_that_fails_leaves_the_version_in_force_and_says_why(loading: Lo
     (load,) = loading.load(source, Judge("items"))
     assert (load.version, load.reasons) == (None, ("It is liked: not met",))
     assert loading.ledger.tables["items"]["item"].to_list() == ["P1"]
-    assert loading.ledger.rejected == [("items", load.reasons)]
-    assert loading.ledger.quarantined[2][0].code == "master.unmet"
+    assert loading.ledger.rejected() == [("items", load.reasons)]
+    assert loading.ledger.findings[2][0].code == "master.unmet"
     assert source.settled == ["items.csv"]
 
 
@@ -218,11 +241,34 @@ class TestTogether:
         source = ListSource({"cross_references.csv": references(("V-1", "P1")), "items.csv": items("P1", "P2")})
         assert [load.version for load in loading.load(source, Judge("items"))] == [1, None]
 
+    def test_what_was_held_back_is_tried_again_when_what_it_leans_on_comes(self, loading: Loading) -> None:
+        """The source sends a table again only when it changed there."""
+        (held,) = loading.load(ListSource({"cross_references.csv": references(("V-1", "P1"))}))
+        assert held.version is None
+        loads = loading.load(ListSource({"items.csv": items("P1")}))
+        assert [(load.table, load.version) for load in loads] == [("items", 1), ("cross_references", 1)]
+        assert loading.ledger.in_status("quarantined") == []
+
+    def test_what_is_still_wrong_is_not_said_twice(self, loading: Loading) -> None:
+        loading.load(ListSource({"cross_references.csv": references(("V-1", "P1"))}))
+        loads = loading.load(ListSource({"items.csv": items("P2")}))
+        assert [load.table for load in loads] == ["items"]
+        assert len(loading.ledger.rejected()) == 1
+        assert loading.ledger.in_status("quarantined") == ["cross_references.csv"]
+
+    def test_a_newer_good_load_lets_the_old_bad_one_rest(self, loading: Loading) -> None:
+        loading.load(ListSource({"cross_references.csv": references(("V-1", "P1"))}))
+        loading.load(
+            ListSource({"cross_references-2.csv": b"partner,kind,theirs,ours,valid_from,valid_to\n,unit,ks,EA,,\n"})
+        )
+        loads = loading.load(ListSource({"items.csv": items("P1")}))
+        assert [load.table for load in loads] == ["items"]
+
     def test_of_two_payloads_for_one_table_the_last_counts(self, loading: Loading) -> None:
         source = ListSource({"items-1.csv": items("P1"), "items-2.csv": items("P2")})
         assert [(load.table, load.version) for load in loading.load(source)] == [("items", 1)]
         assert loading.ledger.tables["items"]["item"].to_list() == ["P2"]
-        assert loading.ledger.done == {1, 2}
+        assert loading.ledger.in_status("translated") == ["items-1.csv", "items-2.csv"]
 
     def test_references_left_pointing_at_nothing_are_a_warning(self, loading: Loading) -> None:
         loading.load(ListSource({"items.csv": items("P1", "P2"), "cross_references.csv": references(("V-2", "P2"))}))
@@ -253,8 +299,8 @@ def test_a_payload_that_cannot_be_read_stops_no_other(loading: Loading) -> None:
         ("partners", 1),
     ]
     assert all(load.reasons for load in loads[:-1])
-    assert [table for table, _ in loading.ledger.rejected] == ["items", "sites", "units"]
-    assert set(loading.ledger.quarantined) == {1, 2, 3, 4, 5}
+    assert [table for table, _ in loading.ledger.rejected()] == ["items", "sites", "units"]
+    assert loading.ledger.in_status("quarantined") == ["colours.csv", "items.csv", "sites.csv", "pull", "units.csv"]
     assert source.payloads == {}
 
 
