@@ -90,7 +90,7 @@ class Options(Strict):
     timezone: Annotated[str, AfterValidator(_zone)] | None = None  #: the zone of timestamps that carry none
     rows: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000  #: rows fetched at once
     login_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0))
-    timeout: Duration = Field(timedelta(minutes=10), gt=timedelta(0))  #: for one query
+    timeout: Duration = Field(timedelta(minutes=10), gt=timedelta(0))  #: for one statement, and a lock it waits for
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Options:

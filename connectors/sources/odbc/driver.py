@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pyodbc
@@ -25,7 +25,7 @@ class Dialect:
     package: str  #: Debian's
     keys: Mapping[str, str]
     options: Mapping[str, str] = field(default_factory=dict)
-    session: tuple[str, ...] = ()  #: statements after connecting; ``{timezone}`` is the channel's, or UTC
+    session: tuple[str, ...] = ()  #: statements after connecting: that it only reads, its zone, its patience
 
 
 _SERVER = {"host": "Server", "port": "Port", "schema": "Database", "login": "UID", "password": "PWD"}
@@ -44,10 +44,11 @@ DIALECTS: Mapping[str, Dialect] = {
         package="odbc-postgresql",
         keys=_SERVER | {"host": "Servername"},
         # Declare/Fetch keeps the result on the server, so that memory holds one batch
-        options={"UseDeclareFetch": "1", "Fetch": "5000", "BoolsAsChar": "0", "ReadOnly": "1"},
+        options={"UseDeclareFetch": "1", "Fetch": "5000", "BoolsAsChar": "0"},
         session=(
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
             "SET TIME ZONE '{timezone}'",
+            "SET statement_timeout = {milliseconds}",
         ),
     ),
     "mysql": Dialect(
@@ -55,13 +56,14 @@ DIALECTS: Mapping[str, Dialect] = {
         package="odbc-mariadb",
         keys=_SERVER,
         options={"FORWARDONLY": "1", "NO_CACHE": "1", "CHARSET": "utf8mb4"},
-        session=("SET SESSION TRANSACTION READ ONLY",),
+        session=("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
     ),
     "mssql": Dialect(
         driver="FreeTDS",
         package="tdsodbc",
         keys=_SERVER,
         options={"TDS_Version": "7.4", "ClientCharset": "UTF-8", "ApplicationIntent": "ReadOnly"},
+        session=("SET LOCK_TIMEOUT {milliseconds}",),
     ),
 }
 _ALIASES = {"mariadb": "mysql", "sqlserver": "mssql", "sqlite3": "sqlite"}
@@ -108,9 +110,11 @@ def connect(connection: Connection, *, login_timeout: float, timeout: float, tim
     with translated(f"connection {connection.conn_id}", connection.password):
         opened = pyodbc.connect(written, autocommit=True, readonly=True, timeout=max(1, round(login_timeout)))
         try:
+            patience = {"milliseconds": round(timeout * 1000), "seconds": max(1, round(timeout))}
             for statement in dialect.session if dialect else ():
-                opened.execute(statement.format(timezone=timezone or "UTC")).close()
-            opened.timeout = round(timeout)
+                opened.execute(statement.format(timezone=timezone or "UTC", **patience)).close()
+            with suppress(pyodbc.Error):  # not every driver knows this attribute
+                opened.timeout = patience["seconds"]
             opened.autocommit = False
         except BaseException:
             opened.close()
@@ -123,7 +127,7 @@ def translated(what: str, secret: str = "") -> Iterator[None]:
     """Turn pyodbc's errors into ours; ``secret`` is blotted out of what the driver says."""
     try:
         yield
-    except pyodbc.Error as error:
+    except (pyodbc.Error, pyodbc.Warning) as error:
         raise as_ours(error, what, secret) from None
 
 
@@ -144,7 +148,7 @@ _PASSING_STATES = ("08", "40", "53", "57P", "55P03", "HYT")
 _DRIVER_MISSING = re.compile(r"(?i)can't open lib|data source name not found")
 
 
-def as_ours(error: pyodbc.Error, what: str, secret: str = "") -> TransientError | PermanentError:
+def as_ours(error: Exception, what: str, secret: str = "") -> TransientError | PermanentError:
     """The error of ours that an error of pyodbc means, by its message where that is plain, else by its SQLSTATE."""
     state = str(error.args[0]) if error.args else ""
     said = " ".join(str(error.args[1] if len(error.args) > 1 else error).split())

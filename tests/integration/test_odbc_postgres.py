@@ -1,0 +1,188 @@
+"""The ODBC source on a real PostgreSQL through Debian's driver."""
+
+from __future__ import annotations
+
+import json
+import resource
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from connectors.connections import Connection
+from connectors.sources.odbc import OdbcSource, Options, open_source
+from schemas.errors import PermanentError, TransientError
+
+pytestmark = pytest.mark.integration
+
+
+class Memory(dict[str, str]):
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+
+class Erp:
+    def __init__(self, url: str, folder: Path) -> None:
+        self.db = psycopg.connect(url, autocommit=True)
+        self.url = url
+        self.folder = folder
+        self.state = Memory()
+        self.sources: list[OdbcSource] = []
+
+    def open(self, sql: str, *, options: dict[str, Any] | None = None, secret: str = "", **query: Any) -> OdbcSource:
+        parts = conninfo_to_dict(self.url)
+        connection = Connection(
+            conn_id="erp",
+            type="postgres",
+            host=str(parts["host"]),
+            port=int(parts["port"]) if "port" in parts else None,
+            login=str(parts.get("user", "postgres")),
+            password=secret or str(parts.get("password") or ""),
+            schema=str(parts["dbname"]),
+        )
+        given = {"conn_id": "erp", "queries": [{"name": "q", "sql": sql, **query}], **(options or {})}
+        source = open_source(
+            Options.model_validate(given), home=self.folder, state=self.state, connections=lambda _: connection
+        )
+        self.sources.append(source)
+        return source
+
+    def pull(self, sql: str, **options: Any) -> tuple[dict[str, Any], list[list[str | None]]]:
+        source = self.open(sql, **options)
+        header: dict[str, Any] = {}
+        rows: list[list[str | None]] = []
+        for arrival in source.arrivals(1):
+            header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
+            source.settle(arrival)
+        source.close()
+        return header, rows
+
+
+@pytest.fixture
+def erp(postgres: Any, tmp_path: Path) -> Iterator[Erp]:
+    erp = Erp(postgres.database(), tmp_path)
+    yield erp
+    for source in erp.sources:
+        source.close()
+    erp.db.close()
+
+
+def test_every_type_comes_as_text_and_exact(erp: Erp) -> None:
+    erp.db.execute(
+        "CREATE TABLE t (padded char(8), price numeric(30,10), big bigint, at timestamp, zoned timestamptz, day date,"
+        " clock time, flag boolean, share double precision, blob bytea, missing text, long text, id uuid, free numeric)"
+    )
+    erp.db.execute(
+        "INSERT INTO t VALUES ('ab', 12345678901234567890.1200000000, 9223372036854775807,"
+        " '2026-07-01 12:00:00.123456', '2026-07-01 12:00:00+00', '2026-02-28', '23:59:58', true, 0.1,"
+        " '\\x00ff', NULL, %s, 'c0ffee00-0000-0000-0000-000000000001', 0.000000000000000000001)",
+        ("ü€\U0001f600" * 10_000,),
+    )
+    header, (row,) = erp.pull("SELECT * FROM t", options={"timezone": "Europe/Berlin"})
+    assert row == [
+        "ab",
+        "12345678901234567890.1200000000",
+        "9223372036854775807",
+        "2026-07-01T12:00:00.123456+02:00",
+        "2026-07-01T14:00:00+02:00",
+        "2026-02-28",
+        "23:59:58",
+        "true",
+        "0.1",
+        "00ff",
+        None,
+        "ü€\U0001f600" * 10_000,
+        "C0FFEE00-0000-0000-0000-000000000001",  # as ODBC writes a GUID
+        "0.000000000000000000001",
+    ]
+    assert header["types"][:5] == ["text", "decimal", "integer", "timestamp", "timestamp"]
+
+
+SINCE = "SELECT id, at FROM t WHERE at >= :watermark ORDER BY at, id"
+KEYED: dict[str, Any] = {"watermark": "at", "key": ["id"], "overlap": "5m"}
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
+def test_a_transaction_that_commits_late_is_not_lost(erp: Erp, kind: str) -> None:
+    erp.db.execute(f"CREATE TABLE t (id int, at {kind})")
+    erp.db.execute("INSERT INTO t VALUES (1, '2026-01-01 10:00:00')")
+    slow = psycopg.connect(erp.url)
+    slow.execute("INSERT INTO t VALUES (2, '2026-01-01 10:00:01.5')")
+    erp.db.execute("INSERT INTO t VALUES (3, '2026-01-01 10:00:02')")
+    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["1", "3"]
+    assert erp.pull(SINCE, **KEYED)[1] == []
+    slow.commit()
+    slow.close()
+    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["2"]
+    assert erp.pull(SINCE, **KEYED)[1] == []
+
+
+def test_a_pull_sees_one_moment_of_the_database(erp: Erp) -> None:
+    erp.db.execute("CREATE TABLE t AS SELECT n AS id, timestamp '2026-01-01' AS at FROM generate_series(1, 20000) n")
+    deleting = threading.Thread(target=erp.db.execute, args=("DELETE FROM t",))
+    source = erp.open("SELECT id, at FROM t", options={"rows": 100})
+    deleting.start()
+    found = [int(arrival.metadata["rows"]) for arrival in source.arrivals(1)]
+    deleting.join()
+    assert found in ([], [20000])
+
+
+def test_nothing_can_be_written(erp: Erp) -> None:
+    erp.db.execute("CREATE TABLE t (id int)")
+    erp.db.execute("CREATE FUNCTION sneak() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (1) RETURNING id'")
+    with pytest.raises(PermanentError, match="read-only"):
+        erp.pull("SELECT sneak()")
+    assert erp.db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_a_locked_table_is_transient_once_the_time_is_up(erp: Erp) -> None:
+    erp.db.execute("CREATE TABLE t (id int)")
+    locking = psycopg.connect(erp.url)
+    locking.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+    with pytest.raises(TransientError):
+        erp.pull("SELECT id FROM t", options={"timeout": "1s"})
+    locking.rollback()
+    locking.close()
+
+
+def test_a_session_that_is_ended_is_transient_and_the_next_run_connects_anew(erp: Erp) -> None:
+    erp.db.execute("CREATE TABLE t AS SELECT 1 AS id")
+    source = erp.open("SELECT id FROM t")
+    assert len(list(source.arrivals(1))) == 1
+    erp.db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    with pytest.raises(TransientError):
+        list(source.arrivals(1))
+    assert len(list(source.arrivals(1))) == 1
+
+
+def test_a_database_that_does_not_exist_is_permanent(erp: Erp) -> None:
+    erp.url = erp.url.replace("ledger_", "nowhere_")
+    with pytest.raises(PermanentError):
+        erp.pull("SELECT 1")
+
+
+def test_nobody_listening_is_transient(erp: Erp) -> None:
+    connection = Connection(conn_id="erp", type="postgres", host="127.0.0.1", port=1, login="u", schema="db")
+    options = Options.model_validate({"conn_id": "erp", "queries": [{"name": "q", "sql": "SELECT 1"}]})
+    source = open_source(options, home=erp.folder, state=erp.state, connections=lambda _: connection)
+    with pytest.raises(TransientError):
+        list(source.arrivals(1))
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(erp: Erp) -> None:
+    """300,000 rows of 200 bytes are 60 MB; the process grows by far less."""
+    erp.db.execute(
+        "CREATE TABLE t AS SELECT n AS id, repeat('x', 200) AS text,"
+        " timestamp '2026-01-01' + n * interval '1 second' AS at FROM generate_series(1, 300000) n"
+    )
+    source = erp.open("SELECT * FROM t WHERE at > :watermark ORDER BY at", **KEYED)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (arrival,) = source.arrivals(1)
+    assert arrival.metadata["rows"] == "300000"
+    assert sum(map(len, source.fetch(arrival))) > 60_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000
