@@ -89,7 +89,7 @@ class HttpSink:
             return
         body = b"[" + b",".join(events) + b"]"
         headers = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
-        with _translated(self._place):
+        with _translated(self._place, self._url):
             # a redirected POST would turn into a GET, so a redirect is refused instead
             answer = self._session.post(
                 self._url, data=body, headers=headers, timeout=self._timeouts, allow_redirects=False, stream=True
@@ -137,23 +137,26 @@ def retry_after(written: str | None, now: datetime) -> float | None:
 
 
 @contextmanager
-def _translated(place: str) -> Iterator[None]:
+def _translated(place: str, url: str) -> Iterator[None]:
     import urllib3
     from requests import RequestException
 
     try:
         yield
     except RequestException as error:
-        raise as_ours(error, place) from error
+        raise as_ours(error, place, url) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(f"{place}: the answer broke off: {error}") from error
+        raise TransientError(f"{place}: the answer broke off: {type(error).__name__}") from None
 
 
-def as_ours(error: Exception, place: str) -> TransientError | PermanentError | ConfigError:
-    """The error of ours that an error of requests means."""
+def as_ours(error: Exception, place: str, url: str = "") -> TransientError | PermanentError | ConfigError:
+    """The error of ours that an error of requests means. What ``url`` hides (login, query) is blotted out of it."""
     from requests import exceptions as theirs
 
     story = f"{place}: {_reason(error)}"
+    parts = urlsplit(url)
+    for secret in (parts.netloc.rpartition("@")[0], parts.query):
+        story = story.replace(secret, "***") if secret else story
     match error:
         case theirs.SSLError():
             return PermanentError(story, hint="its certificate is not trusted here")
