@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from connectors.formats.edi.findings import segment_finding
 from connectors.formats.edi.lines import Scope
-from schemas.findings import Finding, Severity
 
 #: levels that are remembered as possible parents; the oldest are forgotten first
 REMEMBERED = 20_000
@@ -16,32 +12,28 @@ class Hierarchy:
     """The HL levels met so far in one set, in bounded memory."""
 
     def __init__(self, header: Scope) -> None:
-        self._header = header
+        self.header = header
         self._levels: dict[str, Scope] = {}
+        self._last_id = ""
+        self._last = header
 
-    def enter(
-        self, scope: Scope, elements: Sequence[str], number: int, offset: int, *, is_line: bool
-    ) -> Finding | None:
-        """Put ``scope`` below its parent; a finding when HL02 names nothing that came before."""
-        id_ = elements[1] if len(elements) > 1 else ""
-        parent_id = elements[2] if len(elements) > 2 else ""
-        parent = self._levels.get(parent_id) if parent_id else self._header
-        scope.parent = parent if parent is not None else self._header
-        if not is_line:
-            scope.lend_to(scope.parent)
-        repeated = id_ in self._levels
-        if id_ and (len(elements) < 5 or elements[4] != "0"):
-            self._levels[id_] = scope
-            if len(self._levels) > REMEMBERED:
-                del self._levels[next(iter(self._levels))]
-        if parent is None:
-            return segment_finding(
-                "hl.parent", "", f"HL02 names level {parent_id}, which has not come before", id_="HL-02", number=number,
-                line=None, offset=offset, length=0, value=parent_id, expected="the HL01 of an earlier HL",
-            )  # fmt: skip
-        if repeated:
-            return segment_finding(
-                "hl.number", "", f"HL01 {id_} was used before", id_="HL-01", number=number, line=None, offset=offset,
-                length=0, value=id_, expected="a number of its own", severity=Severity.WARNING,
-            )  # fmt: skip
-        return None
+    def parent(self, parent_id: str) -> Scope | None:
+        """The scope of the level HL02 names; the header's for none; None for a level that never came."""
+        if parent_id == self._last_id:
+            return self._last
+        if not parent_id:
+            return self.header
+        found = self._levels.get(parent_id)
+        if found is not None:
+            self._last_id, self._last = parent_id, found
+        return found
+
+    def add(self, id_: str, scope: Scope) -> bool:
+        """Remember a level that may become a parent; False when its HL01 stood before."""
+        fresh = id_ not in self._levels
+        self._levels[id_] = scope
+        if id_ == self._last_id:
+            self._last = scope
+        if len(self._levels) > REMEMBERED:
+            del self._levels[next(iter(self._levels))]
+        return fresh

@@ -1,130 +1,248 @@
 """Lines while a set is read: which values are in force where, and the table they become.
 
-A ``Scope`` holds the values found in one loop instance. A line sees its own, then those of the
-loops around it (in an HL tree: of its parents by HL02), outermost last; and last of all those of
-the loops below it, for the carton that stands under its item.
+A line sees its own values first, then those of the loops around it (in an HL tree: of its parents by
+HL02), outermost last; and last of all those of the levels below it, for the carton that stands under
+its item. Nothing is merged line by line: values are kept as they were found and become whole
+columns when a chunk is handed on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from operator import sub
+from typing import Protocol
 
 import polars as pl
 
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
 
-CHUNK_ROWS = 4096
+CHUNK_ROWS = 8192
 
-Values = list[str | None]
+Values = dict[int, str]  #: by slot
+Row = Sequence[str | None]
+
+
+class Layout(Protocol):
+    """Which slot each group of a found row belongs to."""
+
+    @property
+    def takes(self) -> Sequence[tuple[int, int]]:
+        """(slot, index in the row); of several for one slot the first that is filled counts."""
+        ...
 
 
 class Scope:
-    """The values found in one loop instance, and the scope around it."""
+    """The values found in one loop instance around lines, and the scope around it (None around the header)."""
 
-    __slots__ = ("below", "line", "owner", "parent", "values")
+    __slots__ = ("_in_force", "below", "line", "owner", "parent", "values")
 
-    def __init__(self, slots: int, parent: Scope | None, line: int | None = None) -> None:
-        self.values: Values = [None] * slots
+    def __init__(self, parent: Scope | None) -> None:
+        self.values: Values = {}
         self.parent = parent
-        self.line = line  #: ordinal of the line this scope belongs to
+        self.line: int | None = None  #: ordinal of the line whose scope this is, or below which it lies
         self.owner: Scope | None = None  #: the line's scope this one lies below
-        self.below: list[Values] = []  #: of a line's scope: values found below it, in order
+        self.below: list[Values] | None = None  #: of a line's scope: values found below it, in order
+        self._in_force: Values | None = None
 
     def lend_to(self, parent: Scope) -> None:
         """Below a line, a scope's values help that line where nothing nearer has any."""
         owner = parent.owner or (parent if parent.line is not None else None)
         if owner is not None:
             self.owner, self.line = owner, owner.line
+            if owner.below is None:
+                owner.below = []
             owner.below.append(self.values)
 
     def lent(self, slot: int) -> str | None:
         """The first value found below."""
-        return next((values[slot] for values in self.below if values[slot] is not None), None)
+        return next((values[slot] for values in self.below or () if slot in values), None)
 
     def in_force(self) -> Values:
-        """Own values where there are any, else those of the nearest scope around."""
+        """Own values and, where there is none, those of the nearest scope around, but not the header's.
+
+        Asked once the scope is complete.
+        """
         if self.parent is None:
-            return self.values
-        around = self.parent.in_force()
-        return [own if own is not None else outer for own, outer in zip(self.values, around, strict=True)]
+            return {}
+        if self._in_force is None:
+            self._in_force = self.parent.in_force() | self.values
+        return self._in_force
 
 
 class Lines:
-    """The lines of one document that have not been handed on yet."""
+    """The lines of one document that have not been handed on yet.
 
-    def __init__(self, ordinal: int, paths: Sequence[str], decimals: Sequence[int]) -> None:
+    A line begins either as a row of groups found by a run (``rows`` by layout), or bare; values
+    found later in it are put in one by one. The lists stay the same objects all along, so that a
+    tight loop may hold on to them.
+    """
+
+    def __init__(self, ordinal: int, paths: Sequence[str], decimals: Sequence[int], header: Scope) -> None:
         self.ordinal = ordinal
         self.paths = tuple(paths)
         self.decimals = tuple(decimals)
-        self.count = 0
-        self.scopes: list[Scope] = []
+        self.header = header
+        self.done = 0  #: lines handed on
+        self.parents: list[Scope] = []
         self.segments: list[int] = []
         self.offsets: list[int] = []
-        self.lengths: list[int] = []
+        self.ends: list[int] = []
+        self.rows: dict[Layout, tuple[list[int], list[Row]]] = {}
+        self.scopes: dict[int, Scope] = {}
+        self._later: list[dict[int, str]] = [{} for _ in self.paths]
 
-    def add(self, scope: Scope, segment: int, offset: int) -> None:
-        """A line begins; its values arrive in ``scope`` later."""
-        self.count += 1
-        scope.line = self.count
-        self.scopes.append(scope)
+    @property
+    def count(self) -> int:
+        """Lines so far."""
+        return self.done + len(self.segments)
+
+    def begin(self, parent: Scope, segment: int, offset: int) -> int:
+        """A line begins below ``parent``; its ordinal."""
+        self.parents.append(parent)
         self.segments.append(segment)
         self.offsets.append(offset)
-        self.lengths.append(0)
+        return self.done + len(self.segments)
 
-    def close(self, end: int) -> None:
-        """The last line ends before byte ``end``."""
-        self.lengths[-1] = end - self.offsets[-1]
+    def rows_of(self, layout: Layout) -> tuple[list[int], list[Row]]:
+        """Where the rows of a layout are kept: positions among the waiting lines, and the rows."""
+        kept = self.rows.get(layout)
+        if kept is None:
+            kept = self.rows[layout] = ([], [])
+        return kept
+
+    def put(self, slot: int, value: str) -> None:
+        """A value of the line last begun; the first one counts."""
+        self._later[slot].setdefault(len(self.segments) - 1, value)
 
     def flush(self) -> LineChunk:
-        """The waiting lines as a chunk."""
-        first = self.count - len(self.scopes) + 1
+        """The waiting lines as a chunk. All of them are closed."""
+        size = len(self.segments)
+        own = self._own()
+        positions, outer = _around(self.parents)
+        around = pl.Series(positions, dtype=pl.UInt32)
+        inherited = set().union(*outer)
         columns: dict[str, pl.Series] = {
-            ORDINAL: pl.int_range(first, self.count + 1, eager=True, dtype=pl.Int64),
-            LOCATION: "segment " + pl.Series(self.segments, dtype=pl.Int64).cast(pl.String),
+            ORDINAL: pl.int_range(self.done + 1, self.done + size + 1, eager=True, dtype=pl.Int64),
+            LOCATION: pl.Series([f"segment {number}" for number in self.segments], dtype=pl.String),
             OFFSET: pl.Series(self.offsets, dtype=pl.Int64),
-            LENGTH: pl.Series(self.lengths, dtype=pl.Int64),
+            LENGTH: pl.Series(map(sub, self.ends, self.offsets), dtype=pl.Int64),
         }
-        around = _around(self.scopes)
-        for slot, (path, decimals) in enumerate(zip(self.paths, self.decimals, strict=True)):
-            columns[path] = _plain(self._column(slot, around), decimals)
-        self.scopes, self.segments, self.offsets, self.lengths = [], [], [], []
-        return LineChunk(ordinal=self.ordinal, table=pl.DataFrame(columns))
+        for slot, path in enumerate(self.paths):
+            layers = [pl.Series(own[slot], dtype=pl.String)] if own[slot] is not None else []
+            if slot in inherited:
+                layers.append(pl.Series([values.get(slot) for values in outer], dtype=pl.String).gather(around))
+            if slot in self.header.values:
+                layers.append(_constant(self.header.values[slot], size))
+            if self.scopes:
+                layers.append(self._lent(slot))
+            columns[path] = _nearest(layers, size)
+        table = pl.DataFrame(columns)
+        found = [path for slot, path in enumerate(self.paths) if own[slot] is not None]
+        padded = table.select(pl.col(found).str.ends_with(" ").any()).row(0) if found else ()
+        table = table.with_columns(_unpadded(path) for path, yes in zip(found, padded, strict=True) if yes)
+        decimals = ((path, places) for path, places in zip(self.paths, self.decimals, strict=True) if places)
+        table = table.with_columns(_with_point(path, places) for path, places in decimals)
+        self._clear()
+        return LineChunk(ordinal=self.ordinal, table=table)
 
-    def _column(self, slot: int, around: tuple[list[int], list[Values]]) -> pl.Series:
-        positions, outer = around
-        own = pl.Series([scope.values[slot] for scope in self.scopes], dtype=pl.String)
-        if own.null_count():
-            inherited = pl.Series([values[slot] for values in outer], dtype=pl.String)
-            own = own.zip_with(own.is_not_null(), inherited.gather(positions))
-        if own.null_count() and any(scope.below for scope in self.scopes):
-            lent = pl.Series([scope.lent(slot) if scope.below else None for scope in self.scopes], dtype=pl.String)
-            own = own.zip_with(own.is_not_null(), lent)
+    def _clear(self) -> None:
+        self.done += len(self.segments)
+        for waiting in (self.parents, self.segments, self.offsets, self.ends):
+            waiting.clear()
+        self.scopes.clear()
+        for later in self._later:
+            later.clear()
+        for positions, rows in self.rows.values():
+            positions.clear()
+            rows.clear()
+
+    def _own(self) -> list[Row | None]:
+        """For each slot the values the lines have of their own; None where no line has any."""
+        size = len(self.segments)
+        own: list[Row | None] = [None] * len(self.paths)
+
+        def fill(slot: int, values: Iterable[tuple[int, str | None]]) -> None:
+            column = own[slot]
+            filled: list[str | None] = [None] * size if column is None else list(column)
+            for position, value in values:
+                if value is not None and filled[position] is None:
+                    filled[position] = value
+            own[slot] = filled
+
+        for layout, (positions, rows) in self.rows.items():
+            if not rows:
+                continue
+            if size - len(rows) < size // 8:
+                _close_gaps(positions, rows, size)
+            by_group = list(zip(*rows, strict=True))
+            for slot, group in layout.takes:
+                if own[slot] is None and len(positions) == size:
+                    own[slot] = by_group[group]
+                else:
+                    fill(slot, zip(positions, by_group[group], strict=True))
+        for slot, later in enumerate(self._later):
+            if later:
+                fill(slot, later.items())
         return own
 
+    def _lent(self, slot: int) -> pl.Series:
+        lent: list[str | None] = [None] * len(self.segments)
+        for position, scope in self.scopes.items():
+            lent[position] = scope.lent(slot)
+        return pl.Series(lent, dtype=pl.String)
 
-def _around(scopes: Sequence[Scope]) -> tuple[list[int], list[Values]]:
+
+def _close_gaps(positions: list[int], rows: list[Row], size: int) -> None:
+    """Empty rows for the few lines that are of another layout, so that the rows are all lines."""
+    nothing = (None,) * len(rows[0])
+    for position in range(size):
+        if position >= len(positions) or positions[position] != position:
+            positions.insert(position, position)
+            rows.insert(position, nothing)
+
+
+def _constant(value: str | None, size: int) -> pl.Series:
+    return pl.Series([value], dtype=pl.String).new_from_index(0, size)
+
+
+def _nearest(layers: Sequence[pl.Series], size: int) -> pl.Series:
+    """The first layer that is filled, row by row."""
+    if not layers:
+        return _constant(None, size)
+    column = layers[0]
+    for layer in layers[1:]:
+        if not column.null_count():
+            break
+        column = column.zip_with(column.is_not_null(), layer)
+    return column
+
+
+def _around(parents: Sequence[Scope]) -> tuple[list[int], list[Values]]:
     """For each line the index of its surrounding values, and these values, each scope once."""
     seen: dict[int, int] = {}
     outer: list[Values] = []
     positions = []
-    for scope in scopes:
-        key = id(scope.parent)
-        at = seen.get(key)
-        if at is None:
-            at = seen[key] = len(outer)
-            outer.append(scope.parent.in_force() if scope.parent else [None] * len(scope.values))
+    last, at = None, 0
+    for parent in parents:
+        if parent is not last:
+            last = parent
+            at = seen.setdefault(id(parent), len(outer))
+            if at == len(outer):
+                outer.append(parent.in_force())
         positions.append(at)
     return positions, outer
 
 
-def _plain(column: pl.Series, decimals: int) -> pl.Series:
-    """Trailing blanks are padding (X12.6); an Nn element gets the decimal point it implies."""
-    text: Any = pl.col("v").str.strip_chars_end(" ")
-    text = pl.when(text == "").then(None).otherwise(text)
-    if decimals:
-        sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
-        digits = text.str.strip_prefix("-").str.zfill(decimals + 1)
-        point = sign + digits.str.head(-decimals) + "." + digits.str.tail(decimals)
-        text = pl.when(text.str.contains(r"^-?\d+$")).then(point).otherwise(text)
-    return pl.DataFrame({"v": column}).select(text.alias("v")).to_series()
+def _unpadded(path: str) -> pl.Expr:
+    """Trailing blanks are padding (X12.6)."""
+    text = pl.col(path).str.strip_chars_end(" ")
+    return pl.when(text != "").then(text).alias(path)
+
+
+def _with_point(path: str, decimals: int) -> pl.Expr:
+    """An Nn element with the decimal point it implies."""
+    text = pl.col(path)
+    sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
+    digits = text.str.strip_prefix("-").str.zfill(decimals + 1)
+    point = sign + digits.str.head(-decimals) + "." + digits.str.tail(decimals)
+    return pl.when(text.str.contains(r"^-?\d+$")).then(point).otherwise(text).alias(path)

@@ -8,12 +8,15 @@ a walk along dictionary entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.formats.edi.grammar import Element, Grammar, Part, Segment, TransactionSet
 from connectors.formats.edi.paths import Place, qualifier_position
+
+if TYPE_CHECKING:
+    from connectors.formats.edi.runs import Run
 
 
 class Frame(NamedTuple):
@@ -44,6 +47,7 @@ class State:
 
     frames: tuple[Frame, ...]
     moves: dict[str, Move | None] = field(default_factory=dict)
+    offered: list[tuple[Run, Move]] = field(default_factory=list)  #: runs that may begin here, last used first
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +85,7 @@ class Machine:
         self.plan = plan
         self.segments = plan.grammar.segments
         self._states: dict[tuple[Frame, ...], State] = {}
-        self.start = self._state((Frame(plan.set.root, 0),))
+        self.start = self.state((Frame(plan.set.root, 0),))
         self.decimals = tuple(_decimals(plan.grammar, place) for place in plan.places)
 
     def step(self, state: State, id_: str) -> Move | None:
@@ -101,8 +105,13 @@ class Machine:
                 return move
         return None
 
-    def _state(self, frames: tuple[Frame, ...]) -> State:
+    def state(self, frames: tuple[Frame, ...]) -> State:
+        """The one state with these frames."""
         return self._states.setdefault(frames, State(frames))
+
+    def states(self) -> Iterable[State]:
+        """All states met so far."""
+        return self._states.values()
 
     def _forward(self, state: State, id_: str) -> Iterator[Move]:
         """Places from here on, innermost loop first, in order."""
@@ -138,7 +147,7 @@ class Machine:
         level = self._level(frames)
         chain = self.plan.chain
         return Move(
-            state=self._state(frames),
+            state=self.state(frames),
             spec=self.segments[member.id],
             depth=depth,
             limit=member.most,
@@ -148,7 +157,7 @@ class Machine:
             disorder=disorder,
             level=level,
             starts=member.loop and level > 0 and member is chain[level] and len(frames) == level + 1,
-            captures=tuple(self._captures(member.id, frames)),
+            captures=self.captures(member.id, frames),
         )
 
     def _level(self, frames: tuple[Frame, ...]) -> int:
@@ -159,16 +168,18 @@ class Machine:
             level += 1
         return level
 
-    def _captures(self, id_: str, frames: tuple[Frame, ...]) -> Iterator[Capture]:
+    def captures(self, id_: str, frames: tuple[Frame, ...]) -> tuple[Capture, ...]:
+        """What the plan wants of a segment that stands in these frames."""
         ids = [frame.loop.id for frame in frames]
+        found = []
         for slot, place in enumerate(self.plan.places):
             if place.id != id_:
                 continue
             openers = self._openers(place, ids)
             if openers is not None:
-                yield Capture(
-                    slot, place.qualifier, qualifier_position(id_), place.element, place.component, tuple(openers)
-                )
+                position = qualifier_position(id_)
+                found.append(Capture(slot, place.qualifier, position, place.element, place.component, tuple(openers)))
+        return tuple(found)
 
     @staticmethod
     def _openers(place: Place, ids: list[str]) -> list[tuple[int, int, str]] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
-from connectors.formats.edi.delimiters import Header, find_header, read_header
+from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
 from connectors.formats.edi.findings import envelope_finding
 from connectors.formats.edi.grammar import (
     BASE_VERSION,
@@ -24,6 +24,7 @@ from connectors.formats.edi.grammar import (
 from connectors.formats.edi.judge import judge_segment
 from connectors.formats.edi.machine import Machine, Plan
 from connectors.formats.edi.paths import check_paths, find_loop
+from connectors.formats.edi.runs import Learner
 from connectors.formats.edi.tape import Tape, spell
 from schemas.documents import DocumentStart, LinePlan
 from schemas.errors import ConfigError
@@ -106,7 +107,7 @@ class _Reader:
         self.interchanges = 0
         self.controls: set[tuple[str, str, str]] = set()
         self.warned: set[str] = set()
-        self.machines: dict[tuple[str, str, int], Machine] = {}
+        self.learners: dict[tuple[str, str, Delimiters, str, int], tuple[Learner, LinePlan | None]] = {}
 
     def run(self) -> Iterator[ReadItem]:
         while True:
@@ -359,7 +360,9 @@ class _Reader:
                     start.location, offset, severity=Severity.WARNING, value=start.version, expected=version,
                 )  # fmt: skip
         wanted = self.plans.for_document(start)
-        machine = self._machine(version, start.attributes["set"], wanted)
+        delimiters = interchange.header.delimiters
+        learner = self._learner(version, start.attributes["set"], delimiters, wanted)
+        plan = learner.machine.plan
         if group is not None:
             if start.control_number in group.controls:
                 early.append(
@@ -370,24 +373,26 @@ class _Reader:
                 )  # fmt: skip
             if len(group.controls) < _REMEMBERED:
                 group.controls.add(start.control_number)
-        if not machine.plan.set.id:
+        if not plan.set.id:
             set_id = start.attributes["set"]
             early.append(
                 envelope_finding(
                     "set.unknown", f"there is no table of transaction set '{set_id}'; it was counted but not judged",
-                    start.location, offset, value=set_id or None, expected=", ".join(sorted(machine.plan.grammar.sets)),
+                    start.location, offset, value=set_id or None, expected=", ".join(sorted(plan.grammar.sets)),
                     AK502="1" if set_id else "6",
                 )
             )  # fmt: skip
-        opening = Opening(self.documents, start.type, start.control_number, offset, tuple(elements))
-        yield from read_body(self.tape, interchange.header.delimiters, machine, opening, early)
+        opening = Opening(self.documents, start.control_number, offset, tuple(elements))
+        yield from read_body(self.tape, learner, opening, early)
 
-    def _machine(self, version: str, set_id: str, wanted: LinePlan | None) -> Machine:
-        """Machines learn while they read, so one serves all sets of a kind in the payload."""
-        key = (version, set_id, id(wanted))
-        if key not in self.machines:
-            self.machines[key] = Machine(_plan(load_grammar(version), set_id, wanted))
-        return self.machines[key]
+    def _learner(self, version: str, set_id: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
+        """What was learned from one set serves the next of its kind in the payload."""
+        suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
+        key = (version, set_id, delimiters, suffix, id(wanted))
+        if key not in self.learners:
+            machine = Machine(_plan(load_grammar(version), set_id, wanted))
+            self.learners[key] = Learner(machine, delimiters, suffix), wanted
+        return self.learners[key][0]
 
     def _start(
         self, elements: Sequence[str], offset: int, group: _Group | None, interchange: _Interchange

@@ -42,6 +42,15 @@ class Tape:
         self.at = 0
         return True
 
+    def following(self, characters: str, most: int) -> str:
+        """The next characters as far as they are among ``characters``, at most ``most`` of them."""
+        while len(self.text) - self.at < most and self.more():
+            pass
+        size = 0
+        while size < most and self.text[self.at + size : self.at + size + 1] in tuple(characters):
+            size += 1
+        return self.text[self.at : self.at + size]
+
     @property
     def offset(self) -> int:
         """Byte offset of the reading position."""
