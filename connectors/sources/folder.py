@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 
 from pydantic import Field
@@ -176,7 +177,7 @@ def _move(path: Path, folder: Path) -> None:
     """
     status = path.stat()
     stamp = datetime.fromtimestamp(status.st_mtime, UTC).strftime("%Y%m%dT%H%M%S")
-    names = (path.name, *(f"{path.stem}.{stamp}-{n}{path.suffix}" for n in range(1, 10_000)))
+    names = chain((path.name,), (f"{path.stem}.{stamp}-{n}{path.suffix}" for n in range(1, 10_000)))
     for name in names:
         target = folder / name
         try:
