@@ -35,30 +35,40 @@ def lines(connection: Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def causes(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """What lines wait for: one row for each code, partner and value, the most frequent first.
+    """What lines wait for: one row for each code, partner of the line, and value, the most frequent first.
 
     A line that two things are wrong with waits for both.
     """
-    waiting = sa.select(parked_lines.c.document_id).where(parked_lines.c.status == WAITING)
-    line = sa.cast(findings.c.document_id, sa.Text) + ":" + sa.cast(findings.c.line, sa.Text)
+    partner = _partner(connection).label("partner")
+    line = sa.cast(parked_lines.c.document_id, sa.Text) + ":" + sa.cast(parked_lines.c.line, sa.Text)
     count = sa.func.count(sa.distinct(line)).label("lines")
+    same_line = (findings.c.document_id == parked_lines.c.document_id) & (findings.c.line == parked_lines.c.line)
     query = (
         sa.select(
             findings.c.code,
-            documents.c.partner,
+            partner,
             findings.c.value,
             count,
             sa.func.min(findings.c.message).label("message"),
             sa.func.min(findings.c.expected).label("expected"),
             sa.func.min(findings.c.found_at).label("since"),
         )
-        .join_from(findings, documents, findings.c.document_id == documents.c.id)
-        .where(findings.c.severity == "error", findings.c.line.is_not(None), documents.c.id.in_(waiting))
-        .group_by(findings.c.code, documents.c.partner, findings.c.value)
-        .order_by(count.desc(), findings.c.code, documents.c.partner, findings.c.value)
+        .join_from(parked_lines, findings, same_line)
+        .join(documents, documents.c.id == parked_lines.c.document_id)
+        .where(parked_lines.c.status == WAITING, findings.c.severity == "error")
+        .group_by(findings.c.code, partner, findings.c.value)
+        .order_by(count.desc(), findings.c.code, partner, findings.c.value)
         .limit(limit)
     )
     return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _partner(connection: Connection) -> sa.ColumnElement[str]:
+    """The partner that the line itself names, who need not have sent the document; else the sender."""
+    fields: sa.ColumnElement[Any] = parked_lines.c.fields
+    postgres = connection.dialect.name == "postgresql"
+    json = sa.cast(fields, sa.JSON) if postgres else sa.type_coerce(fields, sa.JSON)
+    return sa.func.coalesce(json["partner"].as_string(), documents.c.partner)
 
 
 def _line(row: Any) -> dict[str, Any]:
