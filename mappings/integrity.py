@@ -46,7 +46,7 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
     - units: ``unknown_item``; ``unlisted_unit``; ``to_itself``, a unit with a factor to itself
     - cross_references: ``unknown_partner``; ``unknown_ours``, an id its table does not hold
     """
-    checks: dict[str, pl.Expr] = {"overlaps": _overlaps(KEYS[table])}
+    checks: dict[str, pl.Expr | pl.Series] = {"overlaps": _overlaps(rows, KEYS[table])}
     match table:
         case "partners":
             checks["wrong_gln"] = _wrong_gln(pl.col("gln"))
@@ -99,12 +99,16 @@ def _unknown_ours(tables: Mapping[str, pl.DataFrame]) -> pl.Expr:
     return pl.coalesce(*unknown, no_unit)
 
 
-def _overlaps(key: tuple[str, ...]) -> pl.Expr:
+def _overlaps(rows: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
     """``valid_from`` of a row that begins before, or on the day, an earlier one of the same key ends."""
     begins, ends = _day("valid_from", _SINCE_EVER), _day("valid_to", _FOR_EVER)
     latest_end_before = ends.cum_max().shift(1).over(key, order_by=begins)
     shown = pl.when(pl.col("valid_from") == "").then(pl.lit("since ever")).otherwise("valid_from")
-    return _where(latest_end_before >= begins, shown)
+    numbered = rows.select(*key, "valid_from", "valid_to").with_row_index(ROW)
+    # most keys stand there once: only the others are worth the grouping
+    several = numbered.filter(pl.concat_str(key, separator="\x1f").is_duplicated())
+    found = several.select(ROW, overlaps=_where(latest_end_before >= begins, shown))
+    return numbered.select(ROW).join(found, on=ROW, how="left", maintain_order="left").get_column("overlaps")
 
 
 def _day(column: str, when_empty: int) -> pl.Expr:

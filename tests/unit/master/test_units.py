@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mappings.units
 from mappings.master_data import MasterData
 from mappings.units import COUNTS, PHYSICAL, Step, find_rate, physical_rate, shipped_units, times
 from schemas.master import MASTER_TABLES
@@ -31,8 +33,17 @@ class TestCodes:
     def test_words_and_codes_of_three_languages(self, written: str, code: str) -> None:
         assert shipped_units()[written] == code
 
-    def test_what_means_different_things_is_left_to_cross_references(self) -> None:
-        assert "ST" not in shipped_units()
+    @pytest.mark.parametrize("code", ["ST", "RL", "TO", "PA", "MI"])
+    def test_what_means_different_things_is_left_to_cross_references(self, code: str) -> None:
+        assert code not in shipped_units()
+
+    def test_the_file_says_nothing_twice(self) -> None:
+        """YAML would silently take the later line."""
+        file = Path(mappings.units.__file__).parent / "codes" / "unit.yaml"
+        keys = [
+            line.partition(":")[0].upper() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == '"'
+        ]
+        assert len(keys) == len(set(keys)) > 200
 
     def test_every_recommendation_20_code_stands_for_itself(self) -> None:
         codes = {*COUNTS, *PHYSICAL, *shipped_units().values()}
