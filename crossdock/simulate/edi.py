@@ -19,7 +19,6 @@ from crossdock.simulate.company import (
     PLANTS,
     SOUTH,
     SOUTH_ISA,
-    SUPPLIERS,
     Company,
     Supplier,
 )
@@ -60,8 +59,8 @@ def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made |
     sets = max(4, min(50, volume.south_orders // 60))  # in a group
     orders = purchase_orders(order_lines(company, SOUTH, volume.south_orders))
     yield from _write_files(folder, Sender(stem="gullhaven-po", isa=SOUTH_ISA), orders, sets)
-    every = (receipt for supplier in SUPPLIERS for receipt in receipts(company, supplier, SOUTH, volume.south_orders))
-    yield from _write_files(folder, Sender(stem="gullhaven-rc", isa=SOUTH_ISA), receiving_advice(every), sets)
+    advice = receiving_advice(receipts(company, SOUTH, volume.south_orders))
+    yield from _write_files(folder, Sender(stem="gullhaven-rc", isa=SOUTH_ISA), advice, sets)
 
     anvilgate = _shipments(company, ANVILGATE, volume)
     [cut_off] = ship_notices(islice(anvilgate, 1), _FLAWLESS)
@@ -82,7 +81,7 @@ def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made |
 def _shipments(company: Company, supplier: Supplier, volume: Volume) -> Iterator[Shipment]:
     """To both plants, one after the other."""
     for plant, lines in zip(PLANTS, (volume.north_orders, volume.south_orders), strict=True):
-        yield from shipments(company, supplier, plant, lines)
+        yield from shipments(company, plant, lines, (supplier,))
 
 
 def _one_miscounted(sets: Iterable[TransactionSet]) -> Iterator[TransactionSet]:
@@ -247,7 +246,7 @@ def _send_again(path: Path, again: Path, said: Iterable[Made | Planted]) -> Iter
 
 def _write_stranger(path: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
     """A sound ship notice from somebody no partner file names: nobody can say what its lines mean."""
-    [one] = islice(ship_notices(shipments(company, FENWICK, SOUTH, volume.south_orders), _FLAWLESS), 1)
+    [one] = islice(ship_notices(shipments(company, SOUTH, volume.south_orders, (FENWICK,)), _FLAWLESS), 1)
     made_at = datetime(2026, 1, 14, 11, 0, tzinfo=UTC)
     envelope = Envelope(sender=_UNKNOWN_ISA, receiver=HUB_ISA, made_at=made_at, control=7)
     with path.open("wb") as stream:

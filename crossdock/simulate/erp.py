@@ -180,13 +180,10 @@ def _po_schedule(line: OrderLine) -> Row:
 
 def _write_receipts(connection: sqlite3.Connection, company: Company, volume: Volume) -> Iterator[Made | Planted]:
     count = 0
-    for supplier in SUPPLIERS:
-        every = receipts(company, supplier, NORTH, volume.north_orders)
-        while batch := list(islice(every, _BATCH)):
-            _insert(connection, "goods_receipt", (_receipt(receipt) for receipt in batch))
-            count += _insert(
-                connection, "goods_receipt_item", (row for receipt in batch for row in _receipt_items(receipt))
-            )
+    every = receipts(company, NORTH, volume.north_orders)
+    while batch := list(islice(every, _BATCH)):
+        _insert(connection, "goods_receipt", map(_receipt, batch))
+        count += _insert(connection, "goods_receipt_item", (row for one in batch for row in _receipt_items(one)))
     yield Made(
         channel=CHANNEL,
         file="receipts",

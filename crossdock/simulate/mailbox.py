@@ -70,7 +70,7 @@ def write_mailbox(folder: Path, company: Company, volume: Volume) -> Iterator[Ma
 
 def _write_ship_notices(folder: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
     every = chain.from_iterable(
-        shipments(company, COPPERLINE, plant, lines)
+        shipments(company, plant, lines, (COPPERLINE,))
         for plant, lines in zip(PLANTS, (volume.north_orders, volume.south_orders), strict=True)
     )
     size = max(18, min(_MAX_ROWS, volume.north_orders // 30))
@@ -232,7 +232,7 @@ def _stock_made(file: str, lines: Sequence[StockLine]) -> Made:
 
 def _write_stranger(folder: Path, company: Company, volume: Volume) -> Iterator[Planted]:
     """Fenwick's salesman from his private address: a sheet that fits no partner, kept for a person to see."""
-    shipment = next(shipments(company, FENWICK, PLANTS[0], volume.north_orders))
+    shipment = next(shipments(company, PLANTS[0], volume.north_orders, (FENWICK,)))
     sent_at = shipment.shipped_at + timedelta(hours=2)
     sheet = Sheet(
         name="Sheet1",

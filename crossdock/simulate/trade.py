@@ -1,4 +1,4 @@
-"""What the demo company orders, is sent, receives and has on stock, as endless-capable streams.
+"""What the demo company orders, is sent, receives and has on stock, as streams.
 
 Each function is a generator that depends on nothing but the company and its arguments: two passes
 give the same lines, so that an order, the ship notice for it and its receipt can be written by
@@ -8,12 +8,12 @@ three writers, in three files, in memory that does not grow with the number of l
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from crossdock.simulate.company import FIRST_ORDER, NORTH, TODAY, Company, Item, Site, Supplier, sscc
+from crossdock.simulate.company import FIRST_ORDER, NORTH, SUPPLIERS, TODAY, Company, Item, Site, Supplier, sscc
 
 _SPAN = (TODAY - FIRST_ORDER).days
 
@@ -147,22 +147,52 @@ def _at(day: date, second: int) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC) + timedelta(seconds=second)
 
 
-def shipments(company: Company, supplier: Supplier, plant: Site, lines: int) -> Iterator[Shipment]:
-    """The shipments by which ``supplier`` has served ``plant``'s ``lines`` order lines so far, oldest first."""
-    chance = company.chance(f"shipments:{supplier.partner}:{plant.code}")
-    waiting: list[OrderLine] = []
-    size, number = chance.randint(2, 8), 0
+def shipments(company: Company, plant: Site, lines: int, suppliers: Sequence[Supplier]) -> Iterator[Shipment]:
+    """The shipments by which ``suppliers`` have served ``plant``'s ``lines`` order lines so far.
+
+    One supplier's shipments come oldest first, and are the same whoever else is asked for.
+    """
+    ramps = {supplier.partner: _Ramp.of(company, supplier, plant) for supplier in suppliers}
     for line in order_lines(company, plant, lines):
-        leaves = line.ordered_on + timedelta(days=chance.randint(3, 9))
-        if line.item.supplier is not supplier or line.status == "cancelled" or leaves > TODAY:
-            continue
-        waiting.append(line)
-        if len(waiting) == size:
-            number += 1
-            yield _shipment(chance, supplier=supplier, plant=plant, number=number, leaves=leaves, lines=waiting)
-            waiting, size = [], chance.randint(2, 8)
-    if waiting:
-        yield _shipment(chance, supplier=supplier, plant=plant, number=number + 1, leaves=TODAY, lines=waiting)
+        if (ramp := ramps.get(line.item.supplier.partner)) is not None:
+            yield from ramp.take(line)
+    for ramp in ramps.values():
+        if ramp.waiting:
+            yield ramp.load(TODAY)
+
+
+@dataclass(slots=True)
+class _Ramp:
+    """Where one supplier's lines wait until a truck is full."""
+
+    supplier: Supplier
+    plant: Site
+    chance: random.Random
+    size: int
+    number: int = 0
+    waiting: list[OrderLine] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, company: Company, supplier: Supplier, plant: Site) -> _Ramp:
+        chance = company.chance(f"shipments:{supplier.partner}:{plant.code}")
+        return cls(supplier, plant, chance, chance.randint(2, 8))
+
+    def take(self, line: OrderLine) -> Iterator[Shipment]:
+        leaves = line.ordered_on + timedelta(days=self.chance.randint(3, 9))
+        if line.status == "cancelled" or leaves > TODAY:
+            return
+        self.waiting.append(line)
+        if len(self.waiting) == self.size:
+            yield self.load(leaves)
+
+    def load(self, leaves: date) -> Shipment:
+        self.number += 1
+        lines, self.waiting = self.waiting, []
+        shipment = _shipment(
+            self.chance, supplier=self.supplier, plant=self.plant, number=self.number, leaves=leaves, lines=lines
+        )
+        self.size = self.chance.randint(2, 8)
+        return shipment
 
 
 def _shipment(
@@ -189,14 +219,14 @@ def _shipment(
     )
 
 
-def receipts(company: Company, supplier: Supplier, plant: Site, lines: int) -> Iterator[Receipt]:
-    """A receipt for each of those shipments that has arrived; most complete, some short or damaged."""
-    chance = company.chance(f"receipts:{supplier.partner}:{plant.code}")
-    for shipment in shipments(company, supplier, plant, lines):
+def receipts(company: Company, plant: Site, lines: int) -> Iterator[Receipt]:
+    """A receipt for each shipment, of any supplier, that has arrived; most complete, some short or damaged."""
+    chance = company.chance(f"receipts:{plant.code}")
+    for shipment in shipments(company, plant, lines, SUPPLIERS):
         received_at = shipment.arrives_at + timedelta(minutes=chance.randint(-300, 600))
         taken = tuple(_received(chance, line) for line in shipment.lines)
         if received_at.date() <= TODAY:
-            number = f"{plant.code}{supplier.number[-2:]}{shipment.number[3:]}"
+            number = f"{plant.code}{shipment.supplier.number[-2:]}{shipment.number[3:]}"
             yield Receipt(number=number, shipment=shipment, received_at=received_at, lines=taken)
 
 

@@ -67,7 +67,7 @@ def test_order_lines_are_as_many_as_asked_and_have_keys_of_their_own(company: Co
 
 def test_only_what_was_ordered_is_shipped_and_only_once(company: Company) -> None:
     ordered = {(line.order, line.line, line.schedule): line for line in order_lines(company, NORTH, 600)}
-    shipped = [line for one in shipments(company, ANVILGATE, NORTH, 600) for line in one.lines]
+    shipped = [line for one in shipments(company, NORTH, 600, (ANVILGATE,)) for line in one.lines]
     keys = [(line.of.order, line.of.line, line.of.schedule) for line in shipped]
     assert len(set(keys)) == len(keys) > 50
     for key, line in zip(keys, shipped, strict=True):
@@ -76,10 +76,16 @@ def test_only_what_was_ordered_is_shipped_and_only_once(company: Company) -> Non
         assert line.of.item.supplier is ANVILGATE
 
 
+def test_a_suppliers_shipments_do_not_depend_on_the_others(company: Company) -> None:
+    alone = list(shipments(company, NORTH, 900, (COPPERLINE,)))
+    among = [one for one in shipments(company, NORTH, 900, SUPPLIERS) if one.supplier is COPPERLINE]
+    assert alone == among
+
+
 def test_a_package_holds_lines_of_one_shipment_and_one_order(company: Company) -> None:
     holds: dict[str, set[tuple[str, str]]] = {}
     for plant in PLANTS:
-        for one in shipments(company, COPPERLINE, plant, 900):
+        for one in shipments(company, plant, 900, (COPPERLINE,)):
             for line in one.lines:
                 holds.setdefault(line.package, set()).add((one.number, line.of.order))
     assert holds
@@ -87,8 +93,8 @@ def test_a_package_holds_lines_of_one_shipment_and_one_order(company: Company) -
 
 
 def test_receipts_follow_their_shipments(company: Company) -> None:
-    numbers = {one.number for one in shipments(company, ANVILGATE, SOUTH, 900)}
-    received = list(receipts(company, ANVILGATE, SOUTH, 900))
+    numbers = {one.number for one in shipments(company, SOUTH, 900, SUPPLIERS)}
+    received = list(receipts(company, SOUTH, 900))
     assert received
     assert {receipt.shipment.number for receipt in received} <= numbers
     for receipt in received:
