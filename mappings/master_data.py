@@ -14,7 +14,7 @@ Which row answers, when several could:
 3. among overlapping rows the latest ``valid_from`` wins, then the later row of the table.
 
 Codes match as exact text once blanks at both ends are gone; units match in any case as well.
-Where a line has no business date, the row that holds until further notice (open ``valid_to``) answers.
+Where a line has no business date, the row that holds until further notice (``valid_to`` open or 9999-12-31) answers.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ OWN_IDS = {"partner": ("partners", "partner"), "site": ("sites", "site"), "item"
 KINDS = (*OWN_IDS, "unit")
 
 _SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
+_LAST_DAY = 2_932_896  # 9999-12-31, which many an ERP writes for an open end
 _QUERY = "_query"
 
 
@@ -373,12 +374,12 @@ def _day(column: str, *, when_empty: int, when_bad: int) -> pl.Expr:
 
 
 def _business_days(on: pl.Series | None, height: int) -> pl.Series:
-    """Days since 1970; a day far away where there is no business date."""
+    """Days since 1970; the last day of all where there is no business date."""
     if on is None:
-        return pl.repeat(_FOR_EVER, height, dtype=pl.Int32, eager=True)
+        return pl.repeat(_LAST_DAY, height, dtype=pl.Int32, eager=True)
     if on.dtype == pl.String:
         on = on.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return on.cast(pl.Date).cast(pl.Int32).fill_null(_FOR_EVER)
+    return on.cast(pl.Date).cast(pl.Int32).fill_null(_LAST_DAY)
 
 
 def _rec20(column: str) -> pl.Expr:

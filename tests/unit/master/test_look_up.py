@@ -132,12 +132,18 @@ class TestDates:
         open_ended = ("ACME", "item", "V-1", "P2", "2026-04-01", "")
         assert ask(master(cross_references=[self.reference, open_ended]), "item", "ACME", "V-1") == "P2"
 
+    def test_the_last_day_of_all_is_an_open_end_too(self) -> None:
+        """ERPs that cannot leave a date empty write 9999-12-31."""
+        data = master(cross_references=[("ACME", "item", "V-1", "P2", "2026-04-01", "9999-12-31")])
+        assert ask(data, "item", "ACME", "V-1") == "P2"
+
     def test_a_row_whose_date_cannot_be_read_never_answers(self) -> None:
         data = master(
             cross_references=[("", "item", "V-1", "P1", "soon", ""), ("", "item", "V-2", "P2", "", "31.12.2026")]
         )
-        assert ask(data, "item", "", "V-1", "2026-01-01") is None
-        assert ask(data, "item", "", "V-2", "2026-01-01") is None
+        for on in ("2026-01-01", None):
+            assert ask(data, "item", "", "V-1", on) is None
+            assert ask(data, "item", "", "V-2", on) is None
 
 
 class TestUnits:
