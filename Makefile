@@ -61,6 +61,8 @@ check: $(VENV)/.dev ## format, lint, types, import rules, configuration, generat
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/crossdock lint
+	$(BIN)/python -m crossdock.contract --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python .ci/requirements_in_step.py
 	$(BIN)/python -m crossdock.contract --check

@@ -43,12 +43,7 @@ def run_round(
     """
     rest = running.installation.rest
     inbound = [f"inbound_{channel}" for channel in channels]
-    one = Round(running=running, before=frozenset(run.run_id for run in rest.runs()), within=within)
-
-    rest.unpause("master_data")
-    rest.trigger("master_data")
-    one.wait_until(lambda: one.ended("master_data"))
-
+    one = load_master_data(running, within=within)
     for dag_id in ("publish", *inbound):
         rest.unpause(dag_id)
     for dag_id in inbound:
@@ -58,6 +53,16 @@ def run_round(
         one.wait_until(lambda: any(run.dag_id == "publish" for run in one.runs()))
     one.wait_until(lambda: delivered() and one.ended("publish"))
     return one.runs()
+
+
+def load_master_data(running: Running, *, within: float = 180) -> Round:
+    """Put master data in force: without it, every line would be parked. The round that this begins."""
+    rest = running.installation.rest
+    one = Round(running=running, before=frozenset(run.run_id for run in rest.runs()), within=within)
+    rest.unpause("master_data")
+    rest.trigger("master_data")
+    one.wait_until(lambda: one.ended("master_data"))
+    return one
 
 
 @dataclass(frozen=True, kw_only=True)

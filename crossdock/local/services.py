@@ -66,7 +66,8 @@ class Installation:
 
     @property
     def airflow_home(self) -> Path:
-        return self.home / "airflow"
+        """Airflow's own files; the folder its services work in."""
+        return _airflow_home(self.home)
 
     @property
     def logs(self) -> Path:
@@ -236,12 +237,18 @@ def _ours(command: tuple[str, ...]) -> list[str]:
 
 
 def _belongs(pid: int, home: Path) -> bool:
-    """Whether ``pid`` is alive and was started for ``home``: a number may have been given anew."""
+    """Whether ``pid`` is alive and works for ``home``: a number may have been given anew.
+
+    Told by its working folder; its environment would not do, since a process that renames itself overwrites that.
+    """
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/cwd").readlink() == _airflow_home(home)
     except OSError:
         return False
-    return f"CROSSDOCK_HOME={home}".encode() in environment
+
+
+def _airflow_home(home: Path) -> Path:
+    return home / "airflow"
 
 
 def _stop(leaders: list[int]) -> None:

@@ -25,7 +25,7 @@ from rich.text import Text
 from crossdock import display, report
 from crossdock.dock import Dock
 from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_taken
-from crossdock.local.flow import run_round, wait_for_dags
+from crossdock.local.flow import load_master_data, run_round, wait_for_dags
 from crossdock.local.services import Installation, Running, free_port, start, stop_left_over
 from crossdock.settings import Settings
 from crossdock.simulate import Simulation, connection_environment, simulate
@@ -103,6 +103,8 @@ def up(console: Console, *, seed: int, lines: int) -> int:
     running = started(console, installation)
     try:
         wait_for_dags(running, {"master_data", "publish"})
+        with step(console, "master data comes into force"):
+            load_master_data(running)
         for dag_id in installation.rest.dag_ids():
             installation.rest.unpause(dag_id)
     except BaseException:

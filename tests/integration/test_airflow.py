@@ -67,13 +67,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert list(processes_of(installation)) == []
 
 
-def processes_of(installation: Installation) -> Iterator[int]:
-    """The processes that were started for the installation and are still there."""
-    mark = f"AIRFLOW_HOME={installation.airflow_home}".encode()
-    for file in Path("/proc").glob("[0-9]*/environ"):
+def processes_of(installation: Installation) -> Iterator[str]:
+    """The names of processes that work in the installation's folder."""
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if mark in file.read_bytes().split(b"\0"):
-                yield int(file.parent.name)
+            if (process / "cwd").readlink().is_relative_to(installation.home):
+                yield (process / "cmdline").read_text(encoding="utf-8").replace("\0", " ")
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,9 @@ def installation(home: Path) -> Installation:
 
 def started(home: Path, program: str = PATIENT) -> subprocess.Popen[bytes]:
     """A child that leads a session of its own, as every service does."""
-    environment = installation(home).environment()
-    return subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True)
+    folder = installation(home).airflow_home
+    folder.mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen([sys.executable, "-c", program], cwd=folder, start_new_session=True)
 
 
 def is_running(pid: int) -> bool:
