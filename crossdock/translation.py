@@ -121,9 +121,7 @@ def translate_stream(
         match item:
             case DocumentStart():
                 if opened is not None:
-                    yield from opened.close(
-                        DocumentEnd(ordinal=opened.start.ordinal, lines=opened.lines, accepted=False)
-                    )
+                    yield from opened.break_off()
                 opened = _Open(desk, item)
                 yield DocumentOpened(document=opened.document)
             case _ if opened is None:
@@ -139,8 +137,7 @@ def translate_stream(
     if desk.stranger is not None:
         yield desk.stranger
     if opened is not None:
-        opened.note(_unfinished(opened.start))
-        yield from opened.close(DocumentEnd(ordinal=opened.start.ordinal, lines=opened.lines, accepted=False))
+        yield from opened.break_off()
 
 
 def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], context: Context) -> Format | Finding:
@@ -276,17 +273,6 @@ def _names_partner(mapping: CompiledMapping) -> bool:
     return "partner" in mapping.rules
 
 
-def _unfinished(start: DocumentStart) -> Finding:
-    return Finding(
-        code="document.unfinished",
-        severity=Severity.ERROR,
-        stage=Stage.STRUCTURE,
-        message="the payload ends within this document",
-        location=start.location,
-        offset=start.offset,
-    )
-
-
 class _Open:
     """The document being read. One chunk is held back, because a reader's finding may follow its line."""
 
@@ -329,6 +315,20 @@ class _Open:
         yield from self._release()
         self._held = chunk
 
+    def break_off(self) -> Iterator[Translated]:
+        """Close a document whose end never came."""
+        self.note(
+            Finding(
+                code="document.unfinished",
+                severity=Severity.ERROR,
+                stage=Stage.STRUCTURE,
+                message="the payload ends, or another document begins, within this document",
+                location=self.start.location,
+                offset=self.start.offset,
+            )
+        )
+        yield from self.close(DocumentEnd(ordinal=self.start.ordinal, lines=self.lines, accepted=False))
+
     def close(self, end: DocumentEnd) -> Iterator[Translated]:
         """The chunk held back, then the verdict."""
         yield from self._release()
@@ -366,7 +366,8 @@ class _Open:
         self.events += events.height
         self.parked += parked.height
         self.failed = self.failed or parked.height > 0
-        yield DocumentLines(lines=lines, events=events, parked=parked, findings=(*theirs, *found, *broken))
+        findings = sorted((*theirs, *found, *broken), key=lambda finding: finding.line or 0)
+        yield DocumentLines(lines=lines, events=events, parked=parked, findings=tuple(findings))
 
     def _findings_on(self, chunk: LineChunk) -> tuple[Finding, ...]:
         """The reader's findings on lines of this chunk, taken out of the document's."""
@@ -409,6 +410,20 @@ def translate(data: bytes | Path, *, name: str = "", partner: str = "") -> Trans
     """Read ``data`` with the shipped mappings, without a ledger and without master data.
 
     Lenient: what cannot be looked up is a warning, and the value as sent stands in for ours.
+    ``name`` helps to recognise the format (a file's own by default); ``partner`` says who sent it,
+    where the bytes do not. A document that names no time is as of now.
+
+    >>> from crossdock import translate
+    >>> sheet = b"Item;Site;On hand;Unit;As of\\nP-1;PLANT-1;1.250,5;kg;2026-03-30\\n"
+    >>> stock = translate(sheet, name="stock.csv", partner="ACME")
+    >>> stock.documents.select("type", "status", "lines", "events").row(0)
+    ('workbook.stock', 'accepted', 1, 1)
+    >>> stock.events.select("kind", "subject", "time").row(0)
+    ('on_hand', 'stock/ACME/PLANT-1//P-1', '2026-03-30T00:00:00Z')
+    >>> stock.lines.select("quantity", "unit").row(0)
+    ('1250.5', 'KGM')
+    >>> stock.findings.select("severity", "code", "location", "value").rows()
+    [('warning', 'item.unknown', 'A2', 'P-1'), ('warning', 'site.unknown', 'B2', 'PLANT-1')]
     """
     from datetime import UTC, datetime
 

@@ -275,6 +275,11 @@ class _Reading:
             if base is None:
                 self.problems.append(file.problem(key, unknown("document type", type_, self.by_document)))
                 return None
+        own, standard = type_.partition(".")[0], base.spec.document.partition(".")[0]
+        if own != standard:
+            problem = f"{base.name} maps {standard} documents, not {own} ones"
+            self.problems.append(file.problem((*key, "extends"), problem))
+            return None
         before = len(self.problems)
         self._check_fields(file, key, base.spec.kind, agreement.fields)
         self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
@@ -292,15 +297,19 @@ class _Reading:
 
     def _claim_identities(self, known: dict[str, tuple[YamlFile, Partner]]) -> None:
         """Two partners may not answer to one name; the later file loses."""
+        losers: set[str] = set()
         for format in IDENTITY_FORMATS:
             claimed: dict[str, str] = {}
-            for name, (file, partner) in list(known.items()):
+            for name, (file, partner) in known.items():
                 for index, identity in enumerate(getattr(partner.identities, format)):
                     rival = claimed.setdefault(_identity(format, identity), name)
-                    if rival != name and name in known:
-                        place: Key = ("identities", format, index)
+                    if rival != name:
+                        key: Key = ("identities", format)
+                        place = (*key, index) if (*key, index) in file.lines else key
                         self.problems.append(file.problem(place, f"{identity!r} is an identity of {rival} already"))
-                        del known[name]
+                        losers.add(name)
+        for name in losers:
+            del known[name]
 
     # -- compiling ----------------------------------------------------------------------------------
 

@@ -225,7 +225,8 @@ def _subject(mapping: CompiledMapping) -> pl.Expr:
     parts = [
         pl.coalesce(one, pl.col(ORDINAL).cast(pl.String)) if one.meta.output_name() == "line" else one for one in fields
     ]
-    escaped = [part.str.replace_all("%", "%25").str.replace_all("/", "%2F").fill_null("") for part in parts]
+    escapes = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
+    escaped = [part.str.replace_many(escapes).fill_null("") for part in parts]
     return pl.concat_str(pl.lit(mapping.kind.value), *escaped, separator="/").str.strip_chars_end("/")
 
 

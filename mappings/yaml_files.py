@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +11,25 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 Key = tuple[str | int, ...]  #: the way to a value: keys of mappings, indexes of sequences
 Model = TypeVar("Model", bound=BaseModel)
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML 1.2's core schema: a column that is headed No is text, and so are dates and 007."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"-?(0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(0|[1-9][0-9]*)\.[0-9]+", list("-0123456789")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ def _plain(node: yaml.Node, key: Key, lines: dict[Key, int], problems: list[str]
 def unknown(what: str, given: str, known: Iterable[str]) -> str:
     """``unknown list 'uoms'; did you mean 'uom'? known: currency, uom``."""
     choices = sorted(set(known))
-    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6)
+    near = process.extractOne(given, choices, scorer=OSA.normalized_similarity, score_cutoff=0.6)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
     return f"unknown {what} '{given}'{hint} known: {', '.join(choices) or 'none'}"
 
@@ -96,12 +110,17 @@ def validated(model: type[Model], file: YamlFile, content: Any) -> tuple[Model |
     try:
         return model.model_validate(content), []
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        return None, list(dict.fromkeys(file.problem(_key(fault), _sentence(model, fault)) for fault in faults))
+        # a union speaks once for each of its branches; the first is what people write most
+        faults = {_key(file, fault): fault for fault in reversed(error.errors(include_url=False))}
+        return None, [file.problem(key, _sentence(model, fault)) for key, fault in reversed(faults.items())]
 
 
-def _key(fault: ErrorDetails) -> Key:
-    return fault["loc"]
+def _key(file: YamlFile, fault: ErrorDetails) -> Key:
+    """Where the fault is: pydantic's location without the names of types that it puts between keys."""
+    key: Key = ()
+    for part in fault["loc"]:
+        key = (*key, part) if (*key, part) in file.lines else key
+    return (*key, fault["loc"][-1]) if fault["type"] == "missing" else key
 
 
 def _sentence(model: type[BaseModel], fault: ErrorDetails) -> str:
@@ -124,7 +143,7 @@ def _keys_at(model: type[BaseModel], loc: Key) -> list[str]:
     for part in loc:
         fields = getattr(here, "model_fields", None)
         if fields is not None:
-            here = _innermost(fields[part].annotation) if part in fields else None
+            here = _innermost(fields[part].annotation) if part in fields else here  # else a key of a dict
     return list(getattr(here, "model_fields", ()))
 
 

@@ -1,0 +1,217 @@
+"""Numbers and dates as partners write them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mappings.formats import MARKS, NUMBER_FORMATS, PLAIN_NUMBER
+from mappings.values import (
+    ccyymmdd,
+    clock_time,
+    decimal_text,
+    implied_decimal_text,
+    instant_text,
+    iso,
+    written,
+    zone_of,
+)
+
+UTC = ZoneInfo("UTC")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "expected"),
+    [
+        ("12", ".", "12"),
+        ("12.50", ".", "12.50"),
+        ("007", ".", "7"),
+        ("+3", ".", "3"),
+        ("12-", ".", "-12"),
+        ("\u22125", ".", "-5"),
+        ("-0.00", ".", "0.00"),
+        (".5", ".", "0.5"),
+        ("5.", ".", "5"),
+        ("1.5E3", ".", "1500"),
+        ("1E-3", ".", "0.001"),
+        ("12.345e1", ".", "123.45"),
+        ("1,234.5", ".", "1234.5"),
+        ("1.234,50", ",", "1234.50"),
+        ("1 234,5", ",", "1234.5"),
+        ("1\u202f234\u202f567", ",", "1234567"),
+        ("1'234.5", ".", "1234.5"),
+        ("1.234.567", "auto", "1234567"),
+        ("1.234,5", "auto", "1234.5"),
+        ("1,234.5", "auto", "1234.5"),
+        ("0,125", "auto", "0.125"),
+        ("12,5", "auto", "12.5"),
+        ("1234.567", "auto", "1234.567"),
+    ],
+)
+def test_numbers_as_written(text: str, mark: str, expected: str) -> None:
+    assert decimal_text(text, mark) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("", "."),
+        ("-", "."),
+        (".", "."),
+        ("-5-", "."),
+        ("1,23", "."),
+        ("12,34.5", "."),
+        ("1.2.3", "."),
+        ("1e999", "."),
+        ("NaN", "."),
+        ("Infinity", "."),
+        ("5 pcs", "."),
+        ("1.234", "auto"),
+        ("12,345", "auto"),
+        ("1.5", ","),
+        ("٣", "."),
+        ("1_000", "."),
+    ],
+)
+def test_what_is_no_number_is_refused(text: str, mark: str) -> None:
+    with pytest.raises(ValueError, match="a number"):
+        decimal_text(text, mark)
+
+
+@given(decimals, st.sampled_from([".", ","]), st.booleans(), st.booleans())
+def test_every_digit_survives_any_locale(number: Decimal, mark: str, grouped: bool, trailing: bool) -> None:
+    thousands = {".": ",", ",": "."}[mark]
+    text = f"{abs(number):,f}" if grouped else f"{abs(number):f}"
+    text = text.translate(str.maketrans({",": thousands, ".": mark}))
+    text = text if number >= 0 else f"{text}-" if trailing else f"-{text}"
+    canonical = decimal_text(text, mark)
+    assert Decimal(canonical) == number
+    assert len(canonical.partition(".")[2]) == 4
+    assert decimal_text(canonical) == canonical
+
+
+@given(decimals)
+def test_an_exponent_is_written_out(number: Decimal) -> None:
+    assert Decimal(decimal_text(f"{number:E}")) == number
+
+
+@given(st.sampled_from(sorted(PLAIN_NUMBER)), st.from_regex(r"\A-?[0-9]{1,6}([.,][0-9]{1,5})?\Z"))
+def test_what_needs_no_reading_reads_as_itself(format: str, text: str) -> None:
+    import re
+
+    if re.search(PLAIN_NUMBER[format], text) and text.strip("-0.") != "":
+        assert NUMBER_FORMATS[format](text) == text
+
+
+def test_each_decimal_mark_has_a_format() -> None:
+    assert set(MARKS.values()) <= set(NUMBER_FORMATS)
+
+
+@pytest.mark.parametrize(("text", "places", "expected"), [("1234", 2, "12.34"), ("-5", 2, "-0.05"), ("7", 0, "7")])
+def test_implied_decimals(text: str, places: int, expected: str) -> None:
+    assert implied_decimal_text(text, places) == expected
+
+
+def test_implied_decimals_take_no_mark() -> None:
+    with pytest.raises(ValueError, match="digits"):
+        implied_decimal_text("12.34", 2)
+
+
+@given(st.dates(date(1950, 1, 1), date(2049, 12, 31)), st.times())
+def test_edi_dates_of_six_and_eight_digits(day: date, clock: time) -> None:
+    clock = clock.replace(microsecond=0, fold=0)
+    expected = datetime.combine(day, clock, UTC)
+    assert ccyymmdd(f"{day:%Y%m%d}", f"{clock:%H%M%S}", UTC) == expected
+    assert ccyymmdd(f"{day:%y%m%d}", f"{clock:%H%M%S}", UTC) == expected
+    assert ccyymmdd(f"{day:%Y%m%d}{clock:%H%M%S}", "", UTC) == expected
+
+
+@pytest.mark.parametrize("text", ["", "2024", "20240230", "20241301", "2024-01-01", "2024112x", "1234567"])
+def test_days_that_do_not_exist_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="CCYYMMDD"):
+        ccyymmdd(text, "", UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", time()),
+        ("0830", time(8, 30)),
+        ("083015", time(8, 30, 15)),
+        ("08301599", time(8, 30, 15, 990000)),
+        ("08:30", time(8, 30)),
+        ("08:30:15.5", time(8, 30, 15, 500000)),
+    ],
+)
+def test_times_of_day(text: str, expected: time) -> None:
+    assert clock_time(text) == expected
+
+
+@pytest.mark.parametrize("text", ["8", "830", "2460", "2500", "08305", "noon"])
+def test_times_that_do_not_exist_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="HHMM"):
+        clock_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "expected"),
+    [
+        ("30.03.2026", "dmy", "2026-03-30"),
+        ("3/4/26", "dmy", "2026-04-03"),
+        ("3/4/26", "mdy", "2026-03-04"),
+        ("26-04-03", "ymd", "2026-04-03"),
+        ("2026/4/3", "mdy", "2026-04-03"),
+        ("30/03/2026", "auto", "2026-03-30"),
+        ("03/30/2026", "auto", "2026-03-30"),
+        ("04/04/2026", "auto", "2026-04-04"),
+        ("2026-03-30", "auto", "2026-03-30"),
+    ],
+)
+def test_dates_as_people_write_them(text: str, order: str, expected: str) -> None:
+    assert written(order)(text, "", UTC).date().isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "message"),
+    [
+        ("03/04/2026", "auto", "dmy or mdy"),
+        ("31.02.2026", "dmy", "day that exists"),
+        ("13/13/2026", "mdy", "day that exists"),
+        ("30/03/026", "dmy", "two or four digits"),
+        ("soon", "dmy", "ISO 8601"),
+    ],
+)
+def test_dates_that_cannot_be_read_say_why(text: str, order: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        written(order)(text, "", UTC)
+
+
+@given(st.dates(date(1950, 1, 1), date(2049, 12, 31)), st.sampled_from(["dmy", "mdy", "ymd"]), st.sampled_from("./- "))
+def test_any_order_and_separator(day: date, order: str, separator: str) -> None:
+    parts = {"d": f"{day.day}", "m": f"{day.month:02d}", "y": f"{day.year}"}
+    assert written(order)(separator.join(parts[one] for one in order), "", UTC).date() == day
+
+
+def test_a_time_without_a_zone_is_in_the_partners() -> None:
+    assert instant_text(iso("2026-07-01T08:00:00", "", BERLIN), BERLIN) == "2026-07-01T08:00:00+02:00"
+    assert instant_text(iso("2026-01-01", "", BERLIN), BERLIN) == "2026-01-01T00:00:00+01:00"
+    assert instant_text(written("dmy")("1.7.2026 8:05", "", BERLIN), BERLIN) == "2026-07-01T08:05:00+02:00"
+
+
+def test_a_time_with_a_zone_keeps_it() -> None:
+    assert instant_text(iso("2026-07-01T08:00:00-05:00", "", BERLIN), BERLIN) == "2026-07-01T08:00:00-05:00"
+    assert instant_text(iso("2026-07-01T08:00:00Z", "", BERLIN), BERLIN) == "2026-07-01T08:00:00Z"
+
+
+def test_an_unknown_zone_is_refused() -> None:
+    for name in ("Europe/Berlinn", "../etc/passwd", ""):
+        with pytest.raises(ValueError, match="IANA"):
+            zone_of(name)
