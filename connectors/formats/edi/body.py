@@ -271,6 +271,8 @@ class _Body:
 
     def _learn(self, before: State, move: Move, elements: Sequence[str], *, sound: bool) -> None:
         """Remember the shape of a faultless segment in the profile of the loop it stands in."""
+        if move.spec.id == "SE":
+            return
         sound = sound and not move.missing and not move.disorder and self.uses[move.depth] <= move.limit
         if move.opens or before is self.machine.start:
             self.profile = self.learner.open(before, move, elements) if sound else None

@@ -143,22 +143,22 @@ def nearest_version(wanted: str) -> str:
 def load_grammar(version: str) -> Grammar:
     """The grammar of a known ``version``. Raises ConfigError where a table is wrong."""
     base = _read(X12_TABLES / "elements.yaml"), _read(X12_TABLES / "segments.yaml")
-    overlay = {} if version == BASE_VERSION else _read(X12_TABLES / f"{version}.yaml")
-    codes = _read(X12_TABLES / "codes.yaml") | (overlay.get("codes") or {})
+    overlay = _overlay(version)
+    codes = _read(X12_TABLES / "codes.yaml") | overlay["codes"]
     elements = {
         number: _element(number, text, codes)
-        for number, text in (base[0]["elements"] | (overlay.get("elements") or {})).items()
+        for number, text in (base[0]["elements"] | overlay["elements"]).items()
     }
     composites: dict[str, Composite] = {}
-    for number, text in (base[0]["composites"] | (overlay.get("composites") or {})).items():
+    for number, text in (base[0]["composites"] | overlay["composites"]).items():
         uses, notes = _uses(text, elements, composites, number)
         composites[number] = Composite(number, uses, notes)
     segments = {}
-    for id_, text in (base[1] | (overlay.get("segments") or {})).items():
+    for id_, text in (base[1] | overlay["segments"]).items():
         uses, notes = _uses(text, elements, composites, id_)
         segments[id_] = Segment(id_, uses, notes, _pairs(uses))
     sets = {}
-    changes = overlay.get("sets") or {}
+    changes = overlay["sets"]
     for path in sorted((X12_TABLES / "sets").glob("*.yaml")):
         table = _read(path)
         root = _set_root(table["table"], str(path.name))
@@ -167,6 +167,16 @@ def load_grammar(version: str) -> Grammar:
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
     return Grammar(version, segments, sets)
+
+
+def _overlay(version: str) -> dict[str, dict[str, Any]]:
+    """What differs from the base version; ``like`` names a version whose differences hold as well."""
+    parts = ("codes", "elements", "composites", "segments", "sets")
+    if version == BASE_VERSION:
+        return {part: {} for part in parts}
+    table = _read(X12_TABLES / f"{version}.yaml")
+    below = _overlay(table.get("like") or BASE_VERSION)
+    return {part: below[part] | (table.get(part) or {}) for part in parts}
 
 
 def _read(path: Path) -> dict[str, Any]:
