@@ -172,21 +172,23 @@ def _check_declared(infos: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _check_part(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Unpack once, keeping nothing: zipfile stops at the declared size and checks it by the CRC."""
-    sheet = info.filename.lower().startswith("xl/worksheets/sheet")
-    measure = _Extent() if sheet else None
+    """Unpack once, keeping nothing: zipfile stops at the declared size and checks it by the CRC.
+
+    Any part may be a sheet, whatever its name, so all are measured as one.
+    """
+    measure = _Extent()
     with archive.open(info) as part:
         while piece := part.read(_PIECE):
-            if measure is not None:
-                measure.add(piece)
-    if measure is not None and measure.cells > MOST_CELLS:
+            measure.add(piece)
+    measure.finish()
+    if measure.cells > MOST_CELLS:
         raise _too_large(f"{info.filename}: its values span {measure.rows} rows by {measure.columns} columns")
 
 
 #: A cell that is not written as nearly every program writes it, or that lies beyond column Z or row 299,999.
 _UNUSUAL = re.compile(rb'[<:]c[\s>/](?!r="[A-Z](?:[0-9]{1,5}|[12][0-9]{5})")')
-_TAG = re.compile(rb"[<:](row|c)(\s[^<>]*)?>")
-_ROW = re.compile(rb'<row[^>]*\sr="([0-9]{1,7})"')
+_TAG = re.compile(rb"[<:](row|c)(\s[^<>]*|/)?>(</)?")
+_CELL = re.compile(rb'<c r="[A-Z]([0-9]{1,6})"')
 _PLACE = re.compile(rb"""\sr=["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
 
 
@@ -205,18 +207,25 @@ class _Extent:
 
     def add(self, piece: bytes) -> None:
         text = self._tail + piece
-        cut = text.rfind(b"<")
-        # an unfinished tag waits for its end; none is anywhere near this long
+        cut = text.rfind(b"<c")
+        cut = cut if cut >= 0 else text.rfind(b"<")
+        # the last cell waits for what follows it; none is anywhere near this long
         self._tail = text[cut:] if cut >= 0 and len(text) - cut < 65536 else b""
-        text = text[: len(text) - len(self._tail)]
+        self._take(text[: len(text) - len(self._tail)])
+
+    def finish(self) -> None:
+        """No piece comes any more."""
+        self._take(self._tail)
+
+    def _take(self, text: bytes) -> None:
         if self._exact or _UNUSUAL.search(text):
             self._exact = True
             self._count(text)
-        elif rows := _ROW.findall(text, max(0, text.rfind(b"<row"))):
-            self.rows, self.columns = max(self.rows, int(rows[-1])), 26
+        elif last := _CELL.match(text, max(0, text.rfind(b"<c r="))):
+            self.rows, self.columns = max(self.rows, int(last[1])), 26
 
     def _count(self, text: bytes) -> None:
-        for kind, attributes in _TAG.findall(text):
+        for kind, attributes, empty in _TAG.findall(text):
             place = _PLACE.search(attributes)
             if kind == b"row":
                 self._row = int(place[2]) if place else self._row + 1
@@ -227,7 +236,7 @@ class _Extent:
                 self._row = int(place[2])
             else:
                 self._column += 1
-            if not attributes.endswith(b"/"):
+            if not empty and not attributes.endswith(b"/"):
                 self.rows = max(self.rows, self._row)
                 self.columns = max(self.columns, self._column)
 
