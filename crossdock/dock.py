@@ -14,7 +14,7 @@ that a ``Dock`` costs nothing until it is asked for something::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,7 +27,7 @@ from schemas.errors import ConfigError, CrossdockError
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
-    from connectors.base import Source
+    from connectors.base import Sink, Source
     from connectors.channel import Channel
     from connectors.configuration import Shelf
     from connectors.connections import Connection, Connections
@@ -46,12 +46,12 @@ ARRIVALS = 1000
 class Progress(Protocol):
     """Somebody who wants to see long work move. All calls come from the caller's own thread."""
 
-    def begin(self, what: str, total: int) -> None:
-        """Work on ``what`` starts: ``total`` bytes, or events where it is publishing."""
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """Work on ``what`` starts: ``total`` of ``unit``, which is ``bytes`` or ``events``; 0 if nobody knows."""
         ...
 
     def advance(self, done: int, lines: int = 0) -> None:
-        """``done`` more bytes (or events) are through, and ``lines`` more lines."""
+        """``done`` more of the unit are through, and ``lines`` more lines."""
         ...
 
     def end(self) -> None: ...
@@ -60,7 +60,7 @@ class Progress(Protocol):
 class Unwatched:
     """A Progress nobody looks at."""
 
-    def begin(self, what: str, total: int) -> None: ...
+    def begin(self, what: str, total: int, unit: str) -> None: ...
     def advance(self, done: int, lines: int = 0) -> None: ...
     def end(self) -> None: ...
 
@@ -282,23 +282,25 @@ class Dock:
         published: dict[str, int] = {}
         undelivered: dict[str, CrossdockError] = {} if only else dict(self.outlets.broken)
         for outlet in chosen:
-            name = outlet.outlet
-            watch.begin(name, 0)
             try:
-                published[name] = self._publish_to(outlet)
-                watch.advance(published[name])
+                published[outlet.outlet] = self._publish_to(outlet, watch)
             except CrossdockError as error:
-                undelivered[name] = error
-            finally:
-                watch.end()
+                undelivered[outlet.outlet] = error
         return published, undelivered
 
-    def _publish_to(self, outlet: Outlet) -> int:
+    def _publish_to(self, outlet: Outlet, watch: Progress) -> int:
         from connectors.registry import open_sink
         from crossdock.publish import publish
 
+        name = outlet.outlet
+        behind = next((sink["behind"] for sink in self.ledger.sinks() if sink["sink"] == name), 0)
         with closing(open_sink(outlet, home=self.settings.home, connections=self.connections)) as sink:
-            return publish({outlet.outlet: sink}, ledger=self.ledger, batch=outlet.batch)[outlet.outlet]
+            watch.begin(name, behind, "events")
+            try:
+                watched = _WatchedSink(sink, watch.advance)
+                return publish({name: watched}, ledger=self.ledger, batch=outlet.batch)[name]
+            finally:
+                watch.end()
 
     def _run_channel(self, channel: Channel, watch: Progress) -> ChannelRun:
         run = ChannelRun(channel=channel.channel)
@@ -320,13 +322,13 @@ class Dock:
     def _work_off(self, channel: Channel, watch: Progress) -> Iterator[StoreSummary]:
         """Translate all payloads of the channel that wait, this run's and those of runs that were killed."""
         seen: set[int] = set()
+        archive = _watched(self.settings.archive, watch.advance)
         while waiting := [id for id in self.ledger.waiting(channel.channel) if id not in seen]:
             seen.update(waiting)
-            watch.begin(channel.channel, sum(self.ledger.payload(id).size for id in waiting))
+            watch.begin(channel.channel, sum(self.ledger.payload(id).size for id in waiting), "bytes")
             try:
-                archive = _watched(self.settings.archive, watch.advance)
-                for batch in self.batches(waiting, channel.channel):
-                    for summary in self._translate(batch, archive):
+                for id in waiting:
+                    for summary in self._translate([id], archive):
                         watch.advance(0, summary.lines)
                         yield summary
             finally:
@@ -351,6 +353,21 @@ def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> C
     if name in shelf.broken:
         raise shelf.broken[name]
     raise ConfigError(f"{kind}: {unknown(name, shelf)}", hint=f"each {kind} is a YAML file in {folder}")
+
+
+class _WatchedSink:
+    """A sink, telling ``on_events`` how many events it took."""
+
+    def __init__(self, sink: Sink, on_events: Callable[[int], None]) -> None:
+        self._sink = sink
+        self._on_events = on_events
+
+    def deliver(self, events: Sequence[bytes]) -> None:
+        self._sink.deliver(events)
+        self._on_events(len(events))
+
+    def close(self) -> None:
+        self._sink.close()
 
 
 def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:

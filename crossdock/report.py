@@ -141,23 +141,22 @@ def _channel_run(one: ChannelRun) -> Text:
 
 
 class Bars:
-    """Progress on the terminal, a bar a channel: bytes read, lines through. Silent where there is no terminal."""
+    """Progress on the terminal: a bar for the channel or outlet at work. Silent where there is no terminal."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", style="bold"),
             BarColumn(bar_width=30),
-            DownloadColumn(),
-            TextColumn("{task.fields[lines]:,} lines"),
+            TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task: Any = None
-        self._lines = 0
+        self._task = self._progress.add_task("", start=False, visible=False, said="")
+        self._unit, self._done, self._total, self._lines = "bytes", 0, 0, 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -166,16 +165,23 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._progress.stop()
 
-    def begin(self, what: str, total: int) -> None:
-        self._lines = 0
-        self._task = self._progress.add_task(what, total=total or None, lines=0)
+    def begin(self, what: str, total: int, unit: str) -> None:
+        self._unit, self._done, self._total, self._lines = unit, 0, total, 0
+        self._progress.reset(self._task, description=what, total=total or None, visible=True, said="")
 
     def advance(self, done: int, lines: int = 0) -> None:
+        self._done += done
         self._lines += lines
-        self._progress.update(self._task, advance=done, lines=self._lines)
+        self._progress.update(self._task, completed=self._done, said=self._said())
 
     def end(self) -> None:
-        self._progress.remove_task(self._task)
+        self._progress.update(self._task, visible=False)
+
+    def _said(self) -> str:
+        if self._unit == "events":
+            return count(self._done, "event")
+        read = f"{size(self._done)} of {size(self._total)}"
+        return f"{read}, {count(self._lines, 'line')}" if self._lines else read
 
 
 # -- channels ---------------------------------------------------------------------------------------

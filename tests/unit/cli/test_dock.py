@@ -20,12 +20,12 @@ class Watching:
     """A Progress that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int, int, int]] = []
-        self._now: tuple[str, int] = ("", 0)
+        self.told: list[tuple[str, int, str, int, int]] = []
+        self._now: tuple[str, int, str] = ("", 0, "")
         self._done = self._lines = 0
 
-    def begin(self, what: str, total: int) -> None:
-        self._now, self._done, self._lines = (what, total), 0, 0
+    def begin(self, what: str, total: int, unit: str) -> None:
+        self._now, self._done, self._lines = (what, total, unit), 0, 0
 
     def advance(self, done: int, lines: int = 0) -> None:
         self._done += done
@@ -175,7 +175,7 @@ def test_progress_counts_every_byte_and_line(known: Installation, orders: Orders
     with Dock.open(known.settings) as dock:
         dock.run(progress=watching)
 
-    assert watching.told == [("inbox", sum(sizes), sum(sizes), 6), ("feed", 0, 6, 0)]
+    assert watching.told == [("inbox", sum(sizes), "bytes", sum(sizes), 6), ("feed", 0, "events", 6, 0)]
 
 
 def test_opening_a_dock_touches_nothing(installation: Installation) -> None:
