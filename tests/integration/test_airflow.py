@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ channel: orphan
 source: {kind: odbc, conn_id: nowhere, queries: [{name: stock, sql: SELECT 1 AS one, key: [one]}]}
 schedule: null
 """
+STUCK = """
+channel: stuck
+source: {kind: folder, path: stuck, quiet: 0s, done: /dev/null/done}
+schedule: null
+"""
 BROKEN = "channel: broken\nsource: {kind: fodler}\n"
 
 
@@ -49,22 +54,39 @@ class Site:
         feed = self.dock.settings.feed
         return run_round(self.running, self.channels, delivered=lambda: not not_delivered(self.dock.ledger, feed))
 
+    def alone(self, dag_id: str) -> DagRun:
+        """One run of one DAG, to its end."""
+        self.rest.unpause(dag_id)
+        run = self.rest.trigger(dag_id)
+        deadline = time.monotonic() + 60
+        while not run.ended and time.monotonic() < deadline:
+            time.sleep(0.5)
+            [run] = self.rest.runs(dag_id)
+        return run
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The demo company with two channels more: one whose file is broken, one whose connection nobody made."""
-    home = tmp_path_factory.mktemp("site")
+
+@contextmanager
+def opened(home: Path, channels: Path, settings: Mapping[str, str]) -> Iterator[Site]:
+    """Airflow at work for a fresh demo company in ``home``; nothing of it runs any more afterwards."""
     simulation = simulate(home, seed=7, lines=1000)
-    channels = home / "channels"
-    shutil.copytree(SHIPPED.channels, channels)
-    (channels / "broken.yaml").write_text(BROKEN, encoding="utf-8")
-    (channels / "orphan.yaml").write_text(ORPHAN, encoding="utf-8")
-    settings = connection_environment(home) | {"CROSSDOCK_CHANNELS": str(channels)}
+    settings = {**connection_environment(home), "CROSSDOCK_CHANNELS": str(channels), **settings}
     installation = Installation(home=home, port=free_port(), settings=settings)
     with started(installation) as running, Dock.open(Settings.from_environment(installation.environment())) as dock:
         wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in simulation.channels)})
         yield Site(running=running, simulation=simulation, dock=dock, channels=simulation.channels)
     assert list(processes_of(installation)) == []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The demo company with three channels more: each has something the matter with it."""
+    home = tmp_path_factory.mktemp("site")
+    channels = home / "channels"
+    shutil.copytree(SHIPPED.channels, channels)
+    for name, content in (("broken", BROKEN), ("orphan", ORPHAN), ("stuck", STUCK)):
+        (channels / f"{name}.yaml").write_text(content, encoding="utf-8")
+    with opened(home, channels, {}) as site:
+        yield site
 
 
 def processes_of(installation: Installation) -> Iterator[str]:
@@ -119,12 +141,35 @@ def test_a_broken_channel_is_an_import_error_and_the_others_ran(site: Site, firs
 
 
 def test_what_no_retry_mends_is_tried_once(site: Site):
-    site.rest.unpause("inbound_orphan")
-    run = site.rest.trigger("inbound_orphan")
-    deadline = time.monotonic() + 60
-    while not run.ended and time.monotonic() < deadline:
-        time.sleep(0.5)
-        [run] = site.rest.runs("inbound_orphan")
-    failed: dict[str, Any] = {task.task_id: task for task in site.rest.failed_tasks(run)}
-    assert failed["receive"].tries == 1
-    assert "connection 'nowhere' is not known to Airflow" in failed["receive"].log
+    run = site.alone("inbound_orphan")
+    [failed] = [task for task in site.rest.failed_tasks(run) if task.task_id == "receive"]
+    assert failed.tries == 1
+    assert "connection 'nowhere' is not known to Airflow" in failed.log
+
+
+def test_what_cannot_be_taken_in_to_the_end_is_translated_all_the_same_and_the_run_fails(site: Site):
+    folder = site.simulation.directory / "stuck"
+    folder.mkdir()
+    (folder / "empty.edi").touch()
+    run = site.alone("inbound_stuck")
+    assert run.state == "failed"
+    assert {("receive", "success"), ("translate", "success"), ("translate", "failed")} <= site.rest.task_states(run)
+    [failed] = site.rest.failed_tasks(run)
+    assert "stuck: not everything could be taken in" in failed.log
+    [row] = [row for row in site.dock.ledger.summary() if row["channel"] == "stuck"]
+    assert row["quarantined"] == 1
+
+
+@pytest.mark.timeout(600)
+def test_the_same_on_postgresql(tmp_path: Path, postgres: Any):
+    """As docker-compose.yml runs it: Airflow's database and the ledger both on PostgreSQL, through psycopg."""
+    database = postgres.database().replace("postgresql://", "postgresql+psycopg://", 1)
+    settings = {
+        "CROSSDOCK_LEDGER": postgres.database(),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database,
+    }
+    with opened(tmp_path, SHIPPED.channels, settings) as site:
+        site.round()
+        assert not_arrived(site.simulation, site.dock.ledger) == []
+        assert not_delivered(site.dock.ledger, site.dock.settings.feed) == []
