@@ -32,7 +32,7 @@ def texts(column: Column, kind: type, zone: ZoneInfo | None) -> Texts:
     """A column's values as text: NULL stays None, CHAR padding goes, a Decimal is written plainly,
     moments are ISO 8601 and get ``zone`` where they carry none."""
     write = _WRITERS.get(kind)
-    if write is None or any(value is not None and type(value) is not kind for value in column):
+    if write is None or not set(map(type, column)) <= {kind, type(None)}:
         return [None if value is None else _any(value, zone) for value in column]
     if kind is datetime and zone is not None:
         return [None if value is None else _moment(value, zone) for value in column]
@@ -71,8 +71,18 @@ def _moment(value: datetime, zone: ZoneInfo | None) -> str:
     return (value if value.tzinfo else value.replace(tzinfo=zone)).isoformat()
 
 
+def _without_padding(column: Column) -> Texts:
+    """ODBC does not tell CHAR from VARCHAR in a result, so blanks at the end go from either."""
+    try:
+        joined = "\0".join(column)
+    except TypeError:  # a NULL among them
+        return [value and value.rstrip(" ") for value in column]
+    # one look at the whole column spares most columns the look at each value
+    return [value.rstrip(" ") for value in column] if " \0" in joined or joined.endswith(" ") else list(column)
+
+
 _WRITERS: dict[type, Callable[[Column], Texts]] = {
-    str: lambda column: [value and value.rstrip(" ") for value in column],
+    str: _without_padding,
     bool: lambda column: [None if value is None else "true" if value else "false" for value in column],
     int: lambda column: [None if value is None else str(value) for value in column],
     Decimal: lambda column: [None if value is None else format(value, "f") for value in column],
