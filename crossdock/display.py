@@ -7,6 +7,7 @@ everything without colour, and are plain when the output is not a terminal.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -284,9 +285,12 @@ def quantity(data: Mapping[str, Any]) -> str:
 
 
 def moment(time: str) -> str:
-    """An ISO 8601 instant, the day alone where it is midnight."""
+    """An ISO 8601 instant to the minute with its zone, the day alone where it is midnight."""
     day, _, clock = time.partition("T")
-    return day if clock[:8] in ("", "00:00:00") else f"{day} {clock[:5]}{clock[8:] if clock[8:] != 'Z' else 'Z'}"
+    return day if clock[:8] in ("", "00:00:00") else f"{day} {clock[:5]}{_ZONE.sub('', clock)}"
+
+
+_ZONE = re.compile(r"^[0-9:.]*")
 
 
 def references(data: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Progress(Protocol):
     """Somebody who wants to see long work move. All calls come from the caller's own thread."""
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """Work on ``what`` starts: ``total`` of ``unit``, which is ``bytes`` or ``events``; 0 if nobody knows."""
+        """Work on ``what`` starts: ``total`` (0 if nobody knows) of ``unit``: payloads, bytes or events."""
         ...
 
     def advance(self, done: int, lines: int = 0) -> None:
@@ -304,12 +304,16 @@ class Dock:
 
     def _run_channel(self, channel: Channel, watch: Progress) -> ChannelRun:
         run = ChannelRun(channel=channel.channel)
+        watch.begin(channel.channel, 0, "payloads")
         try:
             if channel.purpose == "master_data":
                 return replace(run, masters=tuple(self.load_master_data(channel.channel)))
             run = replace(run, received=len(self.receive(channel.channel)))
+            watch.advance(run.received)
         except CrossdockError as error:
             run = run.with_error(error)
+        finally:
+            watch.end()
         if channel.purpose == "master_data":
             return run
         try:

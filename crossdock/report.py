@@ -178,8 +178,8 @@ class Bars:
         self._progress.update(self._task, visible=False)
 
     def _said(self) -> str:
-        if self._unit == "events":
-            return count(self._done, "event")
+        if self._unit != "bytes":
+            return count(self._done, self._unit.removesuffix("s"))
         read = f"{size(self._done)} of {size(self._total)}"
         return f"{read}, {count(self._lines, 'line')}" if self._lines else read
 

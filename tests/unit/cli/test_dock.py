@@ -175,7 +175,11 @@ def test_progress_counts_every_byte_and_line(known: Installation, orders: Orders
     with Dock.open(known.settings) as dock:
         dock.run(progress=watching)
 
-    assert watching.told == [("inbox", sum(sizes), "bytes", sum(sizes), 6), ("feed", 0, "events", 6, 0)]
+    assert watching.told == [
+        ("inbox", 0, "payloads", 3, 0),
+        ("inbox", sum(sizes), "bytes", sum(sizes), 6),
+        ("feed", 0, "events", 6, 0),
+    ]
 
 
 def test_opening_a_dock_touches_nothing(installation: Installation) -> None:
