@@ -58,7 +58,12 @@ def size(number: int) -> str:
 
 def phrases(*parts: str | Text) -> Text:
     """The parts that say something, with a middle dot between them."""
-    return Text(" · ", style=DIM).join([Text(p) if isinstance(p, str) else p for p in parts if p])
+    said = Text()
+    for part in filter(None, parts):
+        if said:
+            said.append(" · ", style=DIM)
+        said.append_text(Text(part) if isinstance(part, str) else part)
+    return said
 
 
 def clock(instant: datetime) -> str:

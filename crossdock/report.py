@@ -363,7 +363,7 @@ def masters_view(loads: Sequence[Mapping[str, Any]]) -> RenderableType | None:
     table.add_column("since")
     table.add_column("from", overflow="fold", style=DIM)
     held: list[RenderableType] = []
-    for load in loads:
+    for load in sorted(loads, key=lambda load: str(load["table"])):
         if load["status"] == "in_force":
             cells = (load["table"], str(load["version"]), f"{load['rows']:,}", clock(load["at"]), load["source"])
             table.add_row(*(Text(cell) for cell in cells))
