@@ -22,10 +22,19 @@ from mappings.apply import UNKNOWN, Circumstances, apply
 from mappings.library import IDENTITY_FORMATS, Compile, CompiledMapping, Library
 from mappings.master_data import MasterData
 from mappings.normalise import Origin, empty_events, normalise
-from mappings.spec import OnError, Partner
+from mappings.spec import Acknowledge, OnError, Partner
 from mappings.values import instant_text, zone_of
 from mappings.yaml_files import unknown
-from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, LineChunk, LinePlan
+from schemas.documents import (
+    ORDINAL,
+    DocumentEnd,
+    DocumentStart,
+    EnvelopeEnd,
+    GroupEnd,
+    InterchangeEnd,
+    LineChunk,
+    LinePlan,
+)
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 
@@ -96,7 +105,19 @@ class DocumentClosed:
     findings: tuple[Finding, ...] = ()
 
 
-Translated = DocumentOpened | DocumentLines | DocumentClosed | Finding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeClosed:
+    """A functional group or an interchange is over, and whose it is: what an answer is made from.
+
+    ``agreement`` is what the sender's partner file says of answers; None where nothing is owed.
+    """
+
+    envelope: EnvelopeEnd
+    partner: str
+    agreement: Acknowledge | None = None
+
+
+Translated = DocumentOpened | DocumentLines | DocumentClosed | EnvelopeClosed | Finding
 
 
 def translate_stream(
@@ -124,6 +145,8 @@ def translate_stream(
                     yield from opened.break_off()
                 opened = _Open(desk, item)
                 yield DocumentOpened(document=opened.document)
+            case GroupEnd() | InterchangeEnd():
+                yield desk.closed(item)
             case _ if opened is None:
                 if isinstance(item, Finding):
                     yield item
@@ -207,6 +230,12 @@ class _Desk:
         if start.ordinal not in self._decided:
             self._decided = {start.ordinal: self._decide(start)}
         return self._decided[start.ordinal]
+
+    def closed(self, envelope: EnvelopeEnd) -> EnvelopeClosed:
+        """The end of an envelope, with whose it is and what they are promised."""
+        partner, name = self._partner(envelope.interchange.sender)
+        agreement = None if partner is None else partner.acknowledge
+        return EnvelopeClosed(envelope=envelope, partner=name, agreement=agreement)
 
     def _decide(self, start: DocumentStart) -> _Decision:
         partner, name = self._partner(start.sender)

@@ -5,6 +5,10 @@ of these items, in the order of the bytes and in bounded memory::
 
     DocumentStart  LineChunk*  DocumentEnd     DocumentStart ...     with Finding anywhere
 
+Formats with envelopes (EDI) also say where each of those ends: a ``GroupEnd`` after the documents of a
+functional group, an ``InterchangeEnd`` after everything in the interchange. They carry what an answer
+to the sender needs.
+
 The reader knows the format's grammar and positions, not the meaning: the columns of a
 ``LineChunk`` are named by the *paths* the mapping asked for, in the format's own notation
 (``PO107``, ``N1[ST]04``, a column header), and hold the text that stood there.
@@ -16,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
+
+from schemas.findings import Finding
 
 ORDINAL = "_line"  #: column of a LineChunk: the line's number within its document, from 1 (Int64)
 LOCATION = "_at"  #: column: where the line begins, for people (``segment 41``, ``Stock!A17``)
@@ -74,6 +80,70 @@ class DocumentEnd:
     accepted: bool = True
     offset: int | None = None  #: byte offset just past the document
     segments: int | None = None  #: for EDI: segments counted, ST and SE included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interchange:
+    """Who sent an interchange to whom, and how it is written: an answer is addressed and punctuated by it.
+
+    All as sent, but for padding. ``delimiters`` are named ``element``, ``component``, ``segment`` and
+    ``repetition``; one that the syntax does not have is empty.
+    """
+
+    ordinal: int  #: among the interchanges of the payload, from 1
+    format: str  #: ``x12``
+    sender: str
+    receiver: str
+    control_number: str
+    version: str  #: of the envelope's syntax: ISA12
+    date: str = ""
+    time: str = ""
+    test: bool = False
+    answer_wanted: bool = False  #: the sender asks to hear that it arrived (ISA14 = 1)
+    delimiters: Mapping[str, str] = field(default_factory=dict)
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupEnd:
+    """A functional group is over.
+
+    Its documents are those of the payload from ``first`` to ``last``; ``last`` is less where it had none.
+    ``findings`` concern the group as such; they have been handed on before.
+    """
+
+    interchange: Interchange
+    ordinal: int  #: among the groups of the payload, from 1
+    type: str  #: functional identifier (GS01)
+    sender: str  #: GS02
+    receiver: str  #: GS03
+    control_number: str  #: GS06
+    version: str  #: GS08
+    first: int
+    last: int
+    declared: int | None = None  #: documents its trailer says it had (GE01); None where it has no such number
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def received(self) -> int:
+        """Documents it really had."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterchangeEnd:
+    """An interchange is over. ``findings`` concern its envelope; they have been handed on before."""
+
+    interchange: Interchange
+    groups: int
+    documents: int
+    length: int  #: bytes from its first to its last
+    acknowledgments: tuple[tuple[str, ...], ...] = ()  #: the elements of each TA1 in it
+    only_answers: bool = False  #: nothing in it but acknowledgments, which are never acknowledged
+    findings: tuple[Finding, ...] = ()
+
+
+EnvelopeEnd = GroupEnd | InterchangeEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

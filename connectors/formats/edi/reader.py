@@ -26,7 +26,7 @@ from connectors.formats.edi.machine import Machine, Plan
 from connectors.formats.edi.paths import check_paths, find_loop
 from connectors.formats.edi.runs import Learner
 from connectors.formats.edi.tape import Tape, spell
-from schemas.documents import DocumentStart, LinePlan
+from schemas.documents import DocumentStart, GroupEnd, Interchange, InterchangeEnd, LinePlan
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity
 
@@ -50,6 +50,8 @@ _TA105 = (
     "027",
 )
 _REMEMBERED = 100_000  #: control numbers kept to notice doubles
+_MOST_FINDINGS = 100  #: findings of an envelope kept for its end; an answer has room for five
+_ANSWERS = ("FA",)  #: functional groups of acknowledgments, which are never acknowledged
 
 
 @dataclass(slots=True)
@@ -57,8 +59,52 @@ class _Interchange:
     header: Header
     number: int
     offset: int
+    first: int = 1  #: ordinal of its first document
     groups: int = 0
     controls: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    acknowledgments: list[tuple[str, ...]] = field(default_factory=list)
+    only_answers: bool = True
+
+    def note(self, finding: Finding) -> None:
+        """Keep a finding about the envelope for its end."""
+        if "TA105" in finding.standard and len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(finding)
+
+    def facts(self) -> Interchange:
+        """What an answer needs to know of it."""
+        delimiters = self.header.delimiters
+        return Interchange(
+            ordinal=self.number,
+            format="x12",
+            sender=f"{self.element(5)}:{self.element(6)}",
+            receiver=f"{self.element(7)}:{self.element(8)}",
+            control_number=self.control_number,
+            version=self.element(12),
+            date=self.element(9),
+            time=self.element(10),
+            test=self.element(15) == "T",
+            answer_wanted=self.element(14) == "1",
+            delimiters={
+                "element": delimiters.element,
+                "component": delimiters.component,
+                "segment": delimiters.segment,
+                "repetition": delimiters.repetition,
+            },
+            offset=self.offset,
+        )
+
+    def end(self, last: int, offset: int) -> InterchangeEnd:
+        """Its end at byte ``offset``, ``last`` being the ordinal of the newest document."""
+        return InterchangeEnd(
+            interchange=self.facts(),
+            groups=self.groups,
+            documents=last - self.first + 1,
+            length=offset - self.offset,
+            acknowledgments=tuple(self.acknowledgments),
+            only_answers=self.only_answers and bool(self.groups or self.acknowledgments),
+            findings=tuple(self.findings),
+        )
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -80,31 +126,55 @@ class _Interchange:
 class _Group:
     elements: Sequence[str]
     offset: int
+    number: int = 1
+    first: int = 1  #: ordinal of its first document
     sets: int = 0
     controls: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
 
     def element(self, position: int) -> str:
         return self.elements[position].strip() if len(self.elements) > position else ""
+
+    def noted(self, finding: Finding) -> Finding:
+        """The finding, kept for the group's end."""
+        self.findings.append(finding)
+        return finding
+
+    def end(self, interchange: _Interchange, declared: str) -> GroupEnd:
+        return GroupEnd(
+            interchange=interchange.facts(),
+            ordinal=self.number,
+            type=self.element(1),
+            sender=self.element(2),
+            receiver=self.element(3),
+            control_number=self.element(6),
+            version=self.element(8),
+            first=self.first,
+            last=self.first + self.sets - 1,
+            declared=int(declared) if declared.isdecimal() else None,
+            findings=tuple(self.findings),
+        )
 
     @property
     def where(self) -> str:
         return f"group {self.element(6)}"
 
 
-def read_interchanges(tape: Tape, plans: Plans) -> Iterator[ReadItem]:
+def read_interchanges(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
     """Everything in the payload, in order."""
-    reader = _Reader(tape, plans)
-    return reader.run()
+    return _Reader(tape, plans, learn=learn).run()
 
 
 class _Reader:
     """The walk through one payload."""
 
-    def __init__(self, tape: Tape, plans: Plans) -> None:
+    def __init__(self, tape: Tape, plans: Plans, *, learn: bool) -> None:
         self.tape = tape
+        self.learn = learn
         self.plans = plans
         self.documents = 0
         self.interchanges = 0
+        self.groups = 0
         self.controls: set[tuple[str, str, str]] = set()
         self.warned: set[str] = set()
         self.learners: dict[tuple[str, str, Delimiters, str, int], tuple[Learner, LinePlan | None]] = {}
@@ -154,9 +224,17 @@ class _Reader:
             )  # fmt: skip
 
     def _interchange(self, header: Header) -> Iterator[ReadItem]:
-        tape = self.tape
+        """Everything from ISA to IEA, then its end."""
         self.interchanges += 1
-        interchange = _Interchange(header, self.interchanges, tape.offset)
+        interchange = _Interchange(header, self.interchanges, self.tape.offset, first=self.documents + 1)
+        for item in self._walk(interchange, header):
+            if isinstance(item, Finding):
+                interchange.note(item)
+            yield item
+        yield interchange.end(self.documents, self.tape.offset)
+
+    def _walk(self, interchange: _Interchange, header: Header) -> Iterator[ReadItem]:
+        tape = self.tape
         tape.at = header.end
         yield from self._judge_header(interchange)
         if header.problem in ("short", "terminator"):
@@ -166,7 +244,7 @@ class _Reader:
             found = self._segment(header)
             if found is None:
                 if group:
-                    yield self._no_group_trailer(group, tape.offset)
+                    yield from self._no_group_trailer(group, tape.offset, interchange)
                 yield envelope_finding(
                     "interchange.trailer_missing", f"{interchange.where} has no IEA", interchange.where, tape.offset,
                     expected="IEA", TA105="023",
@@ -177,7 +255,7 @@ class _Reader:
             if id_[:3] == "ISA":
                 tape.at = start
                 if group:
-                    yield self._no_group_trailer(group, offset)
+                    yield from self._no_group_trailer(group, offset, interchange)
                 yield envelope_finding(
                     "interchange.trailer_missing", f"{interchange.where} has no IEA", interchange.where, offset,
                     expected="IEA", TA105="023",
@@ -185,16 +263,18 @@ class _Reader:
                 return
             if id_ == "GS":
                 if group:
-                    yield self._no_group_trailer(group, offset)
-                group = _Group(elements, offset)
+                    yield from self._no_group_trailer(group, offset, interchange)
+                self.groups += 1
+                group = _Group(elements, offset, self.groups, first=self.documents + 1)
                 interchange.groups += 1
+                interchange.only_answers &= group.element(1) in _ANSWERS
                 yield from self._judge_group(group, interchange)
             elif id_ == "GE":
                 yield from self._group_trailer(group, elements, offset, interchange)
                 group = None
             elif id_ == "IEA":
                 if group:
-                    yield self._no_group_trailer(group, offset)
+                    yield from self._no_group_trailer(group, offset, interchange)
                 yield from self._trailer(interchange, elements, offset)
                 if not complete:
                     yield envelope_finding(
@@ -213,6 +293,8 @@ class _Reader:
                 yield from self._set(elements, offset, group, interchange)
             elif id_ == "TA1":
                 yield from self._judge_plain("TA1", elements, offset, interchange)
+                if len(interchange.acknowledgments) < _MOST_FINDINGS:
+                    interchange.acknowledgments.append(tuple(elements[1:]))
             elif id_:
                 yield envelope_finding(
                     "segment.misplaced", f"segment {id_[:20]} stands outside any transaction set", interchange.where,
@@ -284,10 +366,10 @@ class _Reader:
         yield from self._judge_plain("GS", group.elements, group.offset, interchange)
         control = group.element(6)
         if control in interchange.controls:
-            yield envelope_finding(
+            yield group.noted(envelope_finding(
                 "group.duplicate", f"group {control} stands twice in {interchange.where}", f"{group.where}, GS-06",
                 group.offset, value=control, AK905="19",
-            )  # fmt: skip
+            ))  # fmt: skip
         if len(interchange.controls) < _REMEMBERED:
             interchange.controls.add(control)
 
@@ -303,14 +385,15 @@ class _Reader:
                 expected=fault.expected, severity=Severity.WARNING if lenient else fault.severity, TA105="024",
             )  # fmt: skip
 
-    def _no_group_trailer(self, group: _Group, offset: int) -> Finding:
-        return envelope_finding(
+    def _no_group_trailer(self, group: _Group, offset: int, interchange: _Interchange) -> Iterator[ReadItem]:
+        yield group.noted(envelope_finding(
             "group.trailer_missing", f"{group.where} has no GE", group.where, offset, expected="GE", AK905="3"
-        )
+        ))  # fmt: skip
+        yield group.end(interchange, declared="")
 
     def _group_trailer(
         self, group: _Group | None, elements: Sequence[str], offset: int, interchange: _Interchange
-    ) -> Iterator[Finding]:
+    ) -> Iterator[ReadItem]:
         if group is None:
             yield envelope_finding(
                 "group.trailer_alone", "a GE without a GS", interchange.where, offset, expected="GS", TA105="024"
@@ -318,15 +401,16 @@ class _Reader:
             return
         count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
         if not count.isdigit() or int(count) != group.sets:
-            yield envelope_finding(
+            yield group.noted(envelope_finding(
                 "group.count", f"GE01 says {count or 'nothing'} sets, there are {group.sets}", f"{group.where}, GE-01",
                 offset, value=count or None, expected=str(group.sets), AK905="5",
-            )  # fmt: skip
+            ))  # fmt: skip
         if _number(control) != _number(group.element(6)):
-            yield envelope_finding(
+            yield group.noted(envelope_finding(
                 "group.control_number", f"GE02 is {control or 'empty'}, GS06 was {group.element(6)}",
                 f"{group.where}, GE-02", offset, value=control or None, expected=group.element(6), AK905="4",
-            )  # fmt: skip
+            ))  # fmt: skip
+        yield group.end(interchange, declared=count)
 
     def _trailer(self, interchange: _Interchange, elements: Sequence[str], offset: int) -> Iterator[Finding]:
         count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
@@ -391,7 +475,7 @@ class _Reader:
         key = (version, set_id, delimiters, suffix, id(wanted))
         if key not in self.learners:
             machine = Machine(_plan(load_grammar(version), set_id, wanted))
-            self.learners[key] = Learner(machine, delimiters, suffix), wanted
+            self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
         return self.learners[key][0]
 
     def _start(
