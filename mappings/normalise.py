@@ -18,7 +18,7 @@ import polars as pl
 
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
-from mappings.occurrences import Occurrences, key_hash
+from mappings.occurrences import Occurrences, key_hashes
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
@@ -232,9 +232,8 @@ def _subject(mapping: CompiledMapping) -> pl.Expr:
 
 def _identity(mapping: CompiledMapping) -> pl.Expr:
     """What tells the document, and the version of the line, from another of the same content."""
-    return pl.concat_str(
-        *(pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")), separator="\x1f"
-    )
+    fields = [pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")]
+    return pl.concat_str(pl.lit(""), *fields, separator="\x1f")
 
 
 def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
@@ -242,10 +241,12 @@ def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origi
     subjects, keys = _keys(lines, stream, origin.occurrences)
     body = lines.select(_body(stream, lines)).to_series()
     ids, fingerprints = [], []
+    begin = hashlib.blake2b(digest_size=8).copy
     for key, said, identity in zip(keys, body.to_list(), lines["_identity"].to_list(), strict=True):
-        content = hashlib.blake2b(said.encode(), digest_size=8)
+        content = begin()
+        content.update(said.encode())
         fingerprints.append(content.hexdigest())
-        content.update(f"\x1f{identity}".encode())
+        content.update(identity.encode())
         ids.append(key + content.hexdigest()[:12])
     return lines.select(
         pl.Series("id", ids, pl.String),
@@ -267,14 +268,13 @@ def _keys(lines: pl.DataFrame, stream: Stream, occurrences: Occurrences) -> tupl
     the same line.
     """
     subjects = lines["subject"].to_list()
-    name = stream.value
-    keys = [key_hash(name, subject) for subject in subjects]
+    keys = key_hashes(stream.value, subjects)
     unstamped = lines["version_stamp"].is_null().arg_true().to_list()
     numbers = occurrences.numbers([keys[row] for row in unstamped]) if unstamped else {}
     for position, number in numbers.items():
         row = unstamped[position]
         subjects[row] = f"{subjects[row]}#{number}"
-        keys[row] = key_hash(name, subjects[row])
+        (keys[row],) = key_hashes(stream.value, subjects[row : row + 1])
     return subjects, keys
 
 
