@@ -59,7 +59,9 @@ def size(number: int) -> str:
 def phrases(*parts: str | Text) -> Text:
     """The parts that say something, with a middle dot between them."""
     said = Text()
-    for part in filter(None, parts):
+    for part in parts:
+        if not part:
+            continue
         if said:
             said.append(" · ", style=DIM)
         said.append_text(Text(part) if isinstance(part, str) else part)
