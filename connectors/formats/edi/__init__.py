@@ -13,12 +13,17 @@ from schemas.documents import LinePlan
 
 
 class X12:
-    """The X12 format. ``block`` is how many bytes are read at a time; what comes out does not depend on it."""
+    """The X12 format.
+
+    What comes out depends neither on ``block``, how many bytes are read at a time, nor on ``learn``, whether
+    segments like those found faultless before may be recognised without walking through them again.
+    """
 
     name = "x12"
 
-    def __init__(self, block: int = BLOCK) -> None:
+    def __init__(self, block: int = BLOCK, *, learn: bool = True) -> None:
         self._block = block
+        self._learn = learn
 
     def recognises(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the bytes say it all
         """Whether an ISA segment begins anywhere in ``head``."""
@@ -40,4 +45,4 @@ class X12:
         metadata: Mapping[str, str],  # noqa: ARG002
     ) -> Iterator[ReadItem]:
         """The documents, line chunks and findings of the payload, in order and in bounded memory."""
-        return read_interchanges(Tape(stream, self._block), plans)
+        return read_interchanges(Tape(stream, self._block), plans, learn=self._learn)

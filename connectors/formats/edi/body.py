@@ -27,6 +27,8 @@ ENVELOPE = ("ST", "GE", "GS", "IEA", "ISA")
 LONGEST_SEGMENT = 1 << 20
 _DEEPEST = 30  #: loops within loops; the standard's sets have at most five
 
+_WITHOUT_BREAKS = {10: None, 13: None}
+
 BodyItem = LineChunk | Finding | DocumentEnd
 
 
@@ -58,6 +60,8 @@ class _Body:
         self.deepest = len(plan.chain) - 1
         self.qualifier = plan.qualifier
         self.state = self.machine.start
+        self.guessed = False  #: whether bytes that are not UTF-8 were reported
+        self.wrapped = False  #: whether a line break inside a segment was reported
         self.number = 1  #: segments so far, ST included
         self.errors = 0  #: error findings that concern the document as a whole
         self.uses = [1] * (_DEEPEST + 2)  #: by depth: how often the place was used in a row
@@ -117,12 +121,18 @@ class _Body:
         separator = self.delimiters.element
         elements = raw.split(separator)
         if not raw.isascii():
-            elements = [spell(element)[0] for element in elements]
+            spelled = [spell(element) for element in elements]
+            elements = [text for text, _ in spelled]
+            if not self.guessed and not all(certain for _, certain in spelled):
+                self.guessed = True
+                yield self._guessed(offset, len(raw))
+        if "\n" in raw or "\r" in raw:
+            elements = [element.translate(_WITHOUT_BREAKS) for element in elements]
+            if not self.wrapped:
+                self.wrapped = True
+                yield self._wrapped(offset, len(raw))
         state, length = self.state, len(raw)
         move = self.machine.step(state, elements[0])
-        if move is None and ("\n" in elements[0] or "\r" in elements[0]):
-            elements = raw.translate({13: None, 10: None}).split(separator)
-            move = self.machine.step(state, elements[0])
         if move is None:
             self.profile = None
             yield from self._unplaced(elements[0], elements, offset, length)
@@ -438,6 +448,18 @@ class _Body:
         )  # fmt: skip
         if known:
             yield from self._judge(known, elements, offset, length, line)
+
+    def _wrapped(self, offset: int, length: int) -> Finding:
+        return envelope_finding(
+            "text.wrapped", "line breaks stand inside segments and are left out", f"segment {self.number}", offset,
+            severity=Severity.WARNING, length=length,
+        )  # fmt: skip
+
+    def _guessed(self, offset: int, length: int) -> Finding:
+        return envelope_finding(
+            "text.encoding", "bytes that are not UTF-8 are read as Windows-1252", f"segment {self.number}", offset,
+            severity=Severity.WARNING, length=length,
+        )  # fmt: skip
 
     def _empty(self, offset: int) -> Iterator[Finding]:
         yield envelope_finding(

@@ -17,6 +17,7 @@ _SEPARATOR_PLACES = (3, 6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 
 _ISA_LENGTH = 106
 _LONGEST_ISA = 600  #: characters looked through for the end of a malformed ISA
 _START = re.compile(r"ISA([^A-Za-z0-9 \r\n.,;'\"()-])")
+_SWALLOWED = re.compile(r"[^A-Za-z0-9 ]\s*(?:GS|TA1|IEA)$")  #: an element that holds the end of the ISA
 _AFTER_ISA = re.compile(r"(GS|TA1|IEA|ISA|ISB|ISE)")
 _REPETITION_SINCE = "00402"
 
@@ -94,9 +95,9 @@ def _recovered(text: str, at: int, separator: str) -> Header:
     following = _AFTER_ISA.search(tail)
     between = tail[: following.start()] if following and following.start() <= 8 else tail[:2]
     component, terminator = _component_and_terminator(between, separator)
-    elements = tuple(element.strip("\r\n") for element in head)
+    elements = tuple(element.replace("\r", "").replace("\n", "") for element in head)
     problem = "layout" if terminator and not terminator.isalnum() else "terminator"
-    if any(len(element) > 40 or (terminator and terminator in element) for element in elements):
+    if any(len(element) > 40 or _SWALLOWED.search(element) for element in elements):
         problem = "short"
     end = begin + between.find(terminator) + len(terminator) if terminator else begin
     return Header(

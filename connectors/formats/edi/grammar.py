@@ -146,8 +146,7 @@ def load_grammar(version: str) -> Grammar:
     overlay = _overlay(version)
     codes = _read(X12_TABLES / "codes.yaml") | overlay["codes"]
     elements = {
-        number: _element(number, text, codes)
-        for number, text in (base[0]["elements"] | overlay["elements"]).items()
+        number: _element(number, text, codes) for number, text in (base[0]["elements"] | overlay["elements"]).items()
     }
     composites: dict[str, Composite] = {}
     for number, text in (base[0]["composites"] | overlay["composites"]).items():

@@ -123,6 +123,11 @@ def judge_value(element: Element, value: str, position: int, component: int, del
             "element.component_separator", "6", f"{element.name} holds the component separator",
             "a simple element", Severity.WARNING,
         )  # fmt: skip
+    if kind == "DT" and size in (6, 8) and not element.least <= size <= element.most and is_date(value):
+        wanted = "CCYYMMDD" if element.least == 8 else "YYMMDD"
+        code, ak403 = ("element.too_short", "4") if size < element.least else ("element.too_long", "5")
+        yield fault(code, ak403, f"{element.name} is written with {size} digits", wanted, Severity.WARNING)
+        return
     if size < element.least:
         yield fault("element.too_short", "4", f"{element.name} is too short", f"at least {element.least} characters")
         return

@@ -105,8 +105,9 @@ class Profile:
 class Learner:
     """All profiles of one machine under one set of delimiters."""
 
-    def __init__(self, machine: Machine, delimiters: Delimiters, suffix: str) -> None:
+    def __init__(self, machine: Machine, delimiters: Delimiters, suffix: str, *, enabled: bool = True) -> None:
         self.machine = machine
+        self.enabled = enabled
         self.delimiters = delimiters
         self.suffix = suffix
         self._profiles: dict[tuple[tuple[Frame, ...], Shape], Profile] = {}
@@ -123,7 +124,7 @@ class Learner:
 
     def open(self, state: State, move: Move, elements: Sequence[str]) -> Profile | None:
         """A loop opened (or a set began) faultlessly by the exact walk: its profile, compiled when it is ripe."""
-        shape = self.shape(move.spec, elements)
+        shape = self.shape(move.spec, elements) if self.enabled else None
         if shape is None:
             return None
         key = (move.state.frames, shape)

@@ -1,0 +1,128 @@
+"""What the tests of the EDI reader share: a plan at hand, short ways to write and read interchanges."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from connectors.formats.edi import X12
+from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
+from schemas.findings import Finding, Severity
+
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+collect_ignore = [] if SHARED.is_dir() else ["test_corpus.py", "test_facts.py"]
+
+PATHS = {
+    "x12.850": ("PO1", ("BEG03", "BEG05", "PO101", "PO102", "PO103", "PO104", "PO1[VN]", "N1[ST]04", "DTM[002]02")),
+    "x12.856": (
+        "HL[I]",
+        (
+            "BSN02",
+            "HL01",
+            "PRF01",
+            "LIN[VN]",
+            "LIN[BP]",
+            "SN102",
+            "SN103",
+            "REF[LT]02",
+            "MAN[GM]02",
+            "N1[ST]04",
+            "PID05",
+        ),
+    ),
+    "x12.861": ("RCD", ("BRA01", "RCD02", "RCD03-1", "LIN[BP]", "DTM[050]02")),
+}
+
+
+class Wanted:
+    """Plans by document type."""
+
+    def __init__(self, plans: Iterable[LinePlan]) -> None:
+        self._plans = {plan.type: plan for plan in plans}
+
+    def for_document(self, start: DocumentStart) -> LinePlan | None:
+        return self._plans.get(start.type)
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """A payload as read: its items in order, and the same sorted."""
+
+    items: list[object] = field(default_factory=list)
+
+    @property
+    def starts(self) -> list[DocumentStart]:
+        return [item for item in self.items if isinstance(item, DocumentStart)]
+
+    @property
+    def ends(self) -> list[DocumentEnd]:
+        return [item for item in self.items if isinstance(item, DocumentEnd)]
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [item for item in self.items if isinstance(item, Finding)]
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.severity is Severity.ERROR]
+
+    @property
+    def lines(self) -> pl.DataFrame:
+        chunks = [item.table for item in self.items if isinstance(item, LineChunk)]
+        return pl.concat(chunks) if chunks else pl.DataFrame()
+
+    @property
+    def plain(self) -> list[object]:
+        """Everything comparable: chunks as rows."""
+        return [item.table.rows() if isinstance(item, LineChunk) else item for item in self.items]
+
+
+ReadPayload = Callable[..., Read]
+Wrap = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def plans() -> Wanted:
+    format_ = X12()
+    return Wanted(format_.compile(type_, line, paths, {}) for type_, (line, paths) in PATHS.items())
+
+
+@pytest.fixture(scope="session")
+def read(plans: Wanted) -> ReadPayload:
+    """``read(payload, block=..., learn=..., plans=...)``: the payload as read."""
+
+    def run(payload: bytes, *, block: int = 1 << 16, learn: bool = True, plans: Wanted = plans) -> Read:
+        format_ = X12(block, learn=learn)
+        return Read(list(format_.read(io.BytesIO(payload), name="test.edi", plans=plans, metadata={})))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wrap() -> Wrap:
+    """``wrap("856", "BSN*...", ...)``: these segments as one set of a faultless interchange."""
+
+    def make(set_id: str, *segments: str, release: str = "004010", group: str = "XX", end: str = "~\n") -> bytes:
+        control = "00501" if release >= "005" else "00401"
+        eleventh = "^" if control == "00501" else "U"
+        rows = [
+            "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       "
+            f"*261122*0100*{eleventh}*{control}*000000001*0*P*>",
+            f"GS*{group}*SENDER*RECEIVER*{'20261122' if release >= '004' else '261122'}*0100*1*X*{release}",
+            f"ST*{set_id}*0001",
+            *segments,
+            f"SE*{len(segments) + 2}*0001",
+            "GE*1*1",
+            "IEA*1*000000001",
+        ]
+        return "".join(row + end for row in rows).encode()
+
+    return make
