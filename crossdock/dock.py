@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 from crossdock.settings import Settings
-from schemas.errors import ConfigError, CrossdockError
+from schemas.errors import ConfigError, CrossdockError, TransientError
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
@@ -189,8 +189,18 @@ class Dock:
         return _on_shelf("outlet", name, self.outlets, self.settings.outlets)
 
     def context(self) -> Context:
-        """What translation needs to know, with the master data in force now."""
+        """What translation needs to know, with the master data in force now.
+
+        Raises TransientError when master data is still to come: translated without it, every line
+        would be parked. What was received waits.
+        """
         version = self.ledger.master_version()
+        if not version and any(one.enabled and one.purpose == "master_data" for one in self.channels.values()):
+            raise TransientError(
+                "no master data is in force yet",
+                retry_after=30,
+                hint="load it with `crossdock run` or the DAG master_data; what was received waits until then",
+            )
         if self._context is None or self._context[0] != version:
             from connectors.registry import formats
             from crossdock.translation import Context

@@ -91,6 +91,23 @@ def test_the_context_is_loaded_anew_when_master_data_changes_and_only_then(insta
         assert dock.context().master is after
 
 
+def test_nothing_is_translated_before_the_first_master_data(installation: Installation, orders: Orders) -> None:
+    (installation.home / "channels" / "erp.yaml").write_text(
+        "channel: erp\npurpose: master_data\nsource: {kind: folder, path: master}\n"
+    )
+    installation.drop("po.jsonl", orders(("1", "10")))
+    with Dock.open(installation.settings) as dock:
+        ids = dock.receive("inbox")
+        with pytest.raises(TransientError, match="no master data is in force yet") as raised:
+            dock.translate(ids)
+        assert raised.value.retry_after == 30
+        assert dock.ledger.waiting("inbox") == ids
+
+        dock.ledger.load_master("sites", sites("N1"), source="test", actor="test")
+        assert dock.translate(ids)[0].documents == 1
+        assert dock.ledger.waiting("inbox") == []
+
+
 def sites(*names: str):
     import polars as pl
 
