@@ -125,7 +125,7 @@ class Workbook:
             yield from (why for _, why in unread)
         else:
             yield Unreadable(
-                "file.empty", "nothing stands in the workbook", expected="a header and rows below it"
+                "workbook.empty", "nothing stands in the workbook", expected="a header and rows below it"
             ).finding
 
 
@@ -133,7 +133,7 @@ def _sheets(stream: BinaryIO, candidates: Sequence[LinePlan]) -> Iterator[Sheet 
     stream.seek(0)
     head = stream.read(8)
     if not head:
-        raise Unreadable("file.empty", "the file is empty", expected="a workbook or delimited text")
+        raise Unreadable("payload.empty", "the payload holds no bytes", expected="a workbook or delimited text")
     if head.startswith(OLE2):
         raise refuse_ole2(stream)
     if head.startswith(ZIP):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
@@ -206,19 +206,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class named:  # noqa: N801
-    """Says of an OSError which path it is about and whether another try can help."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        match error:
-            case FileNotFoundError() | NotADirectoryError():
-                raise PermanentError(f"{self._path} is not there", hint="make it, or mend the channel's path") from None
-            case PermissionError():
-                raise PermanentError(f"{self._path}: permission denied", hint="give us the right to it") from None
-            case OSError():
-                raise TransientError(f"{self._path}: {error.strerror or error}") from error
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Say of an OSError which path it is about and whether another try can help."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise PermanentError(f"{path} is not there", hint="make it, or mend the channel's path") from None
+    except PermissionError:
+        raise PermanentError(f"{path}: permission denied", hint="give us the right to it") from None
+    except OSError as error:
+        raise TransientError(f"{path}: {error.strerror or error}") from error

@@ -354,9 +354,9 @@ def with_part(payload: bytes, name: str, change: Callable[[bytes], bytes]) -> by
 
 class TestDanger:
     def test_an_empty_file(self) -> None:
-        assert codes(read(b"", "s.xlsx")) == ["file.empty"]
-        assert codes(read(book(), "s.xlsx")) == ["file.empty"]
-        assert codes(read(b"\xef\xbb\xbf", "s.csv")) == ["file.empty"]
+        assert codes(read(b"", "s.xlsx")) == ["payload.empty"]
+        assert codes(read(book(), "s.xlsx")) == ["workbook.empty"]
+        assert codes(read(b"\xef\xbb\xbf", "s.csv")) == ["workbook.empty"]
 
     def test_a_cut_workbook(self) -> None:
         payload = book(["Part no.", "Qty"], ["A1", 1])
@@ -364,7 +364,7 @@ class TestDanger:
 
     def test_a_damaged_part(self) -> None:
         payload = with_part(book(["Part no.", "Qty"]), "xl/worksheets/sheet1.xml", lambda xml: xml[: len(xml) // 2])
-        assert codes(read(payload, "s.xlsx"))[0] in ("workbook.damaged", "file.empty")
+        assert codes(read(payload, "s.xlsx"))[0] in ("workbook.damaged", "workbook.empty")
 
     def test_an_encrypted_workbook(self) -> None:
         payload = sheets.OLE2 + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 600
