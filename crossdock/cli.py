@@ -246,12 +246,15 @@ def findings(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
     json: JsonFlag = False,
 ) -> None:
-    """What was found wrong, where, and what was expected."""
+    """What was found wrong, where, and what was expected.
+
+    The newest are taken, and the gravest of them shown first.
+    """
     from crossdock import display, report
     from crossdock.dock import Dock
 
     with Dock.open() as dock:
-        rows = dock.ledger.findings(severity=severity, document=document, limit=limit)
+        rows = dock.ledger.findings(severity=severity, document=document, limit=limit, newest=True)
     if json:
         _echo_rows(rows)
     else:

@@ -394,7 +394,7 @@ def findings_list_view(rows: Sequence[Mapping[str, Any]], limit: int) -> Rendera
     """Findings with their files, as many as were asked for."""
     if not rows:
         return Text("nothing to complain of", style="green")
-    more = Text(f"the first {limit:,}; --limit shows more", style=DIM) if len(rows) == limit else Text()
+    more = Text(f"the newest {limit:,}; --limit shows more", style=DIM) if len(rows) == limit else Text()
     return Group(findings_view(rows, most=len(rows), files=True), more)
 
 

@@ -169,10 +169,13 @@ class Ledger:
         document: str | None = None,
         payload: int | None = None,
         limit: int = 1000,
+        newest: bool = False,
     ) -> list[dict[str, Any]]:
-        """Findings with the payload's name, channel, document type and partner beside each."""
+        """Findings, oldest (or ``newest``) first, with the payload's name, channel, document type and partner."""
         with self._database.read() as connection:
-            return looking.problems(connection, severity=severity, document=document, payload=payload, limit=limit)
+            return looking.problems(
+                connection, severity=severity, document=document, payload=payload, limit=limit, newest=newest
+            )
 
     def documents(
         self, *, payload: int | None = None, status: str | None = None, limit: int = 1000

@@ -88,9 +88,15 @@ def _add_documents(counts: dict[str, Any], row: Any) -> None:
 
 
 def problems(
-    connection: Connection, *, severity: str | None, document: str | None, payload: int | None, limit: int
+    connection: Connection,
+    *,
+    severity: str | None,
+    document: str | None,
+    payload: int | None,
+    limit: int,
+    newest: bool = False,
 ) -> list[dict[str, Any]]:
-    """Findings, oldest first, with where they stand; see ``Ledger.findings``."""
+    """Findings, oldest (or ``newest``) first, with where they stand; see ``Ledger.findings``."""
     query = (
         sa.select(
             findings,
@@ -105,7 +111,7 @@ def problems(
         )
         .join_from(findings, payloads, findings.c.payload_id == payloads.c.id)
         .outerjoin(documents, findings.c.document_id == documents.c.id)
-        .order_by(findings.c.id)
+        .order_by(findings.c.id.desc() if newest else findings.c.id)
         .limit(limit)
     )
     if severity is not None:
