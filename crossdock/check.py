@@ -172,10 +172,11 @@ def _closed(
 
 
 def _loose(findings: Sequence[Finding], file: str) -> Iterator[Checked]:
-    """Findings about the envelope are the interchange's; those about the bytes themselves the file's."""
-    about_bytes = tuple(f for f in findings if f.stage is Stage.TRANSPORT)
-    about_envelope = tuple(f for f in findings if f.stage is not Stage.TRANSPORT)
-    for type_, some in (("interchange", about_envelope), ("file", about_bytes)):
+    """Findings about an envelope (its syntax) are the interchange's, all others the file's."""
+    for type_, some in (
+        ("interchange", tuple(finding for finding in findings if finding.stage is Stage.SYNTAX)),
+        ("file", tuple(finding for finding in findings if finding.stage is not Stage.SYNTAX)),
+    ):
         if some:
             yield Checked(file=file, type=type_, findings=some)
 

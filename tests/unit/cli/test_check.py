@@ -107,6 +107,15 @@ def test_a_broken_envelope_comes_as_an_object_of_its_own(installation: Installat
     assert [finding["value"] for finding in envelope["findings"]] == ["7"]
 
 
+def test_a_sheet_without_the_expected_header_is_the_files_fault(installation: Installation) -> None:
+    path = installation.drop("list.csv", "Part,Colour\nP-100,blue\n")
+
+    result = installation.run("check", "--json", str(path))
+
+    assert {one["type"] for one in objects(result.stdout)} == {"file"}
+    assert result.exit_code == 2
+
+
 @pytest.mark.parametrize("content", [b"", b"hello, world", bytes(range(256)) * 20], ids=["empty", "prose", "noise"])
 def test_what_is_no_document_at_all_gives_exit_code_2(installation: Installation, content: bytes) -> None:
     path = installation.drop("thing", content)
