@@ -20,7 +20,8 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 30_000)]
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 30_000), ("page_size", 16_384)],
 )
 def test_every_connection_is_durable_and_patient(database: Database, pragma: str, value: object) -> None:
     with database.read() as connection:
