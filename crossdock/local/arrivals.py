@@ -53,9 +53,10 @@ def not_delivered(ledger: Ledger, feed: Path) -> list[str]:
 
 
 def not_taken(simulation: Simulation) -> list[str]:
-    """One sentence for each file that still lies where it landed."""
-    files = (simulation.directory / made.file for made in simulation.made)
-    return [f"{file} has not been taken in" for file in files if file.is_file()]
+    """A sentence when files still lie where they landed."""
+    files = [simulation.directory / made.file for made in simulation.made]
+    left = [file for file in files if file.is_file()]
+    return [f"{len(left)} file(s) have not been taken in, the first {left[0]}"] if left else []
 
 
 def not_arrived(simulation: Simulation, ledger: Ledger) -> list[str]:

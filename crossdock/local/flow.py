@@ -14,7 +14,7 @@ from schemas.errors import PermanentError, TransientError
 GLANCE = 0.5
 
 
-def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 60) -> None:
+def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 30) -> None:
     """Return once Airflow knows these DAGs.
 
     Raises PermanentError with the import errors when it does not in time, or when a service ends.

@@ -71,7 +71,7 @@ def demo(console: Console, *, seed: int, lines: int) -> int:
     installation = install(home)
     with dock_of(installation) as dock:
         with airflow(console, installation) as running:
-            one_round(console, running, dock, "the DAGs run, to the last published event")
+            one_round(console, running, simulation, dock, "the DAGs run, to the last published event")
             feed = dock.settings.feed
             problems = [
                 *not_taken(simulation),
@@ -82,7 +82,7 @@ def demo(console: Console, *, seed: int, lines: int) -> int:
             first = list(ledgered(dock.ledger))
             simulate(home, seed=seed, lines=lines)
             time.sleep(QUIET)
-            one_round(console, running, dock, "the same input comes in a second time")
+            one_round(console, running, simulation, dock, "the same input comes in a second time")
         if fresh := len(list(ledgered(dock.ledger))) - len(first):
             problems.append(f"the second round over the same input published {fresh} event(s), and none was new")
         problems += [
@@ -178,10 +178,11 @@ def airflow(console: Console, installation: Installation) -> Iterator[Running]:
             said("Airflow is stopped")
 
 
-def one_round(console: Console, running: Running, dock: Dock, what: str) -> None:
+def one_round(console: Console, running: Running, simulation: Simulation, dock: Dock, what: str) -> None:
     """Master data, every channel, and publishing, as Airflow runs them."""
     feed = dock.settings.feed
-    inbound = [name for name, channel in dock.channels.items() if channel.purpose == "events" and channel.enabled]
+    configured = [name for name, channel in dock.channels.items() if channel.purpose == "events" and channel.enabled]
+    inbound = sorted({*configured, *simulation.channels})
     with step(console, what) as said:
         wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in inbound)})
         before = len(list(ledgered(dock.ledger)))
