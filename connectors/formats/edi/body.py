@@ -142,8 +142,8 @@ class _Body:
         self._count_use(move)
         yield from self._place(move, elements, offset)
         for wanted in move.captures:
-            value = self._value(wanted, move.spec, elements)
-            if value is not None:
+            value = self._value(wanted, move.spec, elements).rstrip(" ")
+            if value:
                 self._put(move.level, wanted.slot, value)
         line = self.line if move.level == self.deepest else None
         sound = self.learner.accepts(move.spec, elements)
@@ -164,9 +164,8 @@ class _Body:
 
     def _place(self, move: Move, elements: Sequence[str], offset: int) -> Iterator[BodyItem]:
         """Close the line that ends here, and open the loop and line that begin."""
-        if self.line_open and (move.starts or move.level < self.deepest):
-            self.lines.ends.append(offset)
-            self.line_open = False
+        if move.starts or move.level < self.deepest:
+            self._close_line(offset)
         if move.opens:
             self.openers[len(move.state.frames) - 1] = elements
         if not move.starts:
@@ -185,6 +184,11 @@ class _Body:
                 yield self._counted(finding)
         else:
             self._open_loop(move.level, is_line, offset)
+
+    def _close_line(self, offset: int) -> None:
+        if self.line_open:
+            self.lines.ends.append(offset)
+            self.line_open = False
 
     def _open_loop(self, level: int, is_line: bool, offset: int) -> None:
         """A loop of the line's chain begins: a scope around lines, or a line."""
@@ -252,24 +256,25 @@ class _Body:
         if scope is not None:
             scope.values.setdefault(slot, value)
 
-    def _value(self, capture: Capture, spec: Segment, elements: Sequence[str]) -> str | None:
+    def _value(self, capture: Capture, spec: Segment, elements: Sequence[str]) -> str:
+        """The value as it stands there; empty where there is none."""
         if not self._openers_show(capture.openers):
-            return None
+            return ""
         size = len(elements)
         if not capture.element:
             for qualifier in spec.pairs:
                 if qualifier + 2 < size and elements[qualifier + 1] == capture.qualifier:
-                    return elements[qualifier + 2] or None
-            return None
+                    return elements[qualifier + 2]
+            return ""
         if capture.qualifier is not None and (
             size <= capture.position or elements[capture.position] != capture.qualifier
         ):
-            return None
+            return ""
         value = elements[capture.element] if capture.element < size else ""
         if capture.component:
             pieces = value.split(self.delimiters.component) if self.delimiters.component else [value]
             value = pieces[capture.component - 1] if capture.component <= len(pieces) else ""
-        return value or None
+        return value
 
     def _openers_show(self, openers: Sequence[tuple[int, int, str]]) -> bool:
         """Whether the enclosing loops are those a path names."""
@@ -371,20 +376,19 @@ class _Body:
             in_line = False
         if in_line or scope is not None:
             for slot, index in run.takes:
-                value = row[index]
-                if value is not None:
-                    if in_line:
-                        self.lines.put(slot, value)
-                    if scope is not None:
-                        scope.values.setdefault(slot, value)
+                value = (row[index] or "").rstrip(" ")
+                if value and in_line:
+                    self.lines.put(slot, value)
+                if value and scope is not None:
+                    scope.values.setdefault(slot, value)
         if run.guarded:
             self._keep_guarded(run, row, level)
 
     def _keep_guarded(self, run: Run, row: Sequence[str | None], level: int) -> None:
         """Values of a run that count only inside the loops their paths name."""
         for slot, index, openers in run.guarded:
-            value = row[index]
-            if value is not None and self._openers_show(openers):
+            value = (row[index] or "").rstrip(" ")
+            if value and self._openers_show(openers):
                 self._put(level, slot, value)
 
     # Findings
@@ -491,9 +495,11 @@ class _Body:
     def _cut_off(self) -> Iterator[BodyItem]:
         """The payload ends inside the set."""
         tape = self.tape
-        rest = tape.text[tape.at :].strip(self.delimiters.blanks)
-        offset = tape.offset
+        rest = tape.text[tape.at :].lstrip(self.delimiters.blanks)
+        offset = tape.base + len(tape.text) - len(rest)
+        rest = rest.rstrip(self.delimiters.blanks)
         elements = rest.split(self.delimiters.element)
+        self._close_line(offset)
         tape.at = len(tape.text)
         if elements[0] == "SE" and len(elements) > 2:
             self.number += 1
@@ -507,8 +513,7 @@ class _Body:
         yield from self._end(tape.offset, iter((finding,)))
 
     def _end(self, offset: int, findings: Iterator[Finding]) -> Iterator[BodyItem]:
-        if self.line_open:
-            self.lines.ends.append(offset)
+        self._close_line(offset)
         if self.lines.segments:
             yield self.lines.flush()
         for finding in findings:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 _SEPARATOR_PLACES = (3, 6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _ISA_LENGTH = 106
 _LONGEST_ISA = 600  #: characters looked through for the end of a malformed ISA
-_START = re.compile(r"ISA([^A-Za-z0-9 \r\n.,;'\"()-])")
+#: "ISA", a separator, ISA01 of two characters, the separator again: prose does not look like that
+_START = re.compile(r"ISA([^A-Za-z0-9 \r\n.,'\"()-])[A-Za-z0-9 ]{0,2}\1")
 _SWALLOWED = re.compile(r"[^A-Za-z0-9 ]\s*(?:GS|TA1|IEA)$")  #: an element that holds the end of the ISA
 _AFTER_ISA = re.compile(r"(GS|TA1|IEA|ISA|ISB|ISE)")
 _REPETITION_SINCE = "00402"

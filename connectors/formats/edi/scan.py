@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from connectors.formats.edi.delimiters import Delimiters, find_header, read_header
+from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
 from connectors.formats.edi.tape import BLOCK, Tape, spell
 
 
@@ -23,12 +23,16 @@ class Scanned:
 def scan(stream: BinaryIO, block: int = BLOCK) -> Iterator[Scanned]:
     """Every segment of every interchange, ISA and IEA included; empty segments and text between are passed over."""
     tape = Tape(stream, block)
-    while (delimiters := _next_interchange(tape)) is not None:
-        yield from _segments(tape, delimiters)
+    while (header := _next_interchange(tape)) is not None:
+        elements = ("ISA", *header.elements)
+        length = header.end - header.start - len(header.delimiters.segment)
+        yield Scanned(elements, tape.offset, length, header.delimiters)
+        tape.at = header.end
+        yield from _segments(tape, header.delimiters)
 
 
-def _next_interchange(tape: Tape) -> Delimiters | None:
-    """Leave the tape at the next readable ISA."""
+def _next_interchange(tape: Tape) -> Header | None:
+    """The next readable ISA; the tape is left at it."""
     while True:
         at = find_header(tape.text, tape.at)
         if at < 0:
@@ -40,13 +44,12 @@ def _next_interchange(tape: Tape) -> Delimiters | None:
         while (header := read_header(tape.text, tape.at, complete=tape.ended)) is None:
             tape.more()
         if header.problem not in ("short", "terminator"):
-            return header.delimiters
+            return header
         tape.at = header.end
 
 
 def _segments(tape: Tape, delimiters: Delimiters) -> Iterator[Scanned]:
-    """From the ISA the tape is at to its IEA, the next ISA or the end."""
-    first = True
+    """What follows an ISA, to its IEA, the next ISA or the end."""
     while True:
         end = tape.text.find(delimiters.segment, tape.at)
         if end < 0:
@@ -57,7 +60,7 @@ def _segments(tape: Tape, delimiters: Delimiters) -> Iterator[Scanned]:
         start = end - len(raw)
         if not raw and end == len(tape.text):
             return
-        if raw.startswith("ISA") and not first:
+        if raw.startswith("ISA"):
             tape.at = start
             return
         tape.at = min(end + len(delimiters.segment), len(tape.text))
@@ -66,4 +69,3 @@ def _segments(tape: Tape, delimiters: Delimiters) -> Iterator[Scanned]:
             yield Scanned(elements, tape.base + start, len(raw), delimiters)
             if elements[0] == "IEA":
                 return
-        first = False

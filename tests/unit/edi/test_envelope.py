@@ -8,7 +8,7 @@ ORDER = ("BEG*00*SA*PO1**20261122", "PO1*1*5*EA")
 
 
 def codes(found):
-    return [(f.code, {k: v for k, v in f.standard.items()}) for f in found.findings]
+    return [(f.code, dict(f.standard)) for f in found.findings]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,9 @@ def test_a_ta1_needs_no_group(read) -> None:
         b"ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *261122*0100*U*00401*000000001*0*P*>~"
         b"TA1*000000009*261121*1200*A*000~IEA*0*000000001~"
     )
-    assert read(payload).items == []
+    (end,) = read(payload).items
+    assert (end.groups, end.documents, end.findings) == (0, 0, ())
+    assert end.acknowledgments == (("000000009", "261121", "1200", "A", "000"),)
 
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"GS*PO*A*B~ST*850*0001~SE*2*0001~", b"ISA", b"ISA*00*"])

@@ -32,46 +32,50 @@ def item(id_, parent, number):
     return (id_, parent, "I", (f"LIN**VN*{number}", f"SN1**{id_}*EA"))
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        pytest.param(
-            [SHIPMENT, order("2", "1", "PO1"), item("3", "2", "A"), item("4", "2", "B"), order("5", "1", "PO2"), item("6", "5", "C")],
-            [("3", "PO1", "A", "3", None, "PLANT"), ("4", "PO1", "B", "4", None, "PLANT"), ("6", "PO2", "C", "6", None, "PLANT")],
-            id="SOI, two orders",
-        ),
-        pytest.param(
-            [SHIPMENT, order("2", "1", "PO1"), pack("3", "2", "C1"), item("4", "3", "A"), pack("5", "2", "C2"), item("6", "5", "A")],
-            [("4", "PO1", "A", "4", "C1", "PLANT"), ("6", "PO1", "A", "6", "C2", "PLANT")],
-            id="SOPI",
-        ),
-        pytest.param(
-            [SHIPMENT, order("2", "1", "PO1"), pack("3", "2", "PAL", "T"), pack("4", "3", "C1"), item("5", "4", "A"), item("6", "3", "B")],
-            [("5", "PO1", "A", "5", "C1", "PLANT"), ("6", "PO1", "B", "6", "PAL", "PLANT")],
-            id="SOTPI: the nearest package wins",
-        ),
-        pytest.param(
-            [SHIPMENT, pack("2", "1", "C1"), order("3", "2", "PO1"), item("4", "3", "A"), order("5", "2", "PO2"), item("6", "5", "B")],
-            [("4", "PO1", "A", "4", "C1", "PLANT"), ("6", "PO2", "B", "6", "C1", "PLANT")],
-            id="SPOI: mixed carton",
-        ),
-        pytest.param(
-            [SHIPMENT, order("2", "1", "PO1"), item("3", "2", "A"), pack("4", "3", "C1"), pack("5", "3", "C2"), item("6", "2", "B")],
-            [("3", "PO1", "A", "3", "C1", "PLANT"), ("6", "PO1", "B", "6", None, "PLANT")],
-            id="standard carton: the pack below its item",
-        ),
-        pytest.param(
-            [SHIPMENT, order("2", "1", "PO1"), order("3", "1", "PO2"), item("4", "3", "B"), item("5", "2", "A")],
-            [("4", "PO2", "B", "4", None, "PLANT"), ("5", "PO1", "A", "5", None, "PLANT")],
-            id="HL02 is the truth, not the order",
-        ),
-        pytest.param(
-            [SHIPMENT, item("2", "1", "A")],
-            [("2", None, "A", "2", None, "PLANT")],
-            id="levels left out",
-        ),
-    ],
-)  # fmt: skip
+S, O1, O2 = SHIPMENT, order("2", "1", "PO1"), order("3", "1", "PO2")
+
+
+def line(number, of_order, name, package=None):
+    return (number, of_order, name, number, package, "PLANT")
+
+
+CASES = {
+    "SOI, two orders": (
+        [S, O1, item("3", "2", "A"), item("4", "2", "B"), order("5", "1", "PO2"), item("6", "5", "C")],
+        [line("3", "PO1", "A"), line("4", "PO1", "B"), line("6", "PO2", "C")],
+    ),
+    "SOPI": (
+        [S, O1, pack("3", "2", "C1"), item("4", "3", "A"), pack("5", "2", "C2"), item("6", "5", "A")],
+        [line("4", "PO1", "A", "C1"), line("6", "PO1", "A", "C2")],
+    ),
+    "SOTPI: the nearest package wins": (
+        [S, O1, pack("3", "2", "PAL", "T"), pack("4", "3", "C1"), item("5", "4", "A"), item("6", "3", "B")],
+        [line("5", "PO1", "A", "C1"), line("6", "PO1", "B", "PAL")],
+    ),
+    "SPOI: mixed carton": (
+        [
+            S,
+            pack("2", "1", "C1"),
+            order("3", "2", "PO1"),
+            item("4", "3", "A"),
+            order("5", "2", "PO2"),
+            item("6", "5", "B"),
+        ],
+        [line("4", "PO1", "A", "C1"), line("6", "PO2", "B", "C1")],
+    ),
+    "standard carton: the pack below its item": (
+        [S, O1, item("3", "2", "A"), pack("4", "3", "C1"), pack("5", "3", "C2"), item("6", "2", "B")],
+        [line("3", "PO1", "A", "C1"), line("6", "PO1", "B")],
+    ),
+    "HL02 is the truth, not the order": (
+        [S, O1, O2, item("4", "3", "B"), item("5", "2", "A")],
+        [line("4", "PO2", "B"), line("5", "PO1", "A")],
+    ),
+    "levels left out": ([S, item("2", "1", "A")], [line("2", None, "A")]),
+}
+
+
+@pytest.mark.parametrize(("rows", "expected"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("learn", [True, False])
 def test_orders_of_levels(wrap, read, rows, expected, learn) -> None:
     found = read(wrap("856", *HEAD, *levels(*rows)), learn=learn)

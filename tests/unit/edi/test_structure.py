@@ -26,7 +26,7 @@ def short(found):
             (*HEAD_850, LINE, "IT8*B", "IT8*B", "IT8*B", "PO1*2*5*EA"),
             [("segment.max_use", "5", "IT8", "segment 5, IT8", 1)],
         ),
-        ((*HEAD_850, LINE, "DTM*002*20261124", "REF*DP*9", "PO1*2*1*EA"), [("segment.order", "7", "REF", "segment 5, REF", 1)]),
+        ((*HEAD_850, LINE, "DTM*002*20261124", "REF*DP*9"), [("segment.order", "7", "REF", "segment 5, REF", 1)]),
         ((*HEAD_850, LINE, "PO1*2*x*EA"), [("element.character", "8", "PO1", "segment 4, PO1-02", 2)]),
         ((*HEAD_850, "REF*", LINE), [("element.missing", "8", "REF", "segment 3, REF-01", None),
                                      ("element.condition", "8", "REF", "segment 3, REF-02", None)]),
