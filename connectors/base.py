@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # a DAG file reads channels many times a minute and must not wait for polars
     from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan
@@ -77,6 +77,19 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Outbox(Protocol):
+    """What a sink of files also is: where outbound documents go as they are."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Hand over one file; it appears under ``name`` whole or not at all.
+
+        Returns only once the receiver holds it durably. The same name again takes the place of the
+        first. Raises TransientError or PermanentError.
+        """
+        ...
 
 
 class Plans(Protocol):

@@ -24,11 +24,13 @@ SOURCES = {
     "folder": "connectors.sources.folder",
     "maildir": "connectors.sources.maildir",
     "odbc": "connectors.sources.odbc",
+    "sftp": "connectors.sources.sftp",
 }
 
 SINKS = {
     "folder": "connectors.sinks.folder",
     "http": "connectors.sinks.http",
+    "sftp": "connectors.sinks.sftp",
 }
 
 #: Asked in this order whether a payload is theirs: the surest first.

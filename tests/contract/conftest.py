@@ -1,16 +1,27 @@
-"""A real HTTP receiver on this machine, and a state that lives in memory."""
+"""A real HTTP receiver and a real SSH server on this machine, and a state that lives in memory."""
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import shutil
+import socket
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import asyncssh
+import psutil
 import pytest
+
+from connectors.connections import Connection
 
 
 class MemoryState(dict[str, str]):
@@ -93,4 +104,93 @@ def receiver() -> Iterator[Receiver]:
 def state() -> MemoryState:
     return MemoryState()
 
-    return Answer
+
+class Sshd:
+    """OpenSSH's server on a port of this machine, for the user who runs the tests and nobody else."""
+
+    def __init__(self, folder: Path, *, command: str = "internal-sftp") -> None:
+        program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        assert program, "no sshd: `.ci/install-debian $(cat .ci/debian-packages.txt)` installs it"
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.folder = folder
+        self.host_key, self.key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self.host_key.write_private_key(folder / "host_key")
+        (folder / "host_key").chmod(0o600)
+        self.key.write_private_key(folder / "key")
+        self.key.write_public_key(folder / "authorized")
+        self.port = free_port()
+        (folder / "config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\n"
+            f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
+            f"PasswordAuthentication yes\nKbdInteractiveAuthentication no\nMaxStartups 100\nLogLevel VERBOSE\n"
+            f"Subsystem sftp internal-sftp\nForceCommand {command}\n"
+        )
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+        self._await()
+
+    def connection(self, **differs: Any) -> Connection:
+        """How to log in, by key; ``extra`` may replace what proves us and the server."""
+        extra = {
+            "host_key": self.host_key.export_public_key().decode().strip(),
+            "private_key": self.key.export_private_key().decode(),
+        }
+        given = {"host": "127.0.0.1", "port": self.port, "login": getpass.getuser(), "extra": extra}
+        return Connection(conn_id="partner", type="sftp", **{**given, **differs})
+
+    def sessions(self) -> list[psutil.Process]:
+        """The processes that serve connections just now."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def kill_sessions(self) -> int:
+        """Break every connection off, as a crash of the other side does; how many processes there were."""
+        sessions = self.sessions()
+        for session in sessions:
+            session.kill()
+        psutil.wait_procs(sessions, timeout=10)
+        return len(sessions)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        self.kill_sessions()
+        self.process.terminate()
+        self.process.wait(10)
+
+    def _await(self) -> None:
+        for _ in range(200):
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as greeting:
+                    assert greeting.recv(4) == b"SSH-"
+                    return
+            except OSError:
+                assert self.process.poll() is None, self.log
+                time.sleep(0.05)
+        pytest.fail(f"sshd does not answer: {self.log}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sshd]]:
+    """Starts servers that differ from the usual one."""
+    with ExitStack() as running:
+
+        def start(**differs: Any) -> Sshd:
+            sshd = Sshd(tmp_path_factory.mktemp("sshd"), **differs)
+            running.callback(sshd.stop)
+            return sshd
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
+    return start_sshd()

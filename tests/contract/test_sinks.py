@@ -12,6 +12,7 @@ import pytest
 
 from connectors import registry
 from connectors.base import Sink
+from connectors.connections import Connection
 from connectors.outlet import Outlet
 from schemas.errors import CrossdockError, PermanentError, TransientError
 
@@ -20,6 +21,7 @@ class Receiving(Protocol):
     """A receiver on this machine that a sink of one kind delivers to."""
 
     options: Mapping[str, Any]
+    connection: Connection | None  #: what its ``conn_id`` means
 
     def received(self) -> list[dict[str, Any]]:
         """Events in the order they came, each id once: a receiver knows an event that comes again."""
@@ -29,7 +31,9 @@ class Receiving(Protocol):
 
 
 class FolderReceiving:
-    def __init__(self, home: Path, _: Any) -> None:
+    connection = None
+
+    def __init__(self, home: Path, _: Callable[[str], Any]) -> None:
         self.path = home / "feed"
         self.options = {"kind": "folder", "path": "feed"}
 
@@ -51,10 +55,21 @@ class FolderReceiving:
             away.rename(self.path)
 
 
+class SftpReceiving(FolderReceiving):
+    """The same folder, seen through an SSH server."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        super().__init__(home, fixture)
+        self.connection = fixture("sshd").connection()
+        self.options = {"kind": "sftp", "conn_id": "partner", "path": str(self.path)}
+
+
 class HttpReceiving:
-    def __init__(self, home: Path, receiver: Any) -> None:
-        self.receiver = receiver
-        self.options = {"kind": "http", "url": receiver.url, "timeout": "2s"}
+    connection = None
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.receiver = fixture("receiver")
+        self.options = {"kind": "http", "url": self.receiver.url, "timeout": "2s"}
         self.refused = 0
 
     def received(self) -> list[dict[str, Any]]:
@@ -74,7 +89,11 @@ def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({event["id"]: event for event in events}.values())
 
 
-RECEIVING: Mapping[str, Callable[[Path, Any], Receiving]] = {"folder": FolderReceiving, "http": HttpReceiving}
+RECEIVING: Mapping[str, Callable[[Path, Callable[[str], Any]], Receiving]] = {
+    "folder": FolderReceiving,
+    "http": HttpReceiving,
+    "sftp": SftpReceiving,
+}
 
 
 def events(first: int, last: int) -> list[bytes]:
@@ -89,8 +108,8 @@ def test_every_kind_has_a_receiver() -> None:
 
 
 @pytest.fixture(params=sorted(registry.SINKS))
-def receiving(request: pytest.FixtureRequest, tmp_path: Path, receiver: Any) -> Receiving:
-    return RECEIVING[request.param](tmp_path, receiver)
+def receiving(request: pytest.FixtureRequest, tmp_path: Path) -> Receiving:
+    return RECEIVING[request.param](tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture
@@ -98,8 +117,13 @@ def open_sink(receiving: Receiving, tmp_path: Path) -> Iterator[Callable[[], Sin
     opened = []
     outlet = Outlet(outlet="test", sink=dict(receiving.options))
 
+    def connections(conn_id: str) -> Connection:
+        assert receiving.connection is not None
+        assert conn_id == receiving.connection.conn_id
+        return receiving.connection
+
     def open_() -> Sink:
-        opened.append(registry.open_sink(outlet, home=tmp_path, connections=lambda _: pytest.fail("asked")))
+        opened.append(registry.open_sink(outlet, home=tmp_path, connections=connections))
         return opened[-1]
 
     yield open_

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage
 from pathlib import Path
@@ -25,6 +26,7 @@ class Place(Protocol):
     """Somewhere on this machine that a source of one kind reads."""
 
     options: Mapping[str, Any]
+    connection: Connection | None  #: what its ``conn_id`` means
 
     def put(self, number: int, size: int) -> None:
         """Make arrival ``number`` lie there complete, of about ``size`` bytes; a higher number is younger."""
@@ -40,7 +42,9 @@ class Place(Protocol):
 
 
 class FolderPlace:
-    def __init__(self, home: Path) -> None:
+    connection = None
+
+    def __init__(self, home: Path, _: Callable[[str], Any]) -> None:
         self.path = home / "inbox"
         self.path.mkdir()
         self.put_there: dict[int, bytes] = {}
@@ -68,8 +72,37 @@ class FolderPlace:
         self.path.rmdir()
 
 
+class SftpPlace(FolderPlace):
+    """The same folder, seen through an SSH server."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        super().__init__(home, fixture)
+        self.connection = fixture("sshd").connection()
+        self.options = {
+            "kind": "sftp",
+            "conn_id": "partner",
+            "path": str(self.path),
+            "pattern": "*.edi",
+            "quiet": "200ms",
+        }
+
+    def half(self) -> Callable[[], None]:
+        put_away, stop = super().half(), threading.Event()
+
+        def grow() -> None:
+            while not stop.wait(0.01):
+                with (self.path / "growing.edi").open("ab") as file:
+                    file.write(b"~")
+
+        growing = threading.Thread(target=grow)
+        growing.start()
+        return lambda: (stop.set(), growing.join(), put_away())[0]
+
+
 class MaildirPlace:
-    def __init__(self, home: Path) -> None:
+    connection = None
+
+    def __init__(self, home: Path, _: Callable[[str], Any]) -> None:
         self.path = home / "mail"
         for part in ("new", "cur", "tmp"):
             (self.path / part).mkdir(parents=True)
@@ -105,8 +138,9 @@ class MaildirPlace:
 class OdbcPlace:
     """One table a query; arrival ``number`` is what the query of that number gives."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, _: Callable[[str], Any]) -> None:
         self.file = home / "erp.db"
+        self.connection = Connection(conn_id="erp", type="sqlite", schema=str(self.file))
         self.put_there: dict[int, list[tuple[int, str, str]]] = {}
         erp = sqlite3.connect(self.file)
         with erp:
@@ -146,7 +180,12 @@ class OdbcPlace:
         self.file.unlink()
 
 
-PLACES: Mapping[str, Callable[[Path], Place]] = {"folder": FolderPlace, "maildir": MaildirPlace, "odbc": OdbcPlace}
+PLACES: Mapping[str, Callable[[Path, Callable[[str], Any]], Place]] = {
+    "folder": FolderPlace,
+    "maildir": MaildirPlace,
+    "odbc": OdbcPlace,
+    "sftp": SftpPlace,
+}
 
 
 def test_every_kind_has_a_place() -> None:
@@ -155,7 +194,7 @@ def test_every_kind_has_a_place() -> None:
 
 @pytest.fixture(params=sorted(registry.SOURCES))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return PLACES[request.param](tmp_path)
+    return PLACES[request.param](tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture
@@ -164,7 +203,9 @@ def open_source(place: Place, tmp_path: Path, state: Any) -> Iterator[Callable[[
     opened: list[Source] = []
 
     def connections(conn_id: str) -> Connection:
-        return Connection(conn_id=conn_id, type="sqlite", schema=str(tmp_path / "erp.db"))
+        assert place.connection is not None
+        assert conn_id == place.connection.conn_id
+        return place.connection
 
     channel = Channel(channel="test", source=dict(place.options))
 

@@ -1,0 +1,210 @@
+"""Files that land in a folder of an SFTP server.
+
+There is no asking an SFTP server whether a file is complete, nor what time it thinks it is. A file
+counts as complete when two looks, ``quiet`` apart by our own clock, find it of the same size and time;
+or, where the sender can do better, when its marker file lies beside it. Names that programs give
+unfinished files are passed over. Settling moves a file to ``done``, overwriting nothing, or deletes it.
+
+A fetch whose connection breaks off goes on, on a new one, at the byte where it stopped.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from connectors.base import Arrival, State
+from connectors.configuration import Duration
+from connectors.connections import Connections
+from connectors.sources.names import Wanted, kept_as, legible
+from connectors.ssh.errors import Dropped, Missing
+from connectors.ssh.login import ServerOptions, login_of
+from connectors.ssh.session import PIECE, Session, Stamp
+from schemas.errors import PermanentError, TransientError
+
+_RESUMES = 4  #: connections in a row that may break off without a byte before a fetch gives up
+_FIRST_PAUSE = 0.5  #: seconds before the first new connection; doubled for each one after it
+
+
+class Options(ServerOptions):
+    """``source: {kind: sftp, conn_id: acme, path: outbox, pattern: "*.edi"}``; see also ``ServerOptions``."""
+
+    pattern: str | list[str] = "*"  #: glob over file names, letter case ignored
+    quiet: Duration = Field(timedelta(seconds=5), ge=timedelta(0))  #: between two looks at a file; 0s: one look will do
+    marker: str | None = None  #: suffix of a marker file (``.done``) that says the file beside it is complete
+    settle: Literal["move", "delete"] = "move"  #: what becomes of a file once we hold it
+    done: str | None = None  #: where settled files go, on the server; default: the folder ``done`` inside ``path``
+
+    @model_validator(mode="after")
+    def _done_only_when_moved(self) -> Options:
+        if self.settle == "delete" and self.done is not None:
+            raise ValueError("done says where files are moved to, but settle says delete")
+        return self
+
+
+def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> SftpSource:  # noqa: ARG001
+    return SftpSource(
+        Session(login_of(options, home=home, connections=connections)),
+        options.path,
+        wanted=Wanted(
+            (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern), options.marker
+        ),
+        quiet=options.quiet.total_seconds(),
+        done=None if options.settle == "delete" else options.done or posixpath.join(options.path, "done"),
+    )
+
+
+class SftpSource:
+    """See the module. An arrival's key is the file's name with its time and size; ``done`` None: settled is deleted."""
+
+    def __init__(
+        self,
+        server: Session,
+        path: str,
+        *,
+        done: str | None,
+        wanted: Wanted = Wanted(),
+        quiet: float = 5.0,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._server = server
+        self._path = path
+        self._done = done
+        self._wanted = wanted
+        self._quiet = quiet
+        self._pause = pause
+
+    def arrivals(self, limit: int) -> Iterator[Arrival]:
+        """Complete files, oldest first. Takes ``quiet`` when there is one to be looked at twice."""
+        waiting = sorted((stamp.modified, name, stamp) for name, stamp in self._complete().items())
+        for modified, name, stamp in waiting[:limit]:
+            shown = legible(name)
+            yield Arrival(
+                key=f"{shown}@{stamp}",
+                name=shown,
+                received_at=datetime.fromtimestamp(modified, UTC),
+                metadata={
+                    "server": self._server.place,
+                    "path": legible(self._at(name)),
+                    "stamp": str(stamp),
+                    **({"raw_name": name.encode("utf-8", "surrogateescape").hex()} if shown != name else {}),
+                },
+            )
+
+    def fetch(self, arrival: Arrival) -> Iterator[bytes]:
+        """The file's bytes, resumed when the connection breaks off.
+
+        Raises TransientError when it changes meanwhile: it was not complete after all.
+        """
+        stamp = Stamp.parse(arrival.metadata["stamp"])
+        offset = losses = 0
+        while True:
+            try:
+                for piece in self._pieces(arrival, stamp, offset):
+                    offset += len(piece)
+                    losses = 0
+                    yield piece
+                return
+            except Dropped:
+                losses += 1
+                if losses > _RESUMES:
+                    raise
+                self._pause(_FIRST_PAUSE * 2 ** (losses - 1))
+
+    def settle(self, arrival: Arrival) -> None:
+        """Move the file to ``done`` or delete it. A newer file that meanwhile took its name stays where it is."""
+        name, stamp = _file_of(arrival), Stamp.parse(arrival.metadata["stamp"])
+        path = self._at(name)
+        held = self._server.stamp(path)
+        if held == stamp:
+            if self._done is None:
+                with suppress(Missing):
+                    self._server.remove(path)
+            else:
+                self._move(name, stamp, self._done)
+        if self._wanted.marker and (held is None or held == stamp):
+            with suppress(Missing):
+                self._server.remove(path + self._wanted.marker)
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _complete(self) -> dict[str, Stamp]:
+        files = self._server.listing(self._path)
+        if (marker := self._wanted.marker) is not None:
+            return {
+                name: stamp
+                for name, stamp in files.items()
+                if self._wanted(name) and (mark := files.get(name + marker)) and mark.modified >= stamp.modified
+            }
+        first = {name: stamp for name, stamp in files.items() if self._wanted(name)}
+        if not first or not self._quiet:
+            return first
+        self._pause(self._quiet)
+        return dict(first.items() & self._server.listing(self._path).items())
+
+    def _pieces(self, arrival: Arrival, stamp: Stamp, offset: int) -> Iterator[bytes]:
+        """The bytes from ``offset`` on, over one connection."""
+        path = self._at(_file_of(arrival))
+        changed = TransientError(
+            f"{self._server.place}: {legible(path)} changed while it was read",
+            hint="it is taken once it is complete; a longer quiet time or a marker file would help",
+        )
+        with self._server.open(path) as file:
+            if file.stamp() != stamp:
+                raise changed
+            while offset < stamp.size:
+                piece = file.read(offset, min(PIECE, stamp.size - offset))
+                if not piece:
+                    raise changed
+                offset += len(piece)
+                yield piece
+            if file.stamp() != stamp:
+                raise changed
+
+    def _move(self, name: str, stamp: Stamp, folder: str) -> None:
+        """Move a file into ``folder`` under a name that is still free there."""
+        path = self._at(name)
+        self._server.make_folder(folder)
+        for kept in kept_as(name, stamp.modified):
+            target = posixpath.join(folder, kept)
+            # by the standard a rename overwrites nothing, but not every server knows
+            if self._server.stamp(target) is not None:
+                continue
+            try:
+                self._server.rename(path, target)
+            except Missing:
+                pass  # an earlier call moved it, and we were not told
+            except TransientError:
+                if self._server.stamp(target) is None:
+                    raise
+                if self._server.stamp(path) is not None:
+                    continue
+            else:
+                self._give_back_what_is_newer(target, path, stamp)
+            return
+        raise PermanentError(
+            f"{self._server.place}: {folder} holds too many files named like {legible(name)}", hint="clear the folder"
+        )
+
+    def _give_back_what_is_newer(self, target: str, path: str, stamp: Stamp) -> None:
+        """The sender may have replaced the file in the moment before it was moved; then it is not settled."""
+        if self._server.stamp(target) not in (stamp, None):
+            with suppress(Missing, TransientError):  # TransientError: the sender has replaced it once more
+                self._server.rename(target, path)
+
+    def _at(self, name: str) -> str:
+        return posixpath.join(self._path, name)
+
+
+def _file_of(arrival: Arrival) -> str:
+    """The name on the server, which need not be UTF-8."""
+    raw = arrival.metadata.get("raw_name")
+    return bytes.fromhex(raw).decode("utf-8", "surrogateescape") if raw else arrival.name
