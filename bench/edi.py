@@ -1,21 +1,33 @@
-"""How fast EDI is read, beside the readers others use, on the same generated file in the same run."""
+"""How fast EDI is read and fully judged, beside the reader others use, on the same generated file in the same run."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from pyx12.x12file import X12Reader
+
+from bench.measure import Benchmark, Measurement, in_child, in_turn
+from connectors.formats.edi import X12
+from schemas.documents import DocumentEnd, DocumentStart, LinePlan
 
 SIZE = 5_000_000
+LARGE = 100_000_000
+#: What a mapping of a ship notice takes: header, order, package and item.
+PATHS = (
+    "BSN01", "BSN02", "BSN03", "BSN04", "DTM[011]02", "DTM[017]02", "TD503", "REF[BM]02", "N1[SF]04", "N1[ST]04",
+    "PRF01", "MAN[GM]02", "HL01", "LIN01", "LIN[VN]", "LIN[BP]", "SN102", "SN103", "SN105", "PID05", "REF[LT]02",
+)  # fmt: skip
 
 
 def ship_notice(size: int = SIZE, *, seed: int = 1) -> Iterator[bytes]:
     """A valid 004010 856 interchange of about ``size`` bytes in one set: orders, packs and items, with the variety
     of a real one (some items with lot, description or pack data, some without)."""
-    chance = random.Random(seed)  # noqa: S311 - sample data
-    segments = 0
-    written = 0
+    chance = random.Random(seed)
+    segments = written = 0
 
     def out(*rows: str) -> bytes:
         nonlocal segments, written
@@ -25,21 +37,19 @@ def ship_notice(size: int = SIZE, *, seed: int = 1) -> Iterator[bytes]:
         return block
 
     yield (
-        "ISA*00*          *00*          *ZZ*SUPPLIERONE    *ZZ*OURCOMPANY     *261122*0100*U*00401*000000001*0*P*>~\n"
-        "GS*SH*SUPPLIERONE*OURCOMPANY*20261122*0100*1*X*004010~\n"
-    ).encode()
+        b"ISA*00*          *00*          *ZZ*SUPPLIERONE    *ZZ*OURCOMPANY     *261122*0100*U*00401*000000001*0*P*>~\n"
+        b"GS*SH*SUPPLIERONE*OURCOMPANY*20261122*0100*1*X*004010~\n"
+    )
     yield out(
-        "ST*856*0001", "BSN*00*SN100001*20261122*010000*0001", "HL*1**S*1", "TD1*CTN25*40****G*812.5*LB",
-        "TD5*B*2*ABCD*M", "REF*BM*BOL778812", "REF*CN*PRO0099123", "DTM*011*20261122*0100", "DTM*017*20261124",
+        "ST*856*0001", "BSN*00*SN100001*20261122*010000*0001", "DTM*011*20261122*0100", "DTM*017*20261124", "HL*1**S*1",
+        "TD1*CTN25*40****G*812.5*LB", "TD5*B*2*ABCD*M", "REF*BM*BOL778812", "REF*CN*PRO0099123",
         "N1*SF*Supplier One*92*S1", "N3*1 Foundry Road", "N4*Akron*OH*44301*US", "N1*ST*Plant North*92*P100",
     )  # fmt: skip
     level = 1
     while written < size:
         order = level = level + 1
         yield out(
-            f"HL*{order}*1*O*1",
-            f"PRF*45{chance.randrange(10**8):08d}***20261101",
-            f"REF*DP*{chance.randrange(90) + 10}",
+            f"HL*{order}*1*O*1", f"PRF*45{chance.randrange(10**8):08d}***20261101", f"REF*DP*{chance.randrange(10, 99)}"
         )
         for _ in range(chance.randrange(1, 6)):
             pack = level = level + 1
@@ -47,11 +57,11 @@ def ship_notice(size: int = SIZE, *, seed: int = 1) -> Iterator[bytes]:
             for _ in range(chance.randrange(1, 9)):
                 level += 1
                 yield _item(out, chance, level, pack)
-    lines = ["CTT*" + str(level), f"SE*{segments + 2}*0001", "GE*1*1", "IEA*1*000000001"]
-    yield "".join(line + "~\n" for line in lines).encode()
+    yield out("CTT*1")
+    yield f"SE*{segments + 1}*0001~\nGE*1*1~\nIEA*1*000000001~\n".encode()
 
 
-def _item(out, chance: random.Random, level: int, pack: int) -> bytes:  # type: ignore[no-untyped-def]
+def _item(out: Callable[..., bytes], chance: random.Random, level: int, pack: int) -> bytes:
     unit = chance.choice(("EA", "EA", "EA", "PC", "KG"))
     quantity = chance.randrange(1, 900)
     rows = [
@@ -66,3 +76,71 @@ def _item(out, chance: random.Random, level: int, pack: int) -> bytes:  # type: 
     if chance.random() < 0.4:
         rows.append(f"REF*LT*L{chance.randrange(10**5):05d}")
     return out(*rows)
+
+
+class _Wanted:
+    def __init__(self, plan: LinePlan) -> None:
+        self._plan = plan
+
+    def for_document(self, start: DocumentStart) -> LinePlan | None:
+        return self._plan if start.type == self._plan.type else None
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:  # noqa: ARG002
+        return ()
+
+
+def read_ours(path: str, *, learn: bool = True) -> dict[str, Any]:
+    """Read and judge everything, and take every line; what came out, for the record."""
+    format_ = X12(learn=learn)
+    plans = _Wanted(format_.compile("x12.856", "HL[I]", PATHS, {}))
+    lines = segments = 0
+    with Path(path).open("rb") as stream:
+        for item in format_.read(stream, name=path, plans=plans, metadata={}):
+            if isinstance(item, DocumentEnd):
+                lines, segments = lines + item.lines, segments + (item.segments or 0)
+    return {"lines": lines, "segments": segments}
+
+
+def read_peer(path: str) -> dict[str, Any]:
+    """pyx12 merely splitting the same file into segments."""
+    with X12Reader(path) as reader:
+        return {"segments": sum(1 for _ in reader) - 4}
+
+
+def _written(folder: str, size: int) -> str:
+    path = Path(folder) / f"856-{size}.edi"
+    with path.open("wb") as stream:
+        stream.writelines(ship_notice(size))
+    return str(path)
+
+
+def reading() -> Iterator[Measurement]:
+    """A 5 MB ship notice: judged in full and taken apart, against pyx12's bare X12Reader."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = _written(folder, SIZE)
+        size = Path(path).stat().st_size / 1e6
+        ours, exact, peer = in_turn(
+            3,
+            lambda: in_child("bench.edi", "read_ours", {"path": path}),
+            lambda: in_child("bench.edi", "read_ours", {"path": path, "learn": False}),
+            lambda: in_child("bench.edi", "read_peer", {"path": path}),
+        )
+    assert ours.result["segments"] == peer.result["segments"], "both have read the whole file"
+    for name, run, floor in (("edi.read.judged", ours, 5.0), ("edi.read.exact_walk_only", exact, None)):
+        yield Measurement(
+            name=name, value=size / run.seconds, unit="MB/s", peer="pyx12 X12Reader, no judging",
+            peer_value=size / peer.seconds, ratio=peer.seconds / run.seconds, floor=floor,
+        )  # fmt: skip
+
+
+def memory() -> Iterator[Measurement]:
+    """Peak memory must not grow with the file: 5 MB against 100 MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (in_child("bench.edi", "read_ours", {"path": _written(folder, size)}) for size in (SIZE, LARGE))
+    yield Measurement(
+        name="edi.memory.100mb", value=large.peak_mb, unit="MB", peer="the same for 5 MB", peer_value=small.peak_mb,
+        ratio=small.peak_mb / large.peak_mb, limit=250.0,
+    )  # fmt: skip
+
+
+BENCHMARKS: dict[str, Benchmark] = {"edi.read": reading, "edi.memory": memory}
