@@ -8,8 +8,8 @@ the same events however often it is read and however it is cut into chunks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,8 @@ from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import BUSINESS_TIME, LineKind
+
+DOCUMENT = "_document"  #: column beside canonical lines: the id of the document they stand in
 
 STREAM_OF: Mapping[LineKind, Stream] = {
     LineKind.ORDER: Stream.DEMAND,
@@ -55,22 +57,24 @@ _BY_PURPOSE: Mapping[LineKind, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What every event of a document says of where it came from.
+    """What every event of a payload says of where it came from.
 
-    ``received`` stands in for the business time where a document names none.
+    ``received`` stands in for the business time where a document names none. ``occurrences`` is the
+    memory of a document that comes in several tables; None where each document is there as a whole.
     """
 
     payload: str
-    document: str
     received: str | None = None
     lenient: bool = False
-    occurrences: Occurrences = field(default_factory=Occurrences)
+    occurrences: Occurrences | None = None
 
 
 def normalise(
     lines: pl.DataFrame, mapping: CompiledMapping, master: MasterData, origin: Origin
 ) -> tuple[pl.DataFrame, list[Finding]]:
     """The events of canonical ``lines``, in order, and findings for those of which none can be made.
+
+    The column ``_document`` beside the lines says which document of the payload each belongs to.
 
     Every event satisfies the stream's data model: a line that would not is an error finding instead.
     """
@@ -238,7 +242,7 @@ def _identity(mapping: CompiledMapping) -> pl.Expr:
 
 def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
     """The event table of valid lines."""
-    subjects, keys = _keys(lines, stream, origin.occurrences)
+    subjects, keys = _keys(lines, stream, origin)
     body = lines.select(_body(stream, lines)).to_series()
     ids, fingerprints = [], []
     begin = hashlib.blake2b(digest_size=8).copy
@@ -261,7 +265,7 @@ def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origi
     ).select(EVENT_COLUMNS)
 
 
-def _keys(lines: pl.DataFrame, stream: Stream, occurrences: Occurrences) -> tuple[list[str], list[str]]:
+def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[list[str], list[str]]:
     """Subjects and their hashes: ``#2`` behind a subject that stands in its document a second time.
 
     Lines with a version stamp come from a table with a key of its own: there the same key twice is
@@ -269,13 +273,21 @@ def _keys(lines: pl.DataFrame, stream: Stream, occurrences: Occurrences) -> tupl
     """
     subjects = lines["subject"].to_list()
     keys = key_hashes(stream.value, subjects)
-    unstamped = lines["version_stamp"].is_null().arg_true().to_list()
-    numbers = occurrences.numbers([keys[row] for row in unstamped]) if unstamped else {}
-    for position, number in numbers.items():
-        row = unstamped[position]
+    for row, number in _repeated(lines, keys, origin.occurrences):
         subjects[row] = f"{subjects[row]}#{number}"
         (keys[row],) = key_hashes(stream.value, subjects[row : row + 1])
     return subjects, keys
+
+
+def _repeated(lines: pl.DataFrame, keys: Sequence[str], occurrences: Occurrences | None) -> list[tuple[int, int]]:
+    """Rows whose subject stood in their document before, with the number of this occurrence."""
+    unstamped = lines["version_stamp"].is_null().arg_true()
+    if occurrences is not None:
+        numbers = occurrences.numbers([keys[row] for row in unstamped])
+        return [(unstamped[position], number) for position, number in numbers.items()]
+    counted = lines.select(DOCUMENT, "subject").with_row_index("row")[unstamped]
+    counted = counted.with_columns(number=pl.col("subject").cum_count().over(DOCUMENT, "subject"))
+    return counted.filter(pl.col("number") > 1).select("row", "number").rows()
 
 
 # -- the JSON ----------------------------------------------------------------------------------------
@@ -300,20 +312,20 @@ def _body(stream: Stream, lines: pl.DataFrame) -> pl.Expr:
 
 
 def _lineage(lines: pl.DataFrame, mapping: CompiledMapping, origin: Origin) -> pl.Expr:
-    fixed = msgspec.json.encode(
-        {
-            "payload": origin.payload,
-            "document": origin.document,
-            "mapping": mapping.name,
-            "mapping_version": mapping.version,
-        }
-    ).decode()[:-1]
+    read_by = msgspec.json.encode({"mapping": mapping.name, "mapping_version": mapping.version}).decode()[1:-1]
     numbers = [
         pl.lit(f',"{name}":') + pl.col(column).cast(pl.String)
         for name, column in (("offset", OFFSET), ("length", LENGTH))
     ]
-    location = _member("location", LOCATION, lines).fill_null('"location":""')
-    return pl.concat_str(pl.lit(f'"lineage":{fixed},'), location, *numbers, pl.lit("}"), ignore_nulls=True)
+    return pl.concat_str(
+        pl.lit(f'"lineage":{{"payload":"{origin.payload}",'),
+        _member("document", DOCUMENT, lines),
+        pl.lit(f",{read_by},"),
+        _member("location", LOCATION, lines).fill_null('"location":""'),
+        *numbers,
+        pl.lit("}"),
+        ignore_nulls=True,
+    )
 
 
 def _member(name: str, column: str, lines: pl.DataFrame) -> pl.Expr:

