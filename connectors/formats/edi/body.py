@@ -7,17 +7,27 @@ found faultless before. Both leave the same traces.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.formats.edi.findings import element_finding, envelope_finding, segment_finding
+from connectors.formats.edi.findings import (
+    element_finding,
+    empty_finding,
+    guessed_finding,
+    no_trailer_finding,
+    segment_finding,
+    trailer_findings,
+    truncated_finding,
+    wrapped_finding,
+)
 from connectors.formats.edi.grammar import Segment
 from connectors.formats.edi.hierarchy import Hierarchy
 from connectors.formats.edi.judge import Fault, judge_segment
+from connectors.formats.edi.known import pass_known_runs
 from connectors.formats.edi.lines import CHUNK_ROWS, Lines, Scope
 from connectors.formats.edi.machine import Capture, Move, State
 from connectors.formats.edi.paths import qualifier_position
-from connectors.formats.edi.runs import Learner, Profile, Run
+from connectors.formats.edi.runs import Learner, Profile
 from connectors.formats.edi.tape import Tape, spell
 from schemas.documents import DocumentEnd, LineChunk
 from schemas.findings import Finding, Severity
@@ -47,11 +57,11 @@ def read_body(tape: Tape, learner: Learner, opening: Opening, early: Sequence[Fi
 
     ``early`` are findings about the ST itself; they count in the verdict.
     """
-    return _Body(tape, learner, opening).run(early)
+    return Body(tape, learner, opening).run(early)
 
 
-class _Body:
-    """The walk through one set; lives as long as that set."""
+class Body:
+    """The exact walk through one set, and where it stands; lives as long as that set."""
 
     def __init__(self, tape: Tape, learner: Learner, opening: Opening) -> None:
         self.tape, self.learner, self.opening = tape, learner, opening
@@ -74,23 +84,24 @@ class _Body:
         self.header_open = True  #: until the first line's loop: what comes later is no line's header
         self.line: int | None = None  #: the line that the segments of the innermost chain loop belong to
         self.line_open = False  #: whether that line's own loop is being read
+        self.kind = ""  #: the segment that opened the lines of the innermost loop around lines
+        self.waiting: tuple[int, int, Scope] | None = None  #: such a loop that may become a line: where, and its scope
 
         self.guarding = any(place.loops for place in plan.places)
-        self.offered = self.state.offered
         self.profile: Profile | None = None
         self.enders = tuple(id_ + self.delimiters.element for id_ in ENVELOPE)
 
     def run(self, early: Sequence[Finding]) -> Iterator[BodyItem]:
         for finding in early:
-            yield self._counted(finding)
+            yield self.counted(finding)
         yield from self._judge(self.machine.segments["ST"], self.opening.elements, self.opening.offset, 0, None)
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
         suffix = self.learner.suffix
         while True:
-            if self.offered:
+            if self.state.offered:
                 if suffix and tape.text.startswith(suffix, tape.at):
                     tape.at += len(suffix)
-                yield from self._known_runs()
+                yield from pass_known_runs(self)
             end = tape.text.find(terminator, tape.at)
             if end < 0:
                 if len(tape.text) - tape.at < LONGEST_SEGMENT and tape.more():
@@ -102,18 +113,18 @@ class _Body:
             offset = tape.base + start
             if raw.startswith(self.enders):
                 tape.at = start
-                yield from self._end(offset, self._missing_trailer(offset))
+                yield from self._end(offset, [no_trailer_finding(self.opening.control_number, self.number, offset)])
                 return
             tape.at = end + len(terminator)
             if not raw:
-                yield from self._empty(offset)
+                yield empty_finding(self.number, offset)
                 continue
             elements = yield from self._segment(raw, offset)
             if elements[0] == "SE":
-                yield from self._end(tape.offset, self._trailer(elements, offset))
+                yield from self._end(
+                    tape.offset, trailer_findings(elements, self.number, self.opening.control_number, offset)
+                )
                 return
-
-    # The exact walk
 
     def _segment(self, raw: str, offset: int) -> Generator[BodyItem, None, Sequence[str]]:
         """One segment: its place in the set, its values, its faults."""
@@ -125,12 +136,12 @@ class _Body:
             elements = [text for text, _ in spelled]
             if not self.guessed and not all(certain for _, certain in spelled):
                 self.guessed = True
-                yield self._guessed(offset, len(raw))
+                yield guessed_finding(self.number, offset, len(raw))
         if "\n" in raw or "\r" in raw:
             elements = [element.translate(_WITHOUT_BREAKS) for element in elements]
             if not self.wrapped:
                 self.wrapped = True
-                yield self._wrapped(offset, len(raw))
+                yield wrapped_finding(self.number, offset, len(raw))
         state, length = self.state, len(raw)
         move = self.machine.step(state, elements[0])
         if move is None:
@@ -140,11 +151,11 @@ class _Body:
         if move.again and self.uses[move.depth] >= move.limit:
             move = self.machine.alternative(state, elements[0], move) or move
         self._count_use(move)
-        yield from self._place(move, elements, offset)
+        yield from self.place(move, elements, offset)
         for wanted in move.captures:
             value = self._value(wanted, move.spec, elements).rstrip(" ")
             if value:
-                self._put(move.level, wanted.slot, value)
+                self.put(move.level, wanted.slot, value)
         line = self.line if move.level == self.deepest else None
         sound = self.learner.accepts(move.spec, elements)
         if not sound:
@@ -154,7 +165,6 @@ class _Body:
         yield from self._grammar_findings(move, offset, length, line)
         self.state = move.state
         self._learn(state, move, elements, sound=sound)
-        self.offered = move.state.offered
         return elements
 
     def _count_use(self, move: Move) -> None:
@@ -162,10 +172,12 @@ class _Body:
         if move.opens:
             self.uses[move.depth + 1] = 1
 
-    def _place(self, move: Move, elements: Sequence[str], offset: int) -> Iterator[BodyItem]:
+    def place(self, move: Move, elements: Sequence[str], offset: int) -> Iterator[BodyItem]:
         """Close the line that ends here, and open the loop and line that begin."""
         if move.starts or move.level < self.deepest:
-            self._close_line(offset)
+            self.close_line(offset)
+        if self.waiting is not None and move.level < self.deepest - (0 if move.starts else 1):
+            self._settle(offset)
         if move.opens:
             self.openers[len(move.state.frames) - 1] = elements
         if not move.starts:
@@ -174,18 +186,23 @@ class _Body:
             yield self.lines.flush()
         self.header_open = False
         position = qualifier_position(move.spec.id)
-        is_line = move.level == self.deepest and (
-            self.qualifier is None or (len(elements) > position and elements[position] == self.qualifier)
+        is_line = (
+            move.level == self.deepest
+            and (self.qualifier is None or (len(elements) > position and elements[position] == self.qualifier))
+            and self.kind in ("", move.spec.id)
         )
+        if is_line:
+            self.kind = move.spec.id
         if move.spec.id == "HL":
             id_, parent_id, _, children = (*elements[1:5], "", "", "", "")[:4]
-            finding = self._open_level(is_line, id_, parent_id, children, offset)
+            finding = self.open_level(is_line, id_, parent_id, children, offset)
             if finding:
-                yield self._counted(finding)
+                yield self.counted(finding)
         else:
             self._open_loop(move.level, is_line, offset)
 
-    def _close_line(self, offset: int) -> None:
+    def close_line(self, offset: int) -> None:
+        """The open line, if there is one, ends before byte ``offset``."""
         if self.line_open:
             self.lines.ends.append(offset)
             self.line_open = False
@@ -199,10 +216,23 @@ class _Body:
             self.line_open = True
             return
         self.line = None
-        self.scopes[level] = Scope(parent)
+        scope = self.scopes[level] = Scope(parent)
+        if level == self.deepest - 1:
+            self.kind = ""
+            if self.learner.machine.plan.bare:
+                self.waiting = (self.number, offset, scope)
 
-    def _open_level(self, is_line: bool, id_: str, parent_id: str, children: str, offset: int) -> Finding | None:
+    def _settle(self, offset: int) -> None:
+        """The loop around lines has ended; if it held none it is a line itself."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not self.kind:
+            number, began, scope = waiting
+            self.lines.begin(scope, number, began)
+            self.lines.ends.append(offset)
+
+    def open_level(self, is_line: bool, id_: str, parent_id: str, children: str, offset: int) -> Finding | None:
         """An HL begins: a line, or a level that lines (or the carton of a line) hang from."""
+        self.kind = ""
         parent = self.hierarchy.parent(parent_id)
         known = parent is not None
         if parent is None:
@@ -246,7 +276,7 @@ class _Body:
             )
         return None
 
-    def _put(self, level: int, slot: int, value: str) -> None:
+    def put(self, level: int, slot: int, value: str) -> None:
         """Keep a value where it belongs; the first one in a loop instance counts."""
         if level == 0 and not self.header_open:
             return
@@ -258,7 +288,7 @@ class _Body:
 
     def _value(self, capture: Capture, spec: Segment, elements: Sequence[str]) -> str:
         """The value as it stands there; empty where there is none."""
-        if not self._openers_show(capture.openers):
+        if not self.openers_show(capture.openers):
             return ""
         size = len(elements)
         if not capture.element:
@@ -270,13 +300,16 @@ class _Body:
             size <= capture.position or elements[capture.position] != capture.qualifier
         ):
             return ""
+        for position, wanted in capture.when:
+            if size <= position or elements[position] != wanted:
+                return ""
         value = elements[capture.element] if capture.element < size else ""
         if capture.component:
             pieces = value.split(self.delimiters.component) if self.delimiters.component else [value]
             value = pieces[capture.component - 1] if capture.component <= len(pieces) else ""
         return value
 
-    def _openers_show(self, openers: Sequence[tuple[int, int, str]]) -> bool:
+    def openers_show(self, openers: Sequence[tuple[int, int, str]]) -> bool:
         """Whether the enclosing loops are those a path names."""
         for depth, position, wanted in openers:
             opener = self.openers[depth]
@@ -301,99 +334,8 @@ class _Body:
             return
         self.learner.learn(profile, move, elements, self.uses[move.depth])
 
-    # Known runs
-
-    def _known_runs(self) -> Iterator[BodyItem]:
-        """As many runs as the window begins with.
-
-        Most of a large file passes through this loop, and most of that through its first branch.
-        """
-        tape, terminator, lines, uses = self.tape, self.delimiters.segment, self.lines, self.uses
-        text, at, base = tape.text, tape.at, tape.base
-        count, offsets, hierarchy = text.count, lines.offsets, self.hierarchy
-        offered = self.offered
-        while True:
-            for run, move in offered:  # noqa: B007 - used after the loop, like match
-                match = run.match(text, at)
-                if match is not None:
-                    break
-            else:
-                break
-            row = match.groups()
-            if run.codes is not None:
-                codes = run.codes(row)
-                if codes not in run.sound and not run.codes_sound(codes):
-                    break
-            if move.again and uses[move.depth] >= move.limit:
-                break
-            if offered[0][0] is not run:
-                offered.insert(0, offered.pop(offered.index((run, move))))
-            uses[move.depth] = uses[move.depth] + 1 if move.again else 1
-            self.number += 1
-            offset = base + at
-            if run.level is None or not move.starts or self.guarding or len(offsets) >= CHUNK_ROWS:
-                tape.at = at
-                opener = text[at : text.find(terminator, at)].split(self.delimiters.element)
-                yield from self._place(move, opener, offset)
-                self._keep(run, row, move.level)
-            else:
-                if self.line_open:
-                    lines.ends.append(offset)
-                self.header_open = False
-                of_parent = run.level[1]
-                parent = hierarchy.parent((row[of_parent] or "") if of_parent >= 0 else "")
-                if run.leaf and parent is not None:
-                    positions, rows = lines.rows_of(run)
-                    positions.append(len(offsets))
-                    rows.append(row)
-                    self.line = lines.begin(parent, self.number, offset)
-                    self.line_open = True
-                    self.scopes[1] = None
-                else:
-                    self.line_open = False
-                    id_, parent_id, children = ((row[i] or "") if i >= 0 else "" for i in run.level)
-                    finding = self._open_level(run.is_line, id_, parent_id, "0" if run.leaf else children, offset)
-                    if finding is not None:
-                        yield self._counted(finding)
-                    self._keep(run, row, 1)
-            self.state, depth, uses[depth] = run.ends[match.lastindex or 0]
-            end = match.end()
-            self.number += count(terminator, at, end) - 1
-            at = end
-            self.profile = run.profile
-            offered = self.state.offered
-        tape.at = at
-        self.offered = offered
-
-    def _keep(self, run: Run, row: Sequence[str | None], level: int) -> None:
-        """The values of a run's row."""
-        scope = self.scopes[level] if level or self.header_open else None
-        in_line = level == self.deepest and self.line_open
-        if in_line and run.is_line:
-            positions, rows = self.lines.rows_of(run)
-            positions.append(len(self.lines.segments) - 1)
-            rows.append(row)
-            in_line = False
-        if in_line or scope is not None:
-            for slot, index in run.takes:
-                value = (row[index] or "").rstrip(" ")
-                if value and in_line:
-                    self.lines.put(slot, value)
-                if value and scope is not None:
-                    scope.values.setdefault(slot, value)
-        if run.guarded:
-            self._keep_guarded(run, row, level)
-
-    def _keep_guarded(self, run: Run, row: Sequence[str | None], level: int) -> None:
-        """Values of a run that count only inside the loops their paths name."""
-        for slot, index, openers in run.guarded:
-            value = (row[index] or "").rstrip(" ")
-            if value and self._openers_show(openers):
-                self._put(level, slot, value)
-
-    # Findings
-
-    def _counted(self, finding: Finding) -> Finding:
+    def counted(self, finding: Finding) -> Finding:
+        """The finding, with its weight in the verdict."""
         if finding.severity is Severity.ERROR and finding.line is None:
             self.errors += 1
         return finding
@@ -408,7 +350,7 @@ class _Body:
         self, faults: Sequence[Fault], id_: str, offset: int, length: int, line: int | None
     ) -> Iterator[Finding]:
         for fault in faults:
-            yield self._counted(
+            yield self.counted(
                 element_finding(fault, id_=id_, number=self.number, line=line, offset=offset, length=length)
             )
 
@@ -417,11 +359,11 @@ class _Body:
         spot = {"number": self.number, "line": line, "offset": offset, "length": length}
         for missing in move.missing:
             message = f"the mandatory segment {missing} is missing before {id_}"
-            yield self._counted(
+            yield self.counted(
                 segment_finding("segment.missing", "3", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
             )
         if move.disorder:
-            yield self._counted(
+            yield self.counted(
                 segment_finding("segment.order", "7", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
             )
         uses = self.uses[move.depth]
@@ -429,7 +371,7 @@ class _Body:
             code, ak304, what = ("loop.max_use", "4", "loop") if move.opens else ("segment.max_use", "5", "segment")
             message = f"the {what} {id_} stands more than {move.limit} times"
             expected = f"at most {move.limit}"
-            yield self._counted(
+            yield self.counted(
                 segment_finding(code, ak304, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
             )
 
@@ -444,7 +386,7 @@ class _Body:
             if known
             else ("segment.unknown", "1", f"there is no segment '{id_[:20]}'")
         )
-        yield self._counted(
+        yield self.counted(
             segment_finding(
                 code, ak304, message, id_=id_[:3], number=self.number, line=line, offset=offset, length=length,
                 value=self.delimiters.element.join(elements)[:80],
@@ -453,45 +395,6 @@ class _Body:
         if known:
             yield from self._judge(known, elements, offset, length, line)
 
-    def _wrapped(self, offset: int, length: int) -> Finding:
-        return envelope_finding(
-            "text.wrapped", "line breaks stand inside segments and are left out", f"segment {self.number}", offset,
-            severity=Severity.WARNING, length=length,
-        )  # fmt: skip
-
-    def _guessed(self, offset: int, length: int) -> Finding:
-        return envelope_finding(
-            "text.encoding", "bytes that are not UTF-8 are read as Windows-1252", f"segment {self.number}", offset,
-            severity=Severity.WARNING, length=length,
-        )  # fmt: skip
-
-    def _empty(self, offset: int) -> Iterator[Finding]:
-        yield envelope_finding(
-            "segment.empty", "an empty segment", f"after segment {self.number}", offset,
-            severity=Severity.WARNING, length=0, AK304="1",
-        )  # fmt: skip
-
-    def _trailer(self, elements: Sequence[str], offset: int) -> Iterator[Finding]:
-        count = elements[1].strip() if len(elements) > 1 else ""
-        control = elements[2].strip() if len(elements) > 2 else ""
-        where = f"segment {self.number}, SE"
-        if not count.isdigit() or int(count) != self.number:
-            yield envelope_finding(
-                "set.count", f"SE01 says {count or 'nothing'} segments, there are {self.number}", where + "-01", offset,
-                value=count or None, expected=str(self.number), AK502="4",
-            )  # fmt: skip
-        if control != self.opening.control_number:
-            yield envelope_finding(
-                "set.control_number", f"SE02 is {control or 'empty'}, ST02 was {self.opening.control_number}",
-                where + "-02", offset, value=control or None, expected=self.opening.control_number, AK502="3",
-            )  # fmt: skip
-
-    def _missing_trailer(self, offset: int) -> Iterator[Finding]:
-        yield envelope_finding(
-            "set.trailer_missing", f"set {self.opening.control_number} has no SE",
-            f"after segment {self.number}", offset, expected="SE", AK502="2",
-        )  # fmt: skip
-
     def _cut_off(self) -> Iterator[BodyItem]:
         """The payload ends inside the set."""
         tape = self.tape
@@ -499,25 +402,24 @@ class _Body:
         offset = tape.base + len(tape.text) - len(rest)
         rest = rest.rstrip(self.delimiters.blanks)
         elements = rest.split(self.delimiters.element)
-        self._close_line(offset)
+        self.close_line(offset)
         tape.at = len(tape.text)
         if elements[0] == "SE" and len(elements) > 2:
             self.number += 1
-            yield from self._end(tape.offset, self._trailer(elements, offset))
+            yield from self._end(
+                tape.offset, trailer_findings(elements, self.number, self.opening.control_number, offset)
+            )
             return
-        lost = f"; {len(rest)} bytes of a broken segment are lost" if rest else ""
-        finding = envelope_finding(
-            "set.truncated", f"the payload ends inside set {self.opening.control_number}{lost}",
-            f"after segment {self.number}", offset, value=rest[:80] or None, length=len(rest), expected="SE", AK502="2",
-        )  # fmt: skip
-        yield from self._end(tape.offset, iter((finding,)))
+        finding = truncated_finding(self.opening.control_number, self.number, offset, rest)
+        yield from self._end(tape.offset, [finding])
 
-    def _end(self, offset: int, findings: Iterator[Finding]) -> Iterator[BodyItem]:
-        self._close_line(offset)
+    def _end(self, offset: int, findings: Iterable[Finding]) -> Iterator[BodyItem]:
+        self.close_line(offset)
+        self._settle(offset)
         if self.lines.segments:
             yield self.lines.flush()
         for finding in findings:
-            yield self._counted(finding)
+            yield self.counted(finding)
         yield DocumentEnd(
             ordinal=self.opening.ordinal,
             lines=self.lines.count,

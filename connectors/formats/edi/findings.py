@@ -8,6 +8,8 @@ element 618 of an interchange) and the segment id, position and element they con
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from connectors.formats.edi.judge import Fault
 from schemas.findings import Finding, Severity, Stage
 
@@ -99,3 +101,65 @@ def envelope_finding(
         offset=offset,
         length=length,
     )
+
+
+def is_count(text: str) -> bool:
+    """Whether this is a plain number of a size that a count may have."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def trailer_findings(elements: Sequence[str], number: int, control_number: str, offset: int) -> Iterator[Finding]:
+    """What is wrong with the SE that is segment ``number`` of the set ``control_number``."""
+    count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
+    where = f"segment {number}, SE"
+    if not is_count(count) or int(count) != number:
+        yield envelope_finding(
+            "set.count", f"SE01 says {count[:20] or 'nothing'} segments, there are {number}", where + "-01", offset,
+            value=count or None, expected=str(number), AK502="4",
+        )  # fmt: skip
+    if control != control_number:
+        yield envelope_finding(
+            "set.control_number", f"SE02 is {control or 'empty'}, ST02 was {control_number}", where + "-02", offset,
+            value=control or None, expected=control_number, AK502="3",
+        )  # fmt: skip
+
+
+def no_trailer_finding(control_number: str, number: int, offset: int) -> Finding:
+    """Something else stands where SE should."""
+    return envelope_finding(
+        "set.trailer_missing", f"set {control_number} has no SE", f"after segment {number}", offset, expected="SE",
+        AK502="2",
+    )  # fmt: skip
+
+
+def truncated_finding(control_number: str, number: int, offset: int, rest: str) -> Finding:
+    """The payload ends inside a set; ``rest`` is what there is of its last segment."""
+    lost = f"; {len(rest)} bytes of a broken segment are lost" if rest else ""
+    return envelope_finding(
+        "set.truncated", f"the payload ends inside set {control_number}{lost}", f"after segment {number}", offset,
+        value=rest[:80] or None, length=len(rest), expected="SE", AK502="2",
+    )  # fmt: skip
+
+
+def empty_finding(number: int, offset: int) -> Finding:
+    """Two terminators with nothing between them."""
+    return envelope_finding(
+        "segment.empty", "an empty segment", f"after segment {number}", offset, severity=Severity.WARNING, length=0,
+        AK304="1",
+    )  # fmt: skip
+
+
+def wrapped_finding(number: int, offset: int, length: int) -> Finding:
+    """Line breaks inside segments; said once a set."""
+    return envelope_finding(
+        "text.wrapped", "line breaks stand inside segments and are left out", f"segment {number}", offset,
+        severity=Severity.WARNING, length=length,
+    )  # fmt: skip
+
+
+def guessed_finding(number: int, offset: int, length: int) -> Finding:
+    """Bytes that are not UTF-8; said once a set."""
+    return envelope_finding(
+        "text.encoding", "bytes that are not UTF-8 are read as Windows-1252", f"segment {number}", offset,
+        severity=Severity.WARNING, length=length,
+    )  # fmt: skip

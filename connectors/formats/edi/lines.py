@@ -103,8 +103,10 @@ class Lines:
         self.offsets.append(offset)
         return self.done + len(self.segments)
 
-    def rows_of(self, layout: Layout) -> tuple[list[int], list[Row]]:
+    def rows_of(self, layout: Layout | None) -> tuple[list[int], list[Row]]:
         """Where the rows of a layout are kept: positions among the waiting lines, and the rows."""
+        if layout is None:
+            return [], []
         kept = self.rows.get(layout)
         if kept is None:
             kept = self.rows[layout] = ([], [])

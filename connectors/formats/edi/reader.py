@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
 from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
-from connectors.formats.edi.findings import envelope_finding
+from connectors.formats.edi.findings import envelope_finding, is_count
 from connectors.formats.edi.grammar import (
     BASE_VERSION,
     Grammar,
@@ -151,7 +151,7 @@ class _Group:
             version=self.element(8),
             first=self.first,
             last=self.first + self.sets - 1,
-            declared=int(declared) if declared.isdecimal() else None,
+            declared=int(declared) if is_count(declared) else None,
             findings=tuple(self.findings),
         )
 
@@ -400,7 +400,7 @@ class _Reader:
             )
             return
         count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
-        if not count.isdigit() or int(count) != group.sets:
+        if not is_count(count) or int(count) != group.sets:
             yield group.noted(envelope_finding(
                 "group.count", f"GE01 says {count or 'nothing'} sets, there are {group.sets}", f"{group.where}, GE-01",
                 offset, value=count or None, expected=str(group.sets), AK905="5",
@@ -414,7 +414,7 @@ class _Reader:
 
     def _trailer(self, interchange: _Interchange, elements: Sequence[str], offset: int) -> Iterator[Finding]:
         count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
-        if not count.isdigit() or int(count) != interchange.groups:
+        if not is_count(count) or int(count) != interchange.groups:
             yield envelope_finding(
                 "interchange.count", f"IEA01 says {count or 'nothing'} groups, there are {interchange.groups}",
                 f"{interchange.where}, IEA-01", offset, value=count or None, expected=str(interchange.groups),
@@ -542,8 +542,11 @@ def _plan(grammar: Grammar, set_id: str, wanted: LinePlan | None) -> Plan:
     compiled = wanted.compiled if wanted else None
     if not isinstance(compiled, Plan):
         return Plan(grammar, set_, (set_.root,), None, ())
-    chain = find_loop(set_, tuple(part.id for part in compiled.chain[1:]))
-    return Plan(grammar, set_, chain or (set_.root,), compiled.qualifier if chain else None, compiled.places)
+    chain, *others = (find_loop(set_, tuple(part.id for part in one[1:])) for one in (compiled.chain, *compiled.others))
+    if chain is None:
+        return Plan(grammar, set_, (set_.root,), None, compiled.places)
+    beside = tuple(other for other in others if other is not None and other[: len(chain) - 1] == chain[:-1])
+    return Plan(grammar, set_, chain, compiled.qualifier, compiled.places, beside, compiled.bare)
 
 
 def compile_plan(type_: str, line: str, paths: Sequence[str]) -> Plan:
@@ -554,5 +557,5 @@ def compile_plan(type_: str, line: str, paths: Sequence[str]) -> Plan:
         raise ConfigError(
             f"{type_}: there is no such transaction set", hint=f"known: {', '.join(sorted(grammar.sets))}"
         )
-    chain, qualifier, places = check_paths(grammar, set_, line, paths)
-    return Plan(grammar, set_, chain, qualifier, places)
+    loops, places = check_paths(grammar, set_, line, paths)
+    return Plan(grammar, set_, loops.chain, loops.qualifier, places, loops.others, loops.bare)

@@ -29,6 +29,7 @@ HEAT = 3  #: times a shape is met before it is compiled
 PATIENCE = 12  #: segments between two compilations of one run
 MOST_SHAPES = 8  #: of one segment at one place
 MOST_REPEATS = 8  #: of one segment in a row within a run
+MOST_OFFERED = 12  #: runs tried at one place
 MOST_COMPILED = 60  #: patterns compiled for one machine
 MOST_PROFILES = 400
 _REMEMBERED_CODES = 20_000
@@ -52,10 +53,11 @@ class Run:
     ]  #: the same, if outer loops show these values
     codes: Callable[[Sequence[str | None]], tuple[str | None, ...]] | None  #: takes the codes to look up out of a row
     code_lists: tuple[frozenset[str], ...]
-    ends: dict[int, tuple[State, int, int]]  #: by last marker group: state, depth of its place, its uses
+    ends: dict[int | None, tuple[State, int, int]]  #: by last marker group: state, depth of its place, its uses
     is_line: bool  #: the opening segment begins a line
     level: tuple[int, int, int] | None  #: of an HL the indices of HL01, HL02 and HL04; -1 for one not filled
-    leaf: bool  #: an HL that begins a line and says that nothing lies below it
+    leaf: bool  #: an HL that begins a line, names a parent, and says that nothing lies below it
+    parent: int  #: index of its HL02
     sound: set[tuple[str | None, ...]] = field(default_factory=set)
 
     def codes_sound(self, codes: tuple[str | None, ...]) -> bool:
@@ -139,7 +141,7 @@ class Learner:
         if run is not None and not move.missing and not move.disorder:
             offered = state.offered
             kept = [pair for pair in offered if pair[0].profile is not profile or pair[1] is not move]
-            offered[:] = [(run, move), *kept]
+            offered[:] = [(run, move), *kept][:MOST_OFFERED]
         return profile
 
     def learn(self, profile: Profile, move: Move, elements: Sequence[str], use: int) -> None:
@@ -188,7 +190,12 @@ class Learner:
         if spec.id == "HL":
             wanted[3].add("0")
         for place in plan.places:
-            if place.id != spec.id or place.qualifier is None:
+            if place.id != spec.id:
+                continue
+            for at, code in place.when:
+                if at <= len(wanted):
+                    wanted[at - 1].add(code)
+            if place.qualifier is None:
                 continue
             for at in [position - 1] if place.element else spec.pairs:
                 wanted[at].add(place.qualifier)
@@ -222,9 +229,9 @@ class _Writer:
         self.groups = 0
         self.takes: list[tuple[int, int, tuple[tuple[int, int, str], ...]]] = []
         self.codes: list[tuple[int, frozenset[str]]] = []
-        self.ends: dict[int, tuple[State, int, int]] = {}
+        self.ends: dict[int | None, tuple[State, int, int]] = {}
         shape, opens_level = profile.shape, profile.spec.id == "HL"
-        self.leaf = opens_level and self._is_line() and shape[3:] == ("0",)
+        self.leaf = opens_level and self._is_line() and shape[1] is True and shape[3:] == ("0",)
         self.level: list[int] | None = [-1, -1, -1] if opens_level else None
 
     def run(self) -> Run:
@@ -276,12 +283,13 @@ class _Writer:
             ends=self.ends,
             is_line=self._is_line(),
             leaf=self.leaf,
+            parent=self.level[1] if self.level else -1,
             level=(self.level[0], self.level[1], self.level[2]) if self.level else None,
         )
 
     def _is_line(self) -> bool:
         plan, frames = self.machine.plan, self.profile.frames
-        if len(plan.chain) < 2 or frames[-1].loop is not plan.chain[-1] or frames[-1].place:
+        if len(plan.chain) < 2 or not plan.begins_line(frames[-1].loop) or frames[-1].place:
             return False
         position = qualifier_position(self.profile.spec.id)
         shape = self.profile.shape
@@ -317,8 +325,8 @@ class _Writer:
                 if at is not None and at + 1 == index:
                     found.append(capture)
             elif capture.element == index + 1:
-                position = capture.position - 1
-                if capture.qualifier is None or (position < len(shape) and shape[position] == capture.qualifier):
+                asked = () if capture.qualifier is None else ((capture.position, capture.qualifier),)
+                if all(at <= len(shape) and shape[at - 1] == code for at, code in (*asked, *capture.when)):
                     found.append(capture)
         return found
 

@@ -1,0 +1,128 @@
+"""The fast way through a set: run after run, as long as the text begins with one that is known.
+
+Most of a large file passes through one loop here, so it is written for speed: what it uses often it
+holds in local names, and it tells the exact walk where it stands only when it hands over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from connectors.formats.edi.lines import CHUNK_ROWS
+from connectors.formats.edi.machine import Move
+from connectors.formats.edi.runs import Run
+from schemas.documents import DocumentEnd, LineChunk
+from schemas.findings import Finding
+
+if TYPE_CHECKING:
+    from connectors.formats.edi.body import Body
+
+
+def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
+    """As many runs as the window begins with; the walk stands behind the last of them."""
+    tape, lines, uses = body.tape, body.lines, body.uses
+    text, at, base = tape.text, tape.at, tape.base
+    terminator, count, known_parent = body.delimiters.segment, text.count, body.hierarchy.parent
+    parents, segments, offsets, ends = lines.parents, lines.segments, lines.offsets, lines.ends
+    leaves = not body.guarding and body.deepest == 1
+    state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
+    kept = parent_id = parent = None
+    positions, rows = lines.rows_of(None)
+    while True:
+        offered = state.offered
+        for run, move in offered:  # noqa: B007 - used after the loop, like match
+            match = run.match(text, at)
+            if match is not None:
+                break
+        else:
+            break
+        row = match.groups()
+        if run.codes is not None:
+            codes = run.codes(row)
+            if codes not in run.sound and not run.codes_sound(codes):
+                break
+        depth = move.depth
+        if not move.again:
+            uses[depth] = 1
+        elif uses[depth] < move.limit:
+            uses[depth] += 1
+        else:
+            break
+        if offered[0][0] is not run:
+            offered.insert(0, offered.pop(offered.index((run, move))))
+        number += 1
+        if leaves and run.leaf and len(offsets) < CHUNK_ROWS and move.starts:
+            if row[run.parent] != parent_id:
+                parent_id = row[run.parent]
+                parent = known_parent(parent_id or "")
+            leaf = parent is not None
+        else:
+            leaf = False
+        if leaf:
+            if line_open:
+                ends.append(base + at)
+            if run is not kept:
+                kept, line_open = run, True
+                positions, rows = lines.rows_of(run)
+                body.header_open, body.scopes[1] = False, None
+            positions.append(len(offsets))
+            rows.append(row)
+            parents.append(parent)  # type: ignore[arg-type]  # a leaf has one
+            segments.append(number)
+            offsets.append(base + at)
+        else:
+            body.state, body.number, body.line_open, tape.at = state, number, line_open, at
+            if line_open:
+                body.line = lines.count
+            yield from _enter(body, run, move, row)
+            line_open, kept, parent_id, parent = body.line_open, None, None, None
+        state, depth, uses[depth] = run.ends[match.lastindex]
+        end = match.end()
+        number += count(terminator, at, end) - 1
+        at = end
+        profile = run.profile
+    body.state, body.number, body.line_open, tape.at = state, number, line_open, at
+    body.profile = profile
+    if line_open:
+        body.line = lines.count
+
+
+def _enter(body: Body, run: Run, move: Move, row: Sequence[str | None]) -> Iterator[LineChunk | Finding | DocumentEnd]:
+    """What a run opens, other than a line that is a leaf of the tree; and its values."""
+    tape = body.tape
+    offset = tape.offset
+    if run.level is None or not move.starts or body.guarding or len(body.lines.offsets) >= CHUNK_ROWS:
+        opener = tape.text[tape.at : tape.text.find(body.delimiters.segment, tape.at)]
+        yield from body.place(move, opener.split(body.delimiters.element), offset)
+    else:
+        body.close_line(offset)
+        body.header_open = False
+        id_, parent_id, children = ((row[index] or "") if index >= 0 else "" for index in run.level)
+        finding = body.open_level(run.is_line, id_, parent_id, "0" if run.leaf else children, offset)
+        if finding is not None:
+            yield body.counted(finding)
+    _keep(body, run, row, move.level)
+
+
+def _keep(body: Body, run: Run, row: Sequence[str | None], level: int) -> None:
+    """The values of a run's row."""
+    lines = body.lines
+    scope = body.scopes[level] if level or body.header_open else None
+    in_line = level == body.deepest and body.line_open
+    if in_line and run.is_line:
+        positions, rows = lines.rows_of(run)
+        positions.append(len(lines.offsets) - 1)
+        rows.append(row)
+        in_line = False
+    if in_line or scope is not None:
+        for slot, index in run.takes:
+            value = (row[index] or "").rstrip(" ")
+            if value and in_line:
+                lines.put(slot, value)
+            if value and scope is not None:
+                scope.values.setdefault(slot, value)
+    for slot, index, openers in run.guarded:
+        value = (row[index] or "").rstrip(" ")
+        if value and body.openers_show(openers):
+            body.put(level, slot, value)
