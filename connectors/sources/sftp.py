@@ -24,7 +24,7 @@ from connectors.base import Arrival, State
 from connectors.configuration import Duration
 from connectors.connections import Connections
 from connectors.sources.names import Wanted, kept_as, legible
-from connectors.ssh.errors import Dropped, Missing
+from connectors.ssh.errors import Dropped, Missing, Taken
 from connectors.ssh.login import ServerOptions, login_of
 from connectors.ssh.session import PIECE, Session, Stamp
 from schemas.errors import PermanentError, TransientError
@@ -182,7 +182,7 @@ class SftpSource:
                 self._server.rename(path, target)
             except Missing:
                 pass  # an earlier call moved it, and we were not told
-            except TransientError:
+            except (TransientError, Taken):
                 if self._server.stamp(target) is None:
                     raise
                 if self._server.stamp(path) is not None:
@@ -197,7 +197,7 @@ class SftpSource:
     def _give_back_what_is_newer(self, target: str, path: str, stamp: Stamp) -> None:
         """The sender may have replaced the file in the moment before it was moved; then it is not settled."""
         if self._server.stamp(target) not in (stamp, None):
-            with suppress(Missing, TransientError):  # TransientError: the sender has replaced it once more
+            with suppress(Missing, Taken, TransientError):  # where the sender has replaced it once more, that one stays
                 self._server.rename(target, path)
 
     def _at(self, name: str) -> str:

@@ -94,7 +94,7 @@ def meanings() -> dict[type[BaseException], type[CrossdockError]]:
     return {theirs: ours for ours, some in groups.items() for theirs in some}
 
 
-def as_ours(error: BaseException, about: str, *, hint: str = "") -> CrossdockError:
+def as_ours(error: BaseException, about: str) -> CrossdockError:
     """The error of ours that ``error`` means; ``about`` says at which server and what we were doing."""
     import asyncssh as ssh
 
@@ -102,7 +102,7 @@ def as_ours(error: BaseException, about: str, *, hint: str = "") -> CrossdockErr
     kind = next((known[parent] for parent in type(error).__mro__ if parent in known), PermanentError)
     if isinstance(error, ssh.ChannelOpenError) and error.code in _REFUSALS:
         kind = PermanentError
-    advice = hint or next((text for cls, text in _hints() if isinstance(error, cls)), "")
+    advice = next((text for cls, text in _hints() if isinstance(error, cls)), "")
     return kind(f"{about}: {_reason(error)}", hint=advice)
 
 
@@ -116,7 +116,7 @@ def _hints() -> tuple[tuple[type[BaseException], str], ...]:
 
     return (
         (ssh.PermissionDenied, "the server refuses the connection's login; correct its password or key"),
-        (ssh.KeyExchangeFailed, "we and the server share no algorithm, or it has no key of the kind we know of it"),
+        (ssh.KeyExchangeFailed, "we and the server share no algorithm that is safe enough"),
         (ssh.PasswordChangeRequired, "the server wants a new password for this login"),
         (ssh.SFTPPermissionDenied, "ask whoever runs the server for the right to it"),
         (ssh.SFTPWriteProtect, "ask whoever runs the server for the right to it"),

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PIECE = 1 << 20  #: bytes that are read or written between two looks at the clock
 _SILENCES = 3  #: unanswered signs of life after which a connection counts as lost
 
+#: The kinds of key that we know of a server come first; these are offered too, so that one with
+#: another kind shows its key and can be refused by name.
+_HOST_KEYS = "+ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
+
 Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
@@ -116,7 +120,7 @@ class Session:
         self._do(lambda sftp: sftp.makedirs(path, exist_ok=True), path)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename without overwriting. Raises Missing when ``old`` is not there, TransientError when ``new`` is."""
+        """Rename without overwriting. Raises Missing without ``old``, Taken or TransientError where ``new`` is in use."""
         self._do(lambda sftp: sftp.rename(old, new), f"{old} to {new}")
 
     def remove(self, path: str) -> None:
@@ -304,6 +308,7 @@ async def _connect(login: Login, seen: list[SSHKey]) -> SSHClientConnection:
         gss_host=None,
         x509_trusted_certs=None,
         known_hosts=login.known_hosts,
+        server_host_key_algs=_HOST_KEYS,
         username=login.user,
         password=login.password,
         client_keys=None if login.key is None else [login.key],

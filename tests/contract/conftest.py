@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -147,8 +147,12 @@ class Sshd:
         """Break every connection off, as a crash of the other side does; how many processes there were."""
         sessions = self.sessions()
         for session in sessions:
-            session.kill()
-        psutil.wait_procs(sessions, timeout=10)
+            with suppress(psutil.NoSuchProcess):
+                session.kill()
+        for session in sessions:
+            with suppress(psutil.NoSuchProcess):
+                while session.status() != psutil.STATUS_ZOMBIE:
+                    time.sleep(0.005)
         return len(sessions)
 
     @property
@@ -156,9 +160,11 @@ class Sshd:
         return (self.folder / "log").read_text(errors="replace")
 
     def stop(self) -> None:
-        self.kill_sessions()
-        self.process.terminate()
-        self.process.wait(10)
+        """Idempotent."""
+        if self.process.poll() is None:
+            self.kill_sessions()
+            self.process.terminate()
+            self.process.wait(10)
 
     def _await(self) -> None:
         for _ in range(200):
@@ -170,6 +176,59 @@ class Sshd:
                 assert self.process.poll() is None, self.log
                 time.sleep(0.05)
         pytest.fail(f"sshd does not answer: {self.log}")
+
+
+class Wire:
+    """The way to a server on this machine, where bytes are counted and nothing need get through."""
+
+    def __init__(self, port: int) -> None:
+        self.to_client = 0
+        self._server = port
+        self._ends: list[socket.socket] = []
+        self._open = threading.Event()
+        self._open.set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def freeze(self) -> None:
+        """From now on nothing arrives, and nobody is told."""
+        self._open.clear()
+
+    def close(self) -> None:
+        self._open.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for end in self._ends:
+            end.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._server))
+            self._ends += [client, server]
+            for source, target, counted in ((client, server, False), (server, client, True)):
+                thread = threading.Thread(target=self._forward, args=(source, target, counted))
+                self._threads.append(thread)
+                thread.start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                self._open.wait()
+                target.sendall(data)
+                self.to_client += len(data) * counted
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
 
 
 def free_port() -> int:
@@ -189,6 +248,13 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             return sshd
 
         yield start
+
+
+@pytest.fixture
+def wire(sshd: Sshd) -> Iterator[Wire]:
+    wire = Wire(sshd.port)
+    yield wire
+    wire.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from connectors import registry
-from connectors.base import Sink
+from connectors.base import Outbox, Sink
 from connectors.connections import Connection
 from connectors.outlet import Outlet
 from schemas.errors import CrossdockError, PermanentError, TransientError
@@ -170,6 +171,61 @@ def test_refused_means_nothing_of_it_arrived(receiving: Receiving, open_sink: Ca
 def test_no_events_are_no_delivery(receiving: Receiving, open_sink: Callable[[], Sink]) -> None:
     open_sink().deliver([])
     assert receiving.received() == []
+
+
+@pytest.fixture
+def outbox(receiving: Receiving, open_sink: Callable[[], Sink]) -> tuple[Outbox, Path]:
+    """A sink that takes outbound documents, and where they come to lie."""
+    sink = open_sink()
+    assert isinstance(receiving, FolderReceiving)
+    assert isinstance(sink, Outbox)
+    return sink, receiving.path
+
+
+of_files = pytest.mark.parametrize("receiving", ["folder", "sftp"], indirect=True)
+
+
+def test_who_else_takes_documents_is_tested_here() -> None:
+    sinks = [import_module(module) for module in registry.SINKS.values()]
+    outboxes = {name for module in sinks for name, kind in vars(module).items() if hasattr(kind, "put")}
+    assert outboxes - {"Outbox"} == {"FolderSink", "SftpSink"}
+
+
+@of_files
+def test_a_document_arrives_as_it_is_and_beside_the_events(outbox: tuple[Outbox, Path], receiving: Receiving) -> None:
+    sink, folder = outbox
+    sink.put("997 Größe.edi", b"ISA*00\r\n\xff\x00")
+    sink.put("empty", b"")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "997 Größe.edi": b"ISA*00\r\n\xff\x00",
+        "empty": b"",
+    }
+
+
+@of_files
+def test_a_document_sent_again_takes_its_own_place(outbox: tuple[Outbox, Path]) -> None:
+    sink, folder = outbox
+    sink.put("997.edi", b"a longer first content")
+    sink.put("997.edi", b"second")
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("997.edi", b"second")]
+
+
+@of_files
+def test_a_document_refused_has_not_arrived(outbox: tuple[Outbox, Path], receiving: Receiving) -> None:
+    sink, folder = outbox
+    sink.put("first.edi", b"x")
+    with receiving.refusing(), pytest.raises((TransientError, PermanentError)):
+        sink.put("997.edi", b"x")
+    assert [path.name for path in folder.iterdir()] == ["first.edi"]
+
+
+@of_files
+@pytest.mark.parametrize("name", ["", ".", "..", "../997.edi", "/etc/997", "a\\b", "a\nb", ".hidden"])
+def test_a_document_stays_in_its_folder(outbox: tuple[Outbox, Path], name: str) -> None:
+    sink, folder = outbox
+    with pytest.raises(PermanentError, match="no name"):
+        sink.put(name, b"x")
+    assert not folder.exists() or list(folder.iterdir()) == []
 
 
 def test_a_misspelt_option_is_named_with_its_neighbour(receiving: Receiving) -> None:
