@@ -120,7 +120,7 @@ class Session:
         self._do(lambda sftp: sftp.makedirs(path, exist_ok=True), path)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename without overwriting. Raises Missing without ``old``, Taken or TransientError where ``new`` is in use."""
+        """Rename, overwriting nothing. Raises Missing without ``old``, Taken or TransientError where ``new`` is there."""
         self._do(lambda sftp: sftp.rename(old, new), f"{old} to {new}")
 
     def remove(self, path: str) -> None:
