@@ -39,6 +39,7 @@ class Capture(NamedTuple):
     element: int  #: 0: the id after the pair qualifier
     component: int  #: 0: the whole element
     openers: tuple[tuple[int, int, str], ...]  #: (depth of frame, element, value) the enclosing loops must show
+    when: tuple[tuple[int, str], ...] = ()  #: (element, value) the segment itself must show besides
 
 
 @dataclass(slots=True, eq=False)
@@ -69,13 +70,22 @@ class Move:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted."""
+    """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted.
+
+    ``others`` and ``bare`` as in ``paths.LineLoops``.
+    """
 
     grammar: Grammar
     set: TransactionSet
     chain: tuple[Part, ...]
     qualifier: str | None
     places: tuple[Place, ...]
+    others: tuple[tuple[Part, ...], ...] = ()
+    bare: bool = False
+
+    def begins_line(self, loop: Part) -> bool:
+        """Whether this loop is one that makes lines."""
+        return loop is self.chain[-1] or any(loop is other[-1] for other in self.others)
 
 
 class Machine:
@@ -145,7 +155,6 @@ class Machine:
         if member.loop:
             frames = (*frames, Frame(member, 0))
         level = self._level(frames)
-        chain = self.plan.chain
         return Move(
             state=self.state(frames),
             spec=self.segments[member.id],
@@ -156,15 +165,23 @@ class Machine:
             missing=missing,
             disorder=disorder,
             level=level,
-            starts=member.loop and level > 0 and member is chain[level] and len(frames) == level + 1,
+            starts=member.loop and level > 0 and self._starts(member, level, len(frames)),
             captures=self.captures(member.id, frames),
         )
+
+    def _starts(self, loop: Part, level: int, depth: int) -> bool:
+        if loop is self.plan.chain[level]:
+            return depth == level + 1
+        return self.plan.begins_line(loop)
 
     def _level(self, frames: tuple[Frame, ...]) -> int:
         level = 0
         for frame, part in zip(frames[1:], self.plan.chain[1:], strict=False):
             if frame.loop is not part:
                 break
+            level += 1
+        inner = frames[level + 1 :]
+        if level == len(self.plan.chain) - 2 and any(self.plan.begins_line(frame.loop) for frame in inner):
             level += 1
         return level
 
@@ -178,7 +195,9 @@ class Machine:
             openers = self._openers(place, ids)
             if openers is not None:
                 position = qualifier_position(id_)
-                found.append(Capture(slot, place.qualifier, position, place.element, place.component, tuple(openers)))
+                found.append(
+                    Capture(slot, place.qualifier, position, place.element, place.component, tuple(openers), place.when)
+                )
         return tuple(found)
 
     @staticmethod

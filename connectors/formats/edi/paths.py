@@ -6,7 +6,14 @@
 ``N1[ST]04``       element 04 of the N1 whose element 01 is ST (HL: whose element 03)
 ``LIN[VN]``        the product id that follows the qualifier VN in a LIN
 ``N1[ST]/N402``    element 02 of the N4 in the loop that such an N1 opens
+``ACK[04=067]05``  element 05 of the ACK whose element 04 is 067; several conditions
+                   are set apart by commas, as in ``SHP[02,03=050]02``
 =================  ==============================================================
+
+A line is named by its loop: ``PO1``, ``HL[I]``, ``LIN/FST``. Where several loops may hold the lines of
+one parent they are all named: ``LIN/FST | LIN/SDP/FST``. Of loops with different first segments
+those that stand first in their parent make its lines, and the parent named last
+is a line itself where it holds none: ``PO1/ACK | PO1/SCH | PO1``.
 """
 
 from __future__ import annotations
@@ -24,6 +31,7 @@ _STEP = re.compile(r"(?P<id>[A-Z][A-Z0-9]{1,2})(?:\[(?P<qualifier>[^\]/]+)\])?")
 _PLACE = re.compile(
     r"(?P<id>[A-Z][A-Z0-9]{1,2}?)(?:\[(?P<qualifier>[^\]/]+)\])?(?P<element>\d{2})?(?:-(?P<component>\d{1,2}))?"
 )
+_CONDITION = re.compile(r"(?:(?P<element>\d{2})=)?(?P<code>[^=]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,20 @@ class Place:
     qualifier: str | None
     element: int
     component: int = 0  #: from 1; 0: the whole element
+    when: tuple[tuple[int, str], ...] = ()  #: further elements, and what must stand there
+
+
+@dataclass(frozen=True, slots=True)
+class LineLoops:
+    """Where lines begin: the chain of parts from the set to the line's loop, and what may stand in its stead.
+
+    ``others`` are chains to loops inside the same parent. ``bare``: a parent without any line is one itself.
+    """
+
+    chain: tuple[Part, ...]
+    qualifier: str | None = None
+    others: tuple[tuple[Part, ...], ...] = ()
+    bare: bool = False
 
 
 def qualifier_position(segment_id: str) -> int:
@@ -69,18 +91,24 @@ def read_place(text: str) -> Place | None:
         return None
     if match["element"] == "00":
         return None
-    return Place(text, loops, match["id"], match["qualifier"], element, int(match["component"] or 0))
+    conditions = [_CONDITION.fullmatch(one) for one in (match["qualifier"] or "").split(",") if one]
+    usual = [one["code"] for one in conditions if one and not one["element"]]
+    when = tuple((int(one["element"]), one["code"]) for one in conditions if one and one["element"])
+    if not all(conditions) or len(usual) > 1 or (when and not element) or any(not at for at, _ in when):
+        return None
+    qualifier = usual[0] if usual else None
+    return Place(text, loops, match["id"], qualifier, element, int(match["component"] or 0), when)
 
 
 def check_paths(
     grammar: Grammar, set_: TransactionSet, line: str, paths: Iterable[str]
-) -> tuple[tuple[Part, ...], str | None, tuple[Place, ...]]:
-    """The chain of parts to the line's loop, that loop's qualifier, and all paths taken apart.
+) -> tuple[LineLoops, tuple[Place, ...]]:
+    """Where lines begin, and all paths taken apart.
 
     Raises ConfigError with one problem for each path the grammar knows no place for.
     """
     problems: list[str] = []
-    chain, qualifier = _line_chain(set_, line, problems)
+    loops = _line_loops(set_, line, problems)
     places = []
     for path in paths:
         place = read_place(path)
@@ -91,7 +119,7 @@ def check_paths(
             places.append(place)
     if problems:
         raise ConfigError(f"x12.{set_.id}: wrong paths", problems=tuple(problems))
-    return chain, qualifier, tuple(places)
+    return loops, tuple(places)
 
 
 def find_loop(set_: TransactionSet, ids: tuple[str, ...]) -> tuple[Part, ...] | None:
@@ -100,6 +128,24 @@ def find_loop(set_: TransactionSet, ids: tuple[str, ...]) -> tuple[Part, ...] | 
         return (set_.root,)
     chains = sorted((chain for chain in set_.root.walk() if chain[-1].loop), key=len)
     return next((c for c in chains if tuple(part.id for part in c)[-len(ids) :] == ids), None)
+
+
+def _line_loops(set_: TransactionSet, line: str, problems: list[str]) -> LineLoops:
+    first, *more = (one.strip() for one in line.split("|"))
+    chain, qualifier = _line_chain(set_, first, problems)
+    others = []
+    bare = False
+    for one in more:
+        other, _ = _line_chain(set_, one, problems)
+        if bare or len(other) < len(chain) - (other == chain[:-1]) or other[: len(chain) - 1] != chain[:-1]:
+            problems.append(f"line: '{one}' is no loop inside {chain[-2].id}, nor {chain[-2].id} itself at the end")
+        elif other == chain[:-1]:
+            bare = True
+        else:
+            others.append(other)
+    if bare and (len(chain) < 3 or chain[-2].id == "HL"):
+        problems.append(f"line: '{more[-1]}' cannot be a line beside '{first}'")
+    return LineLoops(chain, qualifier, tuple(others), bare)
 
 
 def _line_chain(set_: TransactionSet, line: str, problems: list[str]) -> tuple[tuple[Part, ...], str | None]:
@@ -127,6 +173,9 @@ def _problem(grammar: Grammar, set_: TransactionSet, path: str, place: Place | N
         return f"'{path}': {place.id} ends with {place.id}{len(segment.uses):02d}"
     if not place.element and not segment.pairs:
         return f"'{path}': {place.id} holds no qualifier/id pairs; add the element, as in {path}02"
+    for at, _ in place.when:
+        if at > len(segment.uses) or isinstance(segment.uses[at - 1].element, Composite):
+            return f"'{path}': {place.id}{at:02d} is no simple element"
     return _component_problem(segment, place)
 
 
