@@ -232,6 +232,7 @@ class Body:
 
     def open_level(self, is_line: bool, id_: str, parent_id: str, children: str, offset: int) -> Finding | None:
         """An HL begins: a line, or a level that lines (or the carton of a line) hang from."""
+        self._settle(offset)
         self.kind = ""
         parent = self.hierarchy.parent(parent_id)
         known = parent is not None
