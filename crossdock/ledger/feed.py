@@ -17,11 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger.records import StoredEvent
-from crossdock.ledger.tables import documents, events, feed, iso, payloads
+from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
 
 #: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.
 SLICE = 8192
 _DOCUMENT = "document_id"
+_KEY = "_key"
 _COLUMNS = tuple(column.name for column in events.columns)
 
 
@@ -62,9 +63,10 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
     """Append what is new in ``incoming`` (EVENT_COLUMNS and ``document_id``) after ``position``."""
     for table in incoming:
         for piece in table.iter_slices(SLICE):
-            written = _revise(connection, piece, position)
+            written = _revise(connection, _storable(piece), position)
             if written.fresh.height:
                 _insert(connection, written.fresh)
+                _mark(connection, written.fresh["id"].to_list(), position + 1)
                 position += written.fresh.height
             yield written
 
@@ -78,8 +80,10 @@ def page(connection: Connection, *, after: int, limit: int, stream: str | None =
 
 
 def one(connection: Connection, id: str) -> StoredEvent | None:
-    """The event of that id."""
-    row = connection.execute(_STORED.where(events.c.id == id)).one_or_none()
+    """The event of that id. A moment of work for every ten million events: see ``event_marks``."""
+    positions = list(_marked(connection, id))
+    query = _STORED.where(events.c.id == id, events.c.position.in_(positions))
+    row = connection.execute(query).one_or_none() if positions else None
     return None if row is None else _stored(row)
 
 
@@ -127,27 +131,34 @@ def _stored(row: Any) -> StoredEvent:
 # -- revisions --------------------------------------------------------------------------------------
 
 
+def _storable(table: pl.DataFrame) -> pl.DataFrame:
+    """With a column that tells keys apart, and subjects that both databases can hold."""
+    if table["subject"].str.contains("\0", literal=True).any():
+        table = table.with_columns(pl.col("subject").str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
+    return table.with_columns(pl.concat_str("stream", pl.lit("/"), "subject").alias(_KEY))
+
+
 def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Written:
     """Judge each event of ``table`` in order: new with its sequence and position, or unchanged.
 
     A key that is new and comes once is judged by whole columns; the others one by one.
     """
-    latest = _latest(connection, table["key"].to_list())
-    contested = table["key"].is_duplicated()
+    latest = _latest(connection, table)
+    contested = table[_KEY].is_duplicated()
     if latest:
-        contested |= table["key"].is_in(list(latest))
+        contested |= table[_KEY].is_in(list(latest))
     verdicts = pl.Series("sequence", [1], dtype=pl.Int64).new_from_index(0, table.height)
     stale: list[int] = []
     if contested.any():
-        rows = table.with_row_index("row").filter(contested).select("row", "key", "fingerprint", "id").rows()
-        judged, stale = _judge(rows, latest, _known(connection, rows, latest))
+        disputed = table.with_row_index("row").filter(contested)
+        rows = disputed.select("row", _KEY, "fingerprint", "id").rows()
+        judged, stale = _judge(rows, latest, _known(connection, disputed, latest))
         verdicts = verdicts.scatter(judged.keys(), list(judged.values()))
     judged_table = table.with_columns(verdicts)
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
+    positions = pl.int_range(position + 1, position + 1 + pl.len()).alias("position")
     return Written(
-        fresh=fresh.with_columns(pl.int_range(position + 1, position + 1 + pl.len()).alias("position")).select(
-            _COLUMNS
-        ),
+        fresh=fresh.with_columns(positions).select(_COLUMNS),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
     )
@@ -177,42 +188,50 @@ def _judge(
     return judged, stale
 
 
-def _known(connection: Connection, rows: Sequence[_Row], latest: Mapping[str, Revision]) -> set[str]:
-    """Which of the rows' ids the feed has; the newest ones are known without asking."""
+def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:
+    """The newest revision of those keys in ``table`` that have any."""
+    latest: dict[str, Revision] = {}
+    for (stream,), part in table.group_by("stream"):
+        given = {"asked": _json(part["subject"].to_list()), "stream": stream}
+        for subject, sequence, fingerprint, id in connection.exec_driver_sql(_LATEST[connection.dialect.name], given):
+            latest[f"{stream}/{subject}"] = Revision(sequence, fingerprint, id)
+    return latest
+
+
+def _known(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Revision]) -> set[str]:
+    """Which of the ids in ``table`` the feed has; the newest ones are known without asking."""
     known = {revision.id for revision in latest.values()}
-    asked = [id for _, key, _, id in rows if key in latest and id not in known]
-    if asked:
-        known.update(
-            id for (id,) in connection.exec_driver_sql(_KNOWN[connection.dialect.name], (_array(connection, asked),))
-        )
+    asked = table.filter(pl.col(_KEY).is_in(list(latest)) & ~pl.col("id").is_in(list(known)))
+    for (stream,), part in asked.group_by("stream"):
+        given = {"asked": _json(part.select("subject", "id").rows()), "stream": stream}
+        known.update(id for (id,) in connection.exec_driver_sql(_KNOWN[connection.dialect.name], given))
     return known
 
 
-def _latest(connection: Connection, keys: list[str]) -> dict[str, Revision]:
-    """The newest revision of those keys that have any."""
-    found = connection.exec_driver_sql(_LATEST[connection.dialect.name], (_array(connection, keys),))
-    return {key: Revision(sequence, fingerprint, id) for key, sequence, fingerprint, id in found}
-
-
-def _array(connection: Connection, texts: list[str]) -> object:
-    """One parameter that carries them all: an array for PostgreSQL, JSON for SQLite."""
-    return texts if connection.dialect.name == "postgresql" else msgspec.json.encode(texts).decode()
+def _json(values: Sequence[object]) -> str:
+    """One parameter that carries them all."""
+    return msgspec.json.encode(values).decode()
 
 
 _LATEST = {
     "sqlite": """
-        SELECT e.key, e.sequence, e.fingerprint, e.id FROM json_each(?) AS asked
-        CROSS JOIN events AS e ON e.key = asked.value
-        WHERE e.sequence = (SELECT max(sequence) FROM events WHERE key = asked.value)""",
+        SELECT e.subject, e.sequence, e.fingerprint, e.id FROM json_each(:asked) AS asked
+        CROSS JOIN events AS e ON e.subject = asked.value AND e.stream = :stream
+        WHERE e.sequence = (SELECT max(sequence) FROM events WHERE subject = asked.value AND stream = :stream)""",
     "postgresql": """
-        SELECT newest.key, newest.sequence, newest.fingerprint, newest.id FROM unnest(%s::text[]) AS asked (key)
+        SELECT newest.* FROM json_array_elements_text(%(asked)s::json) AS asked (subject)
         CROSS JOIN LATERAL (
-            SELECT e.key, e.sequence, e.fingerprint, e.id FROM events AS e
-            WHERE e.key = asked.key ORDER BY e.sequence DESC LIMIT 1) AS newest""",
+            SELECT e.subject, e.sequence, e.fingerprint, e.id FROM events AS e
+            WHERE e.subject = asked.subject COLLATE "C" AND e.stream = %(stream)s
+            ORDER BY e.sequence DESC LIMIT 1) AS newest""",
 }
 _KNOWN = {
-    "sqlite": "SELECT e.id FROM json_each(?) AS asked CROSS JOIN events AS e ON e.id = asked.value",
-    "postgresql": "SELECT e.id FROM unnest(%s::text[]) AS asked (id) JOIN events AS e ON e.id = asked.id",
+    "sqlite": """
+        SELECT e.id FROM json_each(:asked) AS asked CROSS JOIN events AS e
+        ON e.subject = asked.value ->> 0 AND e.stream = :stream AND e.id = asked.value ->> 1""",
+    "postgresql": """
+        SELECT e.id FROM json_array_elements(%(asked)s::json) AS asked (pair)
+        JOIN events AS e ON e.subject = (pair ->> 0) COLLATE "C" AND e.stream = %(stream)s AND e.id = pair ->> 1""",
 }
 
 
@@ -241,3 +260,33 @@ def _copy(connection: Connection, table: pl.DataFrame) -> None:
 
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _COPY = f"COPY events ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
+
+
+# -- finding an event by its id -----------------------------------------------------------------------
+
+_MARK = 4  #: bytes
+
+
+def _mark(connection: Connection, ids: list[str], first: int) -> None:
+    marks = bytes.fromhex("".join([id[-2 * _MARK :] for id in ids]))
+    connection.execute(event_marks.insert(), {"first_position": first, "marks": marks})
+
+
+def _marked(connection: Connection, id: str) -> Iterator[int]:
+    """The positions whose events have that mark: the event of that id, if there is one, is among them."""
+    try:
+        mark = bytes.fromhex(id[-2 * _MARK :])
+    except ValueError:
+        return
+    for first, marks in connection.exec_driver_sql(_MARKED[connection.dialect.name], (mark,)):
+        place = marks.find(mark)
+        while place >= 0:
+            if place % _MARK == 0:
+                yield first + place // _MARK
+            place = marks.find(mark, place + 1)
+
+
+_MARKED = {
+    "sqlite": "SELECT first_position, marks FROM event_marks WHERE instr(marks, ?)",
+    "postgresql": "SELECT first_position, marks FROM event_marks WHERE position(%s::bytea IN marks) > 0",
+}

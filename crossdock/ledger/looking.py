@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import feed
+from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import cursors, deliveries, documents, events, findings, iso, payloads
 from crossdock.ledger.tables import feed as head
 from crossdock.ledger.text import texts
@@ -155,7 +156,7 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
     if event is None:
         return None
     row = connection.execute(
-        sa.select(events.c.key, events.c.line, events.c.document_id).where(events.c.position == event.position)
+        sa.select(events.c.line, events.c.document_id).where(events.c.position == event.position)
     ).one()
     document = connection.execute(sa.select(documents).where(documents.c.id == row.document_id)).one()
     payload = connection.execute(sa.select(payloads).where(payloads.c.id == document.payload_id)).one()
@@ -167,7 +168,7 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
         "lineage": data.get("lineage", {}),
         "document": _plain(document, "attributes"),
         "payload": _plain(payload, "metadata"),
-        "revisions": _revisions(connection, row.key),
+        "revisions": _revisions(connection, event),
         "findings": problems(connection, severity=None, document=document.document, payload=payload.id, limit=1000),
         "delivered": delivered,
         "timeline": _timeline(payload, document, delivered),
@@ -179,11 +180,11 @@ def _plain(row: Any, json: str) -> dict[str, Any]:
     return values | {json: texts(values[json])}
 
 
-def _revisions(connection: Connection, key: str) -> list[dict[str, Any]]:
+def _revisions(connection: Connection, event: StoredEvent) -> list[dict[str, Any]]:
     query = (
         sa.select(events.c.sequence, events.c.id, events.c.position, events.c.kind, documents.c.stored_at)
         .join_from(events, documents)
-        .where(events.c.key == key)
+        .where(events.c.subject == event.subject, events.c.stream == event.stream)
         .order_by(events.c.sequence)
     )
     return [dict(row._mapping) for row in connection.execute(query)]

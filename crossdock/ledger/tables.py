@@ -66,9 +66,13 @@ def _count(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
 
 
+#: SQLite's row id is an INTEGER, and only that.
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
 def _id(name: str = "id") -> sa.Column[int]:
     """SQLite's row id, PostgreSQL's identity."""
-    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    return sa.Column(name, _BIG, primary_key=True)
 
 
 payloads = sa.Table(
@@ -102,7 +106,7 @@ sa.Index(
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("id", _BIG, primary_key=True, autoincrement=False),
     sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
     _text("document"),  # the deterministic id, made of the payload's SHA-256 and the ordinal
     sa.Column("ordinal", sa.BigInteger, nullable=False),
@@ -175,17 +179,18 @@ parked_lines = sa.Table(
     sa.Column("status_at", Instant, nullable=False),
 )
 
+#: Subjects of one document resemble one another, so the two keys, which begin with the subject, are written in
+#: few places however many events there are. Each alone makes it impossible that an event stands twice.
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("position", _BIG, primary_key=True, autoincrement=False),
     _text("id"),
-    _text("key"),
+    sa.Column("subject", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+    _text("stream"),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     _text("fingerprint"),
-    _text("stream"),
     _text("kind"),
-    _text("subject"),
     _text("time"),
     _text("partner"),
     _text("item"),
@@ -193,9 +198,18 @@ events = sa.Table(
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
     sa.Column("line", sa.BigInteger, nullable=False),
     _text("data"),
-    sa.UniqueConstraint("key", "sequence"),
-    sa.UniqueConstraint("id"),
+    sa.UniqueConstraint("subject", "stream", "sequence"),
+    sa.UniqueConstraint("subject", "stream", "id"),
     sa.Index("ix_events_stream_position", "stream", "position"),
+)
+
+#: How an event is found by its id: the last four bytes of the ids of a run of events, in order of position.
+#: An index over ids, which are random, would cost more than all the rest of writing an event.
+event_marks = sa.Table(
+    "event_marks",
+    metadata,
+    sa.Column("first_position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("marks", sa.LargeBinary, nullable=False),
 )
 
 #: One row. Whoever writes events locks it first, so that positions are gapless and in commit order.

@@ -95,13 +95,13 @@ def test_a_bad_payload_is_quarantined_and_the_others_go_on(
 def test_a_crash_of_the_reader_is_told_with_its_reason(
     ledger: Ledger, archive: Archive, context: Context, payload
 ) -> None:
-    id = payload(b"TEXT\ncrash")
+    id = payload(b"TEXT\nsecond\ncrash")
     process([id], archive=archive, ledger=ledger, context=context)
     (finding,) = (row for row in ledger.findings(severity="error") if row["document"] is None)
     assert finding["value"] == "KeyError"
     assert "no such thing" in finding["message"]
     assert "bytes are kept" in finding["message"]
-    assert [document["control_number"] for document in ledger.documents(payload=id)] == ["TEXT"]
+    assert "TEXT" in [document["control_number"] for document in ledger.documents(payload=id)]
 
 
 def test_a_payload_gone_from_the_archive_is_quarantined(

@@ -172,3 +172,24 @@ def test_the_cloud_event_form_keeps_the_contract(ledger: Ledger, workshop) -> No
     assert msgspec.convert(plain["data"], ShipmentData).quantity == "7.50"
     assert plain["data"] == msgspec.json.decode(event.data)
     assert plain["dataschema"]
+
+
+def test_an_event_is_found_by_its_id_among_others_that_look_alike(ledger: Ledger, workshop) -> None:
+    """Ids that end alike, and ends that appear across the border between two ids, lead nobody astray."""
+
+    class Named(workshop.Fact):
+        @property
+        def id(self) -> str:
+            return self.key + self.by
+
+    ends = ["aa00000000bb", "cc00000000bb", "00bb000000bb", "1100bb00bb00", "bb00bb00bb00"]
+    for end in ends:
+        workshop.store(ledger, workshop.Paper([Named(f"PO{end}", "1", by=end), Named(f"X{end}", "1", by=end[::-1])]))
+    stored = ledger.events()
+    assert len(stored) == 10
+    for event in stored:
+        trace = ledger.trace(event.id)
+        assert trace is not None
+        assert trace["event"]["position"] == event.position
+    assert ledger.trace("0" * 20 + ends[0]) is None
+    assert ledger.trace("not an id") is None

@@ -10,6 +10,7 @@ revision = "0001"
 down_revision = None
 
 INSTANT = sa.Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
+BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -28,6 +29,12 @@ def upgrade() -> None:
         sa.Column("document", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_feed"),
         sa.CheckConstraint("id = 1", name="one_row"),
+    )
+    op.create_table(
+        "event_marks",
+        sa.Column("first_position", ID, autoincrement=False, nullable=False),
+        sa.Column("marks", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("first_position", name="pk_event_marks"),
     )
     op.create_table(
         "master_rejections",
@@ -154,12 +161,11 @@ def upgrade() -> None:
         "events",
         sa.Column("position", ID, autoincrement=False, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("subject", BYTEWISE, nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("stream", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("time", sa.Text(), nullable=False),
         sa.Column("partner", sa.Text(), nullable=False),
         sa.Column("item", sa.Text(), nullable=False),
@@ -169,8 +175,8 @@ def upgrade() -> None:
         sa.Column("data", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_events_document_id"),
         sa.PrimaryKeyConstraint("position", name="pk_events"),
-        sa.UniqueConstraint("id", name="uq_events_id"),
-        sa.UniqueConstraint("key", "sequence", name="uq_events_key_sequence"),
+        sa.UniqueConstraint("subject", "stream", "id", name="uq_events_subject_stream_id"),
+        sa.UniqueConstraint("subject", "stream", "sequence", name="uq_events_subject_stream_sequence"),
     )
     op.create_index("ix_events_stream_position", "events", ["stream", "position"], unique=False)
     op.create_table(
@@ -238,4 +244,5 @@ def downgrade() -> None:
     op.drop_table("master_versions")
     op.drop_table("master_rejections")
     op.drop_table("feed")
+    op.drop_table("event_marks")
     op.drop_table("cursors")
