@@ -15,10 +15,11 @@ from connectors.base import Arrival, Source
 from connectors.channel import Channel
 from connectors.formats import mail
 from crossdock.ledger import Ledger, PayloadRecord
-from schemas.errors import CrossdockError
+from schemas.errors import CrossdockError, TransientError
 from schemas.findings import Finding
 
-#: A source is left alone for this run once so many arrivals in a row could not be had.
+#: A source is left alone for this run once so many arrivals in a row could not be had for reasons that
+#: pass. One that nobody can have (a file we may not read) says nothing of the others.
 FAILURES_IN_A_ROW = 3
 _HEAD = 4096
 
@@ -40,7 +41,7 @@ def receive(channel: Channel, source: Source, *, archive: Archive, ledger: Ledge
             in_a_row = 0
         except _SourceFailed as failed:
             failures.append(failed.error)
-            in_a_row += 1
+            in_a_row += isinstance(failed.error, TransientError)
         if in_a_row == FAILURES_IN_A_ROW:
             break
     if failures:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors.ssh.errors import Dropped, Missing, as_ours
 from connectors.ssh.login import Login
-from schemas.errors import PermanentError, TransientError
+from schemas.errors import CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from asyncssh import SFTPAttrs, SFTPClient, SFTPClientFile, SSHClientConnection, SSHKey
@@ -68,6 +68,7 @@ class Session:
         self._thread: threading.Thread | None = None
         self._connection: SSHClientConnection | None = None
         self._sftp: SFTPClient | None = None
+        self._refused: CrossdockError | None = None
 
     @property
     def place(self) -> str:
@@ -120,7 +121,7 @@ class Session:
         self._do(lambda sftp: sftp.makedirs(path, exist_ok=True), path)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename, overwriting nothing. Raises Missing without ``old``, Taken or TransientError where ``new`` is there."""
+        """Rename, overwriting nothing. Raises Missing without ``old``, Taken or TransientError where ``new`` exists."""
         self._do(lambda sftp: sftp.rename(old, new), f"{old} to {new}")
 
     def remove(self, path: str) -> None:
@@ -194,6 +195,16 @@ class Session:
             raise ours from None
 
     def _connected(self) -> SFTPClient:
+        """A new connection. A server that refused us once is not asked again: it may lock the login."""
+        if self._refused is not None:
+            raise self._refused
+        try:
+            return self._connect()
+        except PermanentError as error:
+            self._refused = error
+            raise
+
+    def _connect(self) -> SFTPClient:
         import asyncssh
 
         seen: list[SSHKey] = []

@@ -204,6 +204,18 @@ def test_a_wrong_password_is_for_a_person(sshd: Any, open_source: Callable[..., 
     assert "p4ssword" not in str(told.value)
 
 
+def test_a_server_that_refused_us_is_not_asked_again_by_the_same_session(
+    start_sshd: Callable[..., Any], open_source: Callable[..., SftpSource]
+) -> None:
+    server = start_sshd()
+    extra = {"host_key": server.connection().extra["host_key"]}
+    source = open_source(connection=server.connection(password="wrong", extra=extra))
+    for _ in range(5):
+        with pytest.raises(PermanentError, match="correct its password or key"):
+            list(source.arrivals(1))
+    assert server.log.count("Failed password") == 1
+
+
 def test_a_key_that_the_server_does_not_know_is_for_a_person(sshd: Any, open_source: Callable[..., SftpSource]) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     connection = sshd.connection(extra={**sshd.connection().extra, "private_key": other})

@@ -90,6 +90,14 @@ def test_a_source_that_fails_again_and_again_is_left_alone(ledger: Ledger, archi
     assert len(source.log) == 3
 
 
+def test_arrivals_that_nobody_can_have_hold_up_no_younger_one(ledger: Ledger, archive: Archive, make_source) -> None:
+    source = make_source(**{f"n{n}": b"x" for n in range(10)}, last=b"y")
+    source.broken = {name: PermanentError(f"{name}: permission denied") for name in source.waiting if name != "last"}
+    with pytest.raises(PermanentError, match="n0: permission denied"):
+        receive(CHANNEL, source, archive=archive, ledger=ledger)
+    assert [row["name"] for row in ledger.payloads()] == ["last"]
+
+
 def test_a_full_archive_stops_at_once_and_the_source_keeps_everything(
     ledger: Ledger, tmp_path: Path, make_source
 ) -> None:
