@@ -63,10 +63,15 @@ def cut_all_connections(url: str) -> None:
 
 def test_a_connection_cut_by_the_server_is_transient_and_the_next_try_succeeds(url: str, ledger: Ledger) -> None:
     note(ledger, "a")
-    with pytest.raises(TransientError), ledger._database.write() as connection:
-        feed.lock(connection)
-        cut_all_connections(url)
-        feed.lock(connection)
+
+    def cut_off_half_way() -> None:
+        with ledger._database.write() as connection:
+            feed.lock(connection)
+            cut_all_connections(url)
+            feed.lock(connection)
+
+    with pytest.raises(TransientError):
+        cut_off_half_way()
     assert note(ledger, "b") > 0
     assert len(ledger.waiting()) == 2
 
