@@ -8,7 +8,7 @@ found faultless before. Both leave the same traces.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.formats.edi.findings import (
     element_finding,
@@ -16,6 +16,7 @@ from connectors.formats.edi.findings import (
     guessed_finding,
     no_trailer_finding,
     segment_finding,
+    shared_findings,
     trailer_findings,
     truncated_finding,
     wrapped_finding,
@@ -60,6 +61,17 @@ def read_body(tape: Tape, learner: Learner, opening: Opening, early: Sequence[Fi
     return Body(tape, learner, opening).run(early)
 
 
+@dataclass(slots=True)
+class Around:
+    """An open loop around lines, and what is wrong with it."""
+
+    number: int
+    offset: int
+    scope: Scope
+    first: int  #: the ordinal its first line gets
+    findings: list[Finding] = field(default_factory=list)
+
+
 class Body:
     """The exact walk through one set, and where it stands; lives as long as that set."""
 
@@ -85,7 +97,7 @@ class Body:
         self.line: int | None = None  #: the line that the segments of the innermost chain loop belong to
         self.line_open = False  #: whether that line's own loop is being read
         self.kind = ""  #: the segment that opened the lines of the innermost loop around lines
-        self.waiting: tuple[int, int, Scope] | None = None  #: such a loop that may become a line: where, and its scope
+        self.around: Around | None = None  #: that loop
 
         self.guarding = any(place.loops for place in plan.places)
         self.profile: Profile | None = None
@@ -158,11 +170,16 @@ class Body:
                 self.put(move.level, wanted.slot, value)
         line = self.line if move.level == self.deepest else None
         sound = self.learner.accepts(move.spec, elements)
+        found: list[Finding] = []
         if not sound:
             faults = list(judge_segment(move.spec, elements, self.delimiters))
             sound = not faults
-            yield from self._element_findings(faults, move.spec.id, offset, length, line)
-        yield from self._grammar_findings(move, offset, length, line)
+            found += self._element_findings(faults, move.spec.id, offset, length, line)
+        found += self._grammar_findings(move, offset, length, line)
+        if self.around is not None and move.level == self.deepest - 1:
+            self.around.findings += found
+        else:
+            yield from map(self.counted, found)
         self.state = move.state
         self._learn(state, move, elements, sound=sound)
         return elements
@@ -176,8 +193,8 @@ class Body:
         """Close the line that ends here, and open the loop and line that begin."""
         if move.starts or move.level < self.deepest:
             self.close_line(offset)
-        if self.waiting is not None and move.level < self.deepest - (0 if move.starts else 1):
-            self._settle(offset)
+        if self.around is not None and move.level < self.deepest - (0 if move.starts else 1):
+            yield from self.settle(offset)
         if move.opens:
             self.openers[len(move.state.frames) - 1] = elements
         if not move.starts:
@@ -219,20 +236,21 @@ class Body:
         scope = self.scopes[level] = Scope(parent)
         if level == self.deepest - 1:
             self.kind = ""
-            if self.learner.machine.plan.bare:
-                self.waiting = (self.number, offset, scope)
+            if level:
+                self.around = Around(self.number, offset, scope, self.lines.count + 1)
 
-    def _settle(self, offset: int) -> None:
-        """The loop around lines has ended; if it held none it is a line itself."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not self.kind:
-            number, began, scope = waiting
-            self.lines.begin(scope, number, began)
+    def settle(self, offset: int) -> Iterator[Finding]:
+        """The loop around lines has ended: where it held none it may be one itself, and its faults are theirs."""
+        around, self.around = self.around, None
+        if around is None:
+            return
+        if self.machine.plan.bare and not self.kind:
+            self.lines.begin(around.scope, around.number, around.offset)
             self.lines.ends.append(offset)
+        yield from map(self.counted, shared_findings(around.findings, around.first, self.lines.count))
 
     def open_level(self, is_line: bool, id_: str, parent_id: str, children: str, offset: int) -> Finding | None:
         """An HL begins: a line, or a level that lines (or the carton of a line) hang from."""
-        self._settle(offset)
         self.kind = ""
         parent = self.hierarchy.parent(parent_id)
         known = parent is not None
@@ -345,36 +363,28 @@ class Body:
         self, spec: Segment, elements: Sequence[str], offset: int, length: int, line: int | None
     ) -> Iterator[Finding]:
         faults = list(judge_segment(spec, elements, self.delimiters))
-        yield from self._element_findings(faults, spec.id, offset, length, line)
+        yield from map(self.counted, self._element_findings(faults, spec.id, offset, length, line))
 
     def _element_findings(
         self, faults: Sequence[Fault], id_: str, offset: int, length: int, line: int | None
     ) -> Iterator[Finding]:
         for fault in faults:
-            yield self.counted(
-                element_finding(fault, id_=id_, number=self.number, line=line, offset=offset, length=length)
-            )
+            yield element_finding(fault, id_=id_, number=self.number, line=line, offset=offset, length=length)
 
     def _grammar_findings(self, move: Move, offset: int, length: int, line: int | None) -> Iterator[Finding]:
         id_ = move.spec.id
         spot = {"number": self.number, "line": line, "offset": offset, "length": length}
         for missing in move.missing:
             message = f"the mandatory segment {missing} is missing before {id_}"
-            yield self.counted(
-                segment_finding("segment.missing", "3", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
-            )
+            yield segment_finding("segment.missing", "3", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
         if move.disorder:
-            yield self.counted(
-                segment_finding("segment.order", "7", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
-            )
+            yield segment_finding("segment.order", "7", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
         uses = self.uses[move.depth]
         if move.again and uses == move.limit + 1:
             code, ak304, what = ("loop.max_use", "4", "loop") if move.opens else ("segment.max_use", "5", "segment")
             message = f"the {what} {id_} stands more than {move.limit} times"
             expected = f"at most {move.limit}"
-            yield self.counted(
-                segment_finding(code, ak304, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
-            )
+            yield segment_finding(code, ak304, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
 
     def _unplaced(self, id_: str, elements: Sequence[str], offset: int, length: int) -> Iterator[Finding]:
         """A segment that stands nowhere in this set."""
@@ -416,7 +426,7 @@ class Body:
 
     def _end(self, offset: int, findings: Iterable[Finding]) -> Iterator[BodyItem]:
         self.close_line(offset)
-        self._settle(offset)
+        yield from self.settle(offset)
         if self.lines.segments:
             yield self.lines.flush()
         for finding in findings:

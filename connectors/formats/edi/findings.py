@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from connectors.formats.edi.judge import Fault
 from schemas.findings import Finding, Severity, Stage
 
@@ -40,6 +42,23 @@ def element_finding(fault: Fault, *, id_: str, number: int, line: int | None, of
         offset=offset,
         length=length,
     )
+
+
+def shared_findings(findings: Sequence[Finding], first: int, last: int) -> Iterator[Finding]:
+    """Findings on a loop around the lines ``first`` to ``last``.
+
+    They are told once, of the first line, or of the document where there is no line; what is an
+    error holds back the other lines too, each by a finding that points there.
+    """
+    for finding in findings:
+        yield finding if last < first else msgspec.structs.replace(finding, line=first)
+    grave = next((finding for finding in findings if finding.severity is Severity.ERROR), None)
+    if grave is not None:
+        for line in range(first + 1, last + 1):
+            yield msgspec.structs.replace(
+                grave, code="line.around", message=f"the loop around this line is wrong: {grave.message}",
+                standard={}, line=line,
+            )  # fmt: skip
 
 
 def segment_finding(

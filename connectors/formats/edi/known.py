@@ -97,6 +97,7 @@ def _enter(body: Body, run: Run, move: Move, row: Sequence[str | None]) -> Itera
         yield from body.place(move, opener.split(body.delimiters.element), offset)
     else:
         body.close_line(offset)
+        yield from body.settle(offset)
         body.header_open = False
         id_, parent_id, children = ((row[index] or "") if index >= 0 else "" for index in run.level)
         finding = body.open_level(run.is_line, id_, parent_id, "0" if run.leaf else children, offset)

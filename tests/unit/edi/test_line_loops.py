@@ -124,3 +124,17 @@ def test_lines_that_cannot_stand_beside_each_other(line: str, story: str) -> Non
 def test_a_condition_on_an_element_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match="ACK40 is no simple element"):
         X12().compile("x12.855", "PO1/ACK", ["ACK[40=C]01"], {})
+
+
+def test_a_fault_of_the_loop_around_lines_holds_back_its_lines_alone(wrap, read) -> None:
+    rows = (*ORDER, "PO1*1*many*EA***VN*A", "ACK*IA*20*EA", "ACK*IB*5*EA", "PO1*2*7*EA***VN*B", "PO1*3*few*EA***VN*C")
+    found = read(wrap("855", *rows, "CTT*3"), plans=plan("PO1/ACK | PO1", "PO101"))
+    said = [(finding.code, finding.line, finding.standard.get("AK403")) for finding in found.findings]
+    assert said == [("element.character", 1, "6"), ("line.around", 2, None), ("element.character", 4, "6")]
+    assert found.ends[0].accepted
+
+
+def test_a_fault_of_a_loop_without_lines_concerns_the_document(wrap, read) -> None:
+    found = read(wrap("855", *ORDER, "PO1*1*many*EA***VN*A", "CTT*1"), plans=plan("PO1/ACK", "PO101"))
+    assert [(finding.code, finding.line) for finding in found.findings] == [("element.character", None)]
+    assert not found.ends[0].accepted
