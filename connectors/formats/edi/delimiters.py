@@ -25,12 +25,17 @@ _REPETITION_SINCE = "00402"
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """The service characters of one interchange; ``repetition`` and ``component`` may be empty."""
+    """The service characters of one interchange; ``repetition``, ``component`` and ``release`` may be empty.
+
+    ``decimal`` holds every character that may be the decimal mark.
+    """
 
     element: str
     component: str
     segment: str
     repetition: str = ""
+    release: str = ""
+    decimal: str = "."
 
     @property
     def blanks(self) -> str:

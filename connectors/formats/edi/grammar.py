@@ -1,8 +1,8 @@
-"""Grammars: what the standard allows, read from the tables in ``schemas/x12``.
+"""Grammars: what a standard allows, read from the tables in ``schemas/x12`` and ``schemas/edifact``.
 
-``elements.yaml``, ``segments.yaml`` and ``sets/*.yaml`` describe version 004010. A file named
-after another version (``003040.yaml``) says only what differs there. The notation of each table is
-explained at its head.
+``elements.yaml``, ``segments.yaml`` and ``sets/*.yaml`` describe the base version (004010; D96A). A file named
+after another version (``003040.yaml``, ``D01B.yaml``) says only what differs there. The notation of each
+table is explained at its head.
 """
 
 from __future__ import annotations
@@ -19,11 +19,24 @@ import yaml
 
 from schemas.errors import ConfigError
 
-X12_TABLES = Path(__file__).resolve().parents[3] / "schemas" / "x12"
+_SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 BASE_VERSION = "004010"
 UNLIMITED = 1_000_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """Where the tables of a standard are, the version they describe, and the segment that opens a document."""
+
+    tables: Path
+    base: str
+    opens: str
+
+
+X12 = Standard(_SCHEMAS / "x12", BASE_VERSION, "ST")
+EDIFACT = Standard(_SCHEMAS / "edifact", "D96A", "UNH")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +44,7 @@ class Element:
     """A simple data element. ``codes`` is None where the list is open or kept by somebody else."""
 
     number: str
-    type: str  #: AN, ID, DT, TM, R, B or N0 to N9 (implied decimals)
+    type: str  #: AN, ID, DT, TM, R, B or N0 to N9 (implied decimals); of EDIFACT a, n, an
     least: int
     most: int
     name: str = ""
@@ -74,7 +87,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """A segment: its positions, syntax notes, and where its qualifier/id pairs stand (index of each qualifier)."""
+    """A segment: its positions, syntax notes, and where its qualifier/id pairs stand.
+
+    In X12 ``pairs`` are the indices of the qualifiers, each before its id; in EDIFACT of the composites
+    whose first component is an id and whose second names its kind.
+    """
 
     id: str
     uses: tuple[Use, ...]
@@ -106,7 +123,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TransactionSet:
-    """A transaction set: ``root`` is the ST loop, its last member SE."""
+    """A transaction set or message: ``root`` is the loop of ST or UNH, its last member SE or UNT."""
 
     id: str
     group: str
@@ -126,7 +143,7 @@ class Grammar:
 @cache
 def known_versions() -> tuple[str, ...]:
     """The versions with a table of their own, oldest first."""
-    overlays = (path.stem for path in X12_TABLES.glob("0*.yaml"))
+    overlays = (path.stem for path in X12.tables.glob("0*.yaml"))
     return tuple(sorted({BASE_VERSION, *overlays}))
 
 
@@ -140,11 +157,12 @@ def nearest_version(wanted: str) -> str:
 
 
 @cache
-def load_grammar(version: str) -> Grammar:
+def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     """The grammar of a known ``version``. Raises ConfigError where a table is wrong."""
-    base = _read(X12_TABLES / "elements.yaml"), _read(X12_TABLES / "segments.yaml")
-    overlay = _overlay(version)
-    codes = _read(X12_TABLES / "codes.yaml") | overlay["codes"]
+    tables = standard.tables
+    base = _read(tables / "elements.yaml"), _read(tables / "segments.yaml")
+    overlay = _overlay(version, standard)
+    codes = _read(tables / "codes.yaml") | overlay["codes"]
     elements = {
         number: _element(number, text, codes) for number, text in (base[0]["elements"] | overlay["elements"]).items()
     }
@@ -158,9 +176,9 @@ def load_grammar(version: str) -> Grammar:
         segments[id_] = Segment(id_, uses, notes, _pairs(uses))
     sets = {}
     changes = overlay["sets"]
-    for path in sorted((X12_TABLES / "sets").glob("*.yaml")):
+    for path in sorted((tables / "sets").glob("*.yaml")):
         table = _read(path)
-        root = _set_root(table["table"], str(path.name))
+        root = _set_root(table["table"], str(path.name), standard.opens)
         for change in changes.get(table["set"], ()):
             root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
@@ -168,13 +186,13 @@ def load_grammar(version: str) -> Grammar:
     return Grammar(version, segments, sets)
 
 
-def _overlay(version: str) -> dict[str, dict[str, Any]]:
+def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:
     """What differs from the base version; ``like`` names a version whose differences hold as well."""
     parts = ("codes", "elements", "composites", "segments", "sets")
-    if version == BASE_VERSION:
+    if version == standard.base:
         return {part: {} for part in parts}
-    table = _read(X12_TABLES / f"{version}.yaml")
-    below = _overlay(table.get("like") or BASE_VERSION)
+    table = _read(standard.tables / f"{version}.yaml")
+    below = _overlay(table.get("like") or standard.base, standard)
     return {part: below[part] | (table.get(part) or {}) for part in parts}
 
 
@@ -218,13 +236,14 @@ def _uses(
 
 
 def _pairs(uses: tuple[Use, ...]) -> tuple[int, ...]:
-    """Index of each product id qualifier (235) that is followed by its product id (234)."""
+    """Index of each product id qualifier (235) that is followed by its product id (234), or of each such composite."""
     numbers = [use.element.number for use in uses]
-    return tuple(i for i, pair in enumerate(pairwise(numbers)) if pair == ("235", "234"))
+    composites = [i for i, number in enumerate(numbers) if number == "C212"]
+    return tuple(composites or (i for i, pair in enumerate(pairwise(numbers)) if pair == ("235", "234")))
 
 
 _ROW = re.compile(
-    r"(?P<id>[A-Z][A-Z0-9]{1,2})\s+(?P<required>[MO])(?:\s+(?P<most>\d+|>1))?(?:\s+loop\s+(?P<loop>\d+|>1))?"
+    r"(?P<id>[A-Z][A-Z0-9]{1,2})\s+(?P<required>[MOC])(?:\s+(?P<most>\d+|>1))?(?:\s+loop\s+(?P<loop>\d+|>1))?"
 )
 
 
@@ -235,12 +254,12 @@ def _number(text: str | None) -> int:
 def _part(row: str, where: str) -> Part:
     match = _ROW.fullmatch(row.strip())
     if not match:
-        raise ConfigError(f"{where}: cannot read the row '{row.strip()}'", hint="ID M|O [max use] [loop repeat]")
+        raise ConfigError(f"{where}: cannot read the row '{row.strip()}'", hint="ID M|O|C [max use] [loop repeat]")
     loop = match["loop"] is not None
     return Part(match["id"], match["required"] == "M", _number(match["loop"] if loop else match["most"]), loop)
 
 
-def _set_root(table: str, where: str) -> Part:
+def _set_root(table: str, where: str, opens: str) -> Part:
     """A table of rows; what is indented under a loop's row belongs to that loop."""
     rows = [(len(line) - len(line.lstrip()), line) for line in table.splitlines() if line.strip()]
 
@@ -256,7 +275,7 @@ def _set_root(table: str, where: str) -> Part:
         return tuple(found), i
 
     parts, _ = members(0, 0)
-    return Part("ST", True, 1, True, parts)
+    return Part(opens, True, 1, True, parts)
 
 
 def _amended(root: Part, change: str, where: str) -> Part:

@@ -17,6 +17,7 @@ from schemas.findings import Severity
 
 _INTEGER = re.compile(r"-?\d+")
 _DECIMAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:E-?\d+)?")
+_DIGIT = re.compile(r"\d")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(?:\d{1,2})?)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -71,7 +72,8 @@ def _missing(use: Use, position: int, component: int = 0) -> Fault:
 
 
 def _judge_use(use: Use, value: str, position: int, delimiters: Delimiters) -> Iterator[Fault]:
-    repeats = value.split(delimiters.repetition) if delimiters.repetition and use.repeat > 1 else [value]
+    everywhere = use.repeat > 1 or delimiters.release  # X12 repeats only what may be; in EDIFACT the mark is reserved
+    repeats = value.split(delimiters.repetition) if delimiters.repetition and everywhere else [value]
     if len(repeats) > use.repeat:
         yield Fault(
             "element.too_many_repetitions", "12", position, 0, value,
@@ -116,6 +118,14 @@ def judge_value(element: Element, value: str, position: int, component: int, del
             yield fault("element.character", "6", f"{element.name} is not {number}", number)
             return
         size = sum(c.isdigit() for c in value.partition("E")[0])
+    elif kind == "n":
+        problem = _number_fault(value, delimiters.decimal)
+        if problem:
+            yield fault(*problem)
+            return
+        size = sum(c.isdigit() for c in value)
+    elif kind == "a" and _DIGIT.search(value):
+        yield fault("element.character", "6", f"{element.name} holds a digit", "letters")
     elif kind != "B" and _CONTROL.search(value):
         yield fault("element.character", "6", f"{element.name} holds a control character", "printable characters")
     elif delimiters.component and delimiters.component in value and kind != "B" and element.number != "I15":
@@ -140,6 +150,16 @@ def judge_value(element: Element, value: str, position: int, component: int, del
         yield fault("element.time", "9", f"{element.name} is not a time of day", "HHMM, HHMMSS or HHMMSSDD")
     elif element.codes is not None and value not in element.codes:
         yield fault("element.code", "7", f"{element.name} has no such code", _listed(element.codes))
+
+
+def _number_fault(value: str, marks: str) -> tuple[str, str, str, str] | None:
+    """What is wrong with a number of EDIFACT (ISO 9735, 10): code, AK403, message, expected."""
+    whole, *decimals = re.split(f"[{re.escape(marks)}]", value.removeprefix("-"))
+    if len(decimals) > 1 or not all(part.isascii() and part.isdigit() for part in (whole, *decimals) if part):
+        return "element.character", "6", f"'{value[:40]}' is not a number", f"digits and one of {' '.join(marks)}"
+    if not whole or "" in decimals:
+        return "element.decimal", "6", "digits are needed on both sides of a decimal mark", "as in 0.5"
+    return None
 
 
 def is_date(value: str) -> bool:

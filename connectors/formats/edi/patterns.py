@@ -39,12 +39,23 @@ def element_pattern(element: Element, delimiters: Delimiters) -> str:
         return _LONG_DATE if least == 8 else _SHORT_DATE if most == 6 else f"(?:{_LONG_DATE}|{_SHORT_DATE})"
     if kind == "TM":
         return _time_pattern(least, most)
+    if kind == "n":
+        mark = "".join(re.escape(c) for c in delimiters.decimal)
+        whole = f"[0-9]{{{least},{most}}}+(?![{mark}])"
+        return f"-?(?:{whole}|(?=[0-9{mark}]{{{least + 1},{most + 1}}}+(?![0-9{mark}]))[0-9]++[{mark}][0-9]++)"
     service = "".join(re.escape(c) for c in "".join(_service(delimiters)))
-    return f"[^{service}\\x00-\\x1f\\x7f-\\xff]{{{least},{most}}}+"
+    digits = "0-9" if kind == "a" else ""
+    return f"[^{service}{digits}\\x00-\\x1f\\x7f-\\uffff]{{{least},{most}}}+"
 
 
 def _service(delimiters: Delimiters) -> tuple[str, ...]:
-    return (delimiters.element, delimiters.component, delimiters.segment, delimiters.repetition)
+    return (
+        delimiters.element,
+        delimiters.component,
+        delimiters.segment,
+        delimiters.repetition,
+        delimiters.release,
+    )
 
 
 def _time_pattern(least: int, most: int) -> str:
