@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.formats.edi.lines import Scope
+from connectors.formats.edi.lines import Scope, Values
 
 #: levels that are remembered as possible parents; the oldest are forgotten first
 REMEMBERED = 20_000
@@ -27,6 +27,15 @@ class Hierarchy:
         if found is not None:
             self._last_id, self._last = parent_id, found
         return found
+
+    def plain_level(self, id_: str | None, parent_id: str | None, values: Values) -> Scope | None:
+        """A new level, where all is plain: a number of its own, below a known level that is no line; else None."""
+        parent = self.parent(parent_id or "")
+        if parent is None or parent.line is not None or not id_ or id_ in self._levels:
+            return None
+        scope = Scope(parent, values)
+        self.add(id_, scope)
+        return scope
 
     def add(self, id_: str, scope: Scope) -> bool:
         """Remember a level that may become a parent; False when its HL01 stood before."""

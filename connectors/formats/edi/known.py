@@ -6,10 +6,10 @@ holds in local names, and it tells the exact walk where it stands only when it h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from connectors.formats.edi.lines import CHUNK_ROWS
+from connectors.formats.edi.lines import CHUNK_ROWS, Row, Values
 from connectors.formats.edi.machine import Move
 from connectors.formats.edi.runs import Run
 from schemas.documents import DocumentEnd, LineChunk
@@ -25,6 +25,7 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     text, at, base = tape.text, tape.at, tape.base
     terminator, count, known_parent = body.delimiters.segment, text.count, body.hierarchy.parent
     parents, segments, offsets, ends = lines.parents, lines.segments, lines.offsets, lines.ends
+    plain_level = body.hierarchy.plain_level
     leaves = not body.guarding and body.deepest == 1
     state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
     kept = parent_id = parent = None
@@ -62,7 +63,7 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
         if leaf:
             if line_open:
                 ends.append(base + at)
-            if run is not kept:
+            if run is not kept or not line_open:
                 kept, line_open = run, True
                 positions, rows = lines.rows_of(run)
                 body.header_open, body.scopes[1] = False, None
@@ -71,6 +72,15 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
             parents.append(parent)  # type: ignore[arg-type]  # a leaf has one
             segments.append(number)
             offsets.append(base + at)
+        elif (
+            leaves and run.branch and move.starts and len(offsets) < CHUNK_ROWS
+            and (scope := plain_level(row[run.id], row[run.parent], _values(run, row)))
+        ):  # fmt: skip
+            if line_open:
+                ends.append(base + at)
+            line_open = body.header_open = False
+            body.line, body.scopes[1] = None, scope
+            parent_id, parent = row[run.id], scope
         else:
             body.state, body.number, body.line_open, tape.at = state, number, line_open, at
             if line_open:
@@ -88,7 +98,12 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
         body.line = lines.count
 
 
-def _enter(body: Body, run: Run, move: Move, row: Sequence[str | None]) -> Iterator[LineChunk | Finding | DocumentEnd]:
+def _values(run: Run, row: Row) -> Values:
+    """What a run's row holds for each slot, the first of several."""
+    return {slot: value for slot, index in run.takes_backwards if (value := (row[index] or "").rstrip(" "))}
+
+
+def _enter(body: Body, run: Run, move: Move, row: Row) -> Iterator[LineChunk | Finding | DocumentEnd]:
     """What a run opens, other than a line that is a leaf of the tree; and its values."""
     tape = body.tape
     offset = tape.offset
@@ -106,7 +121,7 @@ def _enter(body: Body, run: Run, move: Move, row: Sequence[str | None]) -> Itera
     _keep(body, run, row, move.level)
 
 
-def _keep(body: Body, run: Run, row: Sequence[str | None], level: int) -> None:
+def _keep(body: Body, run: Run, row: Row, level: int) -> None:
     """The values of a run's row."""
     lines = body.lines
     scope = body.scopes[level] if level or body.header_open else None

@@ -16,7 +16,7 @@ import polars as pl
 
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
 
-CHUNK_ROWS = 8192
+CHUNK_ROWS = 4096
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
@@ -34,15 +34,14 @@ class Layout(Protocol):
 class Scope:
     """The values found in one loop instance around lines, and the scope around it (None around the header)."""
 
-    __slots__ = ("_in_force", "below", "line", "owner", "parent", "values")
+    line: int | None = None  #: ordinal of the line whose scope this is, or below which it lies
+    owner: Scope | None = None  #: the line's scope this one lies below
+    below: list[Values] | None = None  #: of a line's scope: values found below it, in order
+    _in_force: Values | None = None
 
-    def __init__(self, parent: Scope | None) -> None:
-        self.values: Values = {}
+    def __init__(self, parent: Scope | None, values: Values | None = None) -> None:
+        self.values: Values = {} if values is None else values
         self.parent = parent
-        self.line: int | None = None  #: ordinal of the line whose scope this is, or below which it lies
-        self.owner: Scope | None = None  #: the line's scope this one lies below
-        self.below: list[Values] | None = None  #: of a line's scope: values found below it, in order
-        self._in_force: Values | None = None
 
     def lend_to(self, parent: Scope) -> None:
         """Below a line, a scope's values help that line where nothing nearer has any."""

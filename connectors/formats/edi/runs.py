@@ -48,6 +48,7 @@ class Run:
     match: Callable[[str, int], re.Match[str] | None]
     profile: Profile
     takes: tuple[tuple[int, int], ...]  #: (slot, index) of values wanted
+    takes_backwards: tuple[tuple[int, int], ...]  #: so that the first of several is written last
     guarded: tuple[
         tuple[int, int, tuple[tuple[int, int, str], ...]], ...
     ]  #: the same, if outer loops show these values
@@ -57,6 +58,8 @@ class Run:
     is_line: bool  #: the opening segment begins a line
     level: tuple[int, int, int] | None  #: of an HL the indices of HL01, HL02 and HL04; -1 for one not filled
     leaf: bool  #: an HL that begins a line, names a parent, and says that nothing lies below it
+    branch: bool  #: an HL that is no line, has a number and names a parent, and may have levels below it
+    id: int  #: index of its HL01
     parent: int  #: index of its HL02
     sound: set[tuple[str | None, ...]] = field(default_factory=set)
 
@@ -277,13 +280,16 @@ class _Writer:
             match=pattern.match,
             profile=self.profile,
             takes=tuple((slot, group - 1) for slot, group, openers in self.takes if not openers),
+            takes_backwards=tuple((slot, group - 1) for slot, group, openers in reversed(self.takes) if not openers),
             guarded=tuple((slot, group - 1, openers) for slot, group, openers in self.takes if openers),
             codes=itemgetter(*(group - 1 for group, _ in codes)) if codes else None,
             code_lists=tuple(listed for _, listed in codes),
             ends=self.ends,
             is_line=self._is_line(),
             leaf=self.leaf,
+            id=self.level[0] if self.level else -1,
             parent=self.level[1] if self.level else -1,
+            branch=self._is_branch(),
             level=(self.level[0], self.level[1], self.level[2]) if self.level else None,
         )
 
@@ -294,6 +300,11 @@ class _Writer:
         position = qualifier_position(self.profile.spec.id)
         shape = self.profile.shape
         return plan.qualifier is None or (len(shape) >= position and shape[position - 1] == plan.qualifier)
+
+    def _is_branch(self) -> bool:
+        shape = self.profile.shape
+        plain = len(shape) > 2 and shape[0] is True and shape[1] is True
+        return self.profile.spec.id == "HL" and plain and not self._is_line() and shape[3:] != ("0",)
 
     def _marker(self, state: State, depth: int, use: int) -> str:
         self.groups += 1
