@@ -16,11 +16,12 @@ from mappings.formats import MARKS, PLAIN_NUMBER, number_format, time_format, us
 from mappings.functions import FUNCTIONS
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
+from mappings.schedules import single_quantities, windows
 from mappings.spec import FieldRule, Lookup
 from mappings.values import instant_text
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, PLACE_SUFFIX
 from schemas.findings import Finding, Severity, Stage
-from schemas.lines import BUSINESS_TIME, KINDS, FieldType
+from schemas.lines import BUSINESS_TIME, KINDS, FieldType, LineKind
 
 PLACES = (ORDINAL, LOCATION, OFFSET, LENGTH)
 UNKNOWN = "UNKNOWN"  #: stands in a lenient reading where a line says nothing of its partner or site
@@ -90,6 +91,8 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     for name, rule in mapping.rules.items():
         if rule.required:
             lines.require(name, rule)
+    if mapping.kind in (LineKind.FORECAST, LineKind.CALL_OFF):
+        lines.schedule()
     nothing = _nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
     return chunk.select(*columns, *PLACES), lines.findings
@@ -116,10 +119,21 @@ class _Lines:
         if type_ is FieldType.DECIMAL:
             self.columns[name] = self._decimals(name, rule)
             return
-        text = self._worded(name, rule, _first(self._origins(rule), self.chunk.height))
+        text = self._told(name, rule)
         if type_ in (FieldType.DATE, FieldType.TIME):
             text = self._times(name, rule, text, self._clock(rule), type_)
         self.columns[name] = text
+
+    def _told(self, name: str, rule: FieldRule) -> pl.Series:
+        """The first origin that is filled; where its code means nothing (``''``), the first that says something."""
+        origins = self._origins(rule)
+        if rule.codes is None or "" not in self.mapping.codes[rule.codes].values():
+            return self._worded(name, rule, _first(origins, self.chunk.height))
+        told = _nulls(self.chunk.height)
+        for sent in origins:
+            text = self._worded(name, rule, sent.zip_with(told.is_null(), _nulls(len(sent))))
+            told = _first([told, text.replace("", None)], len(sent))
+        return told
 
     def _origins(self, rule: FieldRule) -> list[pl.Series]:
         """One column for each origin of the rule that is filled anywhere, in the order in which they are asked."""
@@ -312,6 +326,26 @@ class _Lines:
         if stand_in:
             self.columns[name] = self.columns[name].zip_with(~missing, self._constant(UNKNOWN))
 
+    def schedule(self) -> None:
+        """Windows and quantities as consumers read them; a quantity that cannot be told is a finding."""
+        columns = {name: self.columns.get(name, _nulls(self.chunk.height)) for name in KINDS[self.mapping.kind]}
+        self.columns |= windows(columns, self.given.zone)
+        if not (columns["counting"] == "cumulative").any():
+            return
+        quantities, cumulatives, untold = single_quantities(columns)
+        self.columns["quantity"] = pl.Series(quantities, dtype=pl.String)
+        self.columns["cumulative"] = pl.Series(cumulatives, dtype=pl.String)
+        if untold:
+            self._report(
+                "quantity.base_missing",
+                "quantity",
+                self.mapping.rules["quantity"],
+                pl.Series([row in untold for row in range(self.chunk.height)], dtype=pl.Boolean),
+                columns["quantity"],
+                message="the cumulative quantity {} tells nothing of this line's own",
+                expected=lambda _: "the cumulative quantity received or shipped so far",
+            )
+
     def _report(
         self,
         code: str,
@@ -379,6 +413,6 @@ def _first(columns: Sequence[pl.Series], height: int) -> pl.Series:
 
 def _listed(codes: Mapping[str, str], limit: int = 12) -> str:
     """``a code for original, cancel or change: 00, 01, 04``."""
-    meanings = list(dict.fromkeys(codes.values()))
+    meanings = [meaning for meaning in dict.fromkeys(codes.values()) if meaning]
     some = ", ".join(list(codes)[:limit]) + (", ..." if len(codes) > limit else "")
     return f"a code for {', '.join(meanings)}: {some}"

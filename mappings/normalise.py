@@ -30,6 +30,7 @@ STREAM_OF: Mapping[LineKind, Stream] = {
     LineKind.ORDER: Stream.DEMAND,
     LineKind.ORDER_RESPONSE: Stream.DEMAND,
     LineKind.FORECAST: Stream.DEMAND,
+    LineKind.CALL_OFF: Stream.DEMAND,
     LineKind.SHIP_NOTICE: Stream.SHIPMENT,
     LineKind.RECEIPT: Stream.INVENTORY,
     LineKind.STOCK: Stream.INVENTORY,
@@ -39,7 +40,8 @@ STREAM_OF: Mapping[LineKind, Stream] = {
 KEY_OF: Mapping[LineKind, tuple[str, ...]] = {
     LineKind.ORDER: ("partner", "order", "line", "schedule"),
     LineKind.ORDER_RESPONSE: ("partner", "order", "order_line", "schedule"),
-    LineKind.FORECAST: ("partner", "site", "item", "order", "commitment", "starts_at", "due_at"),
+    LineKind.FORECAST: ("partner", "site", "item", "order", "starts_at", "ends_at", "due_at", "ship_by"),
+    LineKind.CALL_OFF: ("partner", "site", "item", "order", "schedule", "starts_at", "ends_at", "due_at", "ship_by"),
     LineKind.SHIP_NOTICE: ("partner", "shipment", "order", "order_line", "item", "package", "lot"),
     LineKind.RECEIPT: ("partner", "receipt", "line"),
     LineKind.STOCK: ("partner", "site", "location", "item", "lot", "stock_status"),
@@ -50,6 +52,8 @@ _BY_PURPOSE: Mapping[LineKind, Mapping[str, str]] = {
     LineKind.ORDER: {"original": "ordered", "change": "changed", "replace": "changed", "cancel": "cancelled"},
     LineKind.SHIP_NOTICE: {"original": "notified", "cancel": "cancelled"},
     LineKind.ORDER_RESPONSE: {"original": "confirmed"},
+    LineKind.FORECAST: {"original": "forecast"},
+    LineKind.CALL_OFF: {"original": "called_off"},
     LineKind.RECEIPT: {"original": "received"},
     LineKind.STOCK: {"original": "on_hand"},
 }
@@ -96,9 +100,6 @@ _EVENT_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVE
 
 
 def _with_kind(lines: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
-    if kind is LineKind.FORECAST:
-        event = pl.when(pl.col("commitment") == "firm").then(pl.lit("called_off")).otherwise(pl.lit("forecast"))
-        return lines.with_columns(kind=event)
     by_purpose = _BY_PURPOSE[kind]
     usual = next(iter(by_purpose.values()))
     event = pl.col("purpose").replace_strict(
@@ -108,7 +109,7 @@ def _with_kind(lines: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
     if kind is LineKind.ORDER:
         return lines.with_columns(order_line=pl.coalesce("order_line", "line"))
     if kind is LineKind.ORDER_RESPONSE:
-        return lines.with_columns(status=pl.coalesce("status", "answer"))
+        return lines.with_columns(status=pl.coalesce("answer", "status"))
     return lines
 
 

@@ -110,7 +110,10 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
-    """An order, its change, its confirmation, a forecast or a call-off."""
+    """An order, its change, its confirmation, a forecast or a call-off.
+
+    ``starts_at`` is in its window, ``ends_at`` is the first moment after it. Cumulative quantities are in ``unit``.
+    """
 
     kind: DemandKind
     due_at: Time | UnsetType = UNSET
@@ -118,7 +121,12 @@ class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
     starts_at: Time | UnsetType = UNSET
     ends_at: Time | UnsetType = UNSET
     commitment: str | UnsetType = UNSET
+    basis: str | UnsetType = UNSET
     cumulative: Decimal | UnsetType = UNSET
+    received_cumulative: Decimal | UnsetType = UNSET
+    shipped_cumulative: Decimal | UnsetType = UNSET
+    fabrication_authorized: Decimal | UnsetType = UNSET
+    material_authorized: Decimal | UnsetType = UNSET
     price: Decimal | UnsetType = UNSET
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] | UnsetType = UNSET
 

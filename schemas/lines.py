@@ -18,6 +18,7 @@ class LineKind(StrEnum):
     ORDER = "order"
     ORDER_RESPONSE = "order_response"
     FORECAST = "forecast"
+    CALL_OFF = "call_off"
     SHIP_NOTICE = "ship_notice"
     RECEIPT = "receipt"
     STOCK = "stock"
@@ -71,6 +72,25 @@ COMMON = _fields(
     ("version_stamp", _T, "what tells two versions of the same line apart (an ERP's changed_at)"),
 )
 
+#: A delivery schedule: what is wanted, for when, and how that adds up with what came before.
+_SCHEDULE = _fields(
+    ("release", _T, "release number of the schedule"),
+    ("schedule", _T, "the quantity's own number within the item (a delivery order)"),
+    ("commitment", _T, "firm, material, planned or forecast (X12 680, EDIFACT 4017)"),
+    ("bucket", _T, "discrete, interval, day, week, ten_days, four_weeks, month, quarter, half_year or year"),
+    ("basis", _T, "what the dates are of: delivery or shipment (X12 675)"),
+    ("counting", _T, "discrete, or cumulative where each quantity contains those before it (X12 676)"),
+    ("starts_at", _TIME, "start of the window the quantity is for; of a discrete quantity its date"),
+    ("ends_at", _TIME, "end of that window: the first moment after it"),
+    ("due_at", _TIME, "single date the goods are wanted at the site"),
+    ("ship_by", _TIME, "single date the goods must leave"),
+    ("cumulative", _D, "cumulative quantity wanted, this one included"),
+    ("received_cumulative", _D, "cumulative quantity received, as the buyer counts"),
+    ("shipped_cumulative", _D, "cumulative quantity shipped, as the buyer counts"),
+    ("fabrication_authorized", _D, "cumulative quantity that may be made at the buyer's risk"),
+    ("material_authorized", _D, "cumulative quantity for which material may be bought at the buyer's risk"),
+)
+
 KINDS: dict[LineKind, dict[str, Field]] = {
     LineKind.ORDER: COMMON
     | _fields(
@@ -84,21 +104,14 @@ KINDS: dict[LineKind, dict[str, Field]] = {
     LineKind.ORDER_RESPONSE: COMMON
     | _fields(
         ("schedule", _T, "schedule line within the order line"),
-        ("answer", _T, "accepted, changed, rejected or backordered (X12 668)"),
+        ("answer", _T, "accepted, changed, backordered, on_hold, rejected, shipped or delivered (X12 668, 368)"),
         ("due_at", _TIME, "when the supplier promises arrival"),
         ("ship_by", _TIME, "when the supplier promises to ship"),
         ("price", _D, "confirmed unit price"),
         ("currency", _T, "ISO 4217 code of that price"),
     ),
-    LineKind.FORECAST: COMMON
-    | _fields(
-        ("commitment", _T, "firm, material, planned or forecast (X12 680, EDIFACT 4017)"),
-        ("starts_at", _TIME, "start of the window the quantity is for"),
-        ("ends_at", _TIME, "end of that window"),
-        ("due_at", _TIME, "single date the quantity is for"),
-        ("cumulative", _D, "cumulative quantity since the year's start"),
-        ("release", _T, "release number of the schedule"),
-    ),
+    LineKind.FORECAST: COMMON | _SCHEDULE,
+    LineKind.CALL_OFF: COMMON | _SCHEDULE,
     LineKind.SHIP_NOTICE: COMMON
     | _fields(
         ("shipment", _T, "the sender's shipment number (BSN02, BGM 1004)"),
@@ -119,7 +132,7 @@ KINDS: dict[LineKind, dict[str, Field]] = {
     | _fields(
         ("counted_at", _TIME, "the moment the quantity was true"),
         ("location", _T, "bin or storage location within the site"),
-        ("stock_status", _T, "available, quality, blocked or in_transit"),
+        ("stock_status", _T, "available, on_hand, allocated, quality, blocked, in_transit, on_order or backordered"),
     ),
 }
 
@@ -129,6 +142,7 @@ BUSINESS_TIME: dict[LineKind, tuple[str, ...]] = {
     LineKind.ORDER: ("document_time", "ordered_at"),
     LineKind.ORDER_RESPONSE: ("document_time",),
     LineKind.FORECAST: ("document_time",),
+    LineKind.CALL_OFF: ("document_time",),
     LineKind.SHIP_NOTICE: ("document_time", "shipped_at"),
     LineKind.RECEIPT: ("received_at", "document_time"),
     LineKind.STOCK: ("counted_at", "document_time"),
