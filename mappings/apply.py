@@ -16,6 +16,7 @@ from mappings.formats import MARKS, PLAIN_NUMBER, number_format, time_format, us
 from mappings.functions import FUNCTIONS
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
+from mappings.remembered import is_constant
 from mappings.schedules import single_quantities, windows
 from mappings.spec import FieldRule, Lookup
 from mappings.values import instant_text
@@ -143,7 +144,7 @@ class _Lines:
         return origins
 
     def _constant(self, text: str | None) -> pl.Series:
-        return pl.repeat(text, self.chunk.height, dtype=pl.String, eager=True)
+        return _constant(text, self.chunk.height)
 
     def _clock(self, rule: FieldRule) -> pl.Series | None:
         """The time of day beside the date, where the date came from the first path."""
@@ -162,13 +163,15 @@ class _Lines:
 
         Upper and lower case are the same.
         """
-        same = text.str.to_lowercase()
         known = {code.lower(): meaning for code, meaning in codes.items()}
+        if is_constant(text) and text[0].lower() in known:
+            return _constant(known[text[0].lower()], len(text))
+        same = text.str.to_lowercase()
         coded = same.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
         coded = coded.alias(text.name)
-        strange = text.is_not_null() & coded.is_null()
-        if not strange.any():
+        if coded.null_count() == text.null_count():
             return coded
+        strange = text.is_not_null() & coded.is_null()
         grave = rule.required or name == "purpose"
         self._report(
             "code.unknown",
@@ -184,14 +187,17 @@ class _Lines:
 
     def _decimals(self, name: str, rule: FieldRule) -> pl.Series:
         """Numbers in canonical form; each path may have a decimal mark of its own."""
-        columns, taken = [], pl.repeat(False, self.chunk.height, dtype=pl.Boolean, eager=True)
+        columns: list[pl.Series] = []
+        taken: pl.Series | None = None
         for path in (*rule.paths, None):
             sent = self._constant(rule.fallback) if path is None else self._sent.get(path)
-            if sent is None:
+            if sent is None or sent.null_count() == len(sent):
                 continue
-            wanted = self._worded(name, rule, sent.zip_with(~taken, _nulls(self.chunk.height)))
-            columns.append(self._numbers(name, rule, wanted, self._number_format(rule, path)))
-            taken |= sent.is_not_null()
+            wanted = sent if taken is None else sent.zip_with(~taken, _nulls(self.chunk.height))
+            columns.append(self._numbers(name, rule, self._worded(name, rule, wanted), self._number_format(rule, path)))
+            if not sent.null_count():
+                break
+            taken = sent.is_not_null() if taken is None else taken | sent.is_not_null()
         return _first(columns, self.chunk.height)
 
     def _number_format(self, rule: FieldRule, path: str | None) -> str:
@@ -203,9 +209,10 @@ class _Lines:
         return self._number if mark is None else MARKS[mark]
 
     def _numbers(self, name: str, rule: FieldRule, text: pl.Series, format: str) -> pl.Series:
-        plain = text.str.contains(PLAIN_NUMBER.get(format, "^$")).fill_null(True)
+        plain = text.str.contains(PLAIN_NUMBER.get(format, "^$"))
         if plain.all():
             return text
+        plain = plain.fill_null(True)
         odd = text.zip_with(~plain, _nulls(len(text)))
         return text.zip_with(plain, self._each(name, rule, odd, number_format(format)))
 
@@ -228,7 +235,8 @@ class _Lines:
         """``convert`` run once for each distinct value; what it refuses is a finding and null."""
         converted: dict[str, str | None] = {}
         refused: dict[str, str] = {}
-        for value in text.unique().drop_nulls():
+        constant = is_constant(text)
+        for value in text.head(1) if constant else text.unique().drop_nulls():
             try:
                 converted[value] = convert(value)
             except ValueError as error:
@@ -240,6 +248,8 @@ class _Lines:
             )
         if not converted:
             return _nulls(len(text))
+        if constant:
+            return _constant(converted[text[0]], len(text))
         return text.replace_strict(list(converted), list(converted.values()), default=None, return_dtype=pl.String)
 
     # -- whole lines ----------------------------------------------------------------------------------
@@ -259,8 +269,8 @@ class _Lines:
         sent = _first(origins, self.chunk.height)
         found = self._known(name, rule.lookup, origins)
         self._keep_beside(name, sent, found)
-        unknown = sent.is_not_null() & found.is_null()
-        if unknown.any():
+        unknown = sent.is_not_null() & found.is_null() if found.null_count() else None
+        if unknown is not None and unknown.any():
             self._report_unknown(name, rule, rule.lookup, unknown, sent)
             found = found.zip_with(~unknown, sent) if self.given.lenient else found
         self.columns[name] = found
@@ -270,7 +280,8 @@ class _Lines:
         beside = _RAW_BESIDE.get(name)
         if beside is None:
             return
-        theirs = sent.zip_with(sent.ne_missing(found), _nulls(len(sent)))
+        differs = sent.ne_missing(found)
+        theirs = sent if differs.all() else sent.zip_with(differs, _nulls(len(sent)))
         own = self.columns.get(beside)
         self.columns[beside] = theirs if own is None else _first([own, theirs], len(sent))
 
@@ -279,6 +290,8 @@ class _Lines:
         on = _first([self.columns[at] for at in BUSINESS_TIME[self.mapping.kind] if at in self.columns], len(partner))
         found = _nulls(len(partner))
         for text in origins:
+            if not found.null_count():
+                break
             open_ = (found.is_null() & text.is_not_null()).arg_true()
             if len(open_) == len(found):
                 found = self.given.master.look_up(kind.value, partner, text, on)
@@ -307,6 +320,8 @@ class _Lines:
 
     def require(self, name: str, rule: FieldRule) -> None:
         """A required field that nothing filled is a finding; one that could not be read has its finding already."""
+        if not self.columns[name].null_count():
+            return
         lines = self.chunk.get_column(ORDINAL)
         known_faults = [line for field, line in self._faulty if field == name]
         missing = self.columns[name].is_null() & ~lines.is_in(known_faults)
@@ -396,19 +411,36 @@ class _Lines:
 def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
     """What stood at each path, trimmed, blank as null; paths that found nothing at all are left out."""
     present = [path for path in paths if path in chunk.columns and chunk.get_column(path).null_count() < chunk.height]
-    text = [pl.col(path).str.strip_chars() for path in present]
-    return {column.name: column for column in chunk.select(pl.when(one != "").then(one) for one in text)}
+    sent: dict[str, pl.Series] = {}
+    for path in present:
+        column = chunk.get_column(path)
+        if is_constant(column):
+            sent[path] = _constant(column[0].strip() or None, chunk.height)
+    varying = [path for path in present if path not in sent]
+    for column in chunk.select(pl.col(varying).str.strip_chars()) if varying else ():
+        blank = column.min() == ""
+        sent[column.name] = column.zip_with(column != "", _nulls(chunk.height)) if blank else column
+    return sent
+
+
+def _constant(text: str | None, height: int) -> pl.Series:
+    return pl.Series([text], dtype=pl.String).new_from_index(0, height)
 
 
 def _nulls(height: int) -> pl.Series:
-    return pl.repeat(None, height, dtype=pl.String, eager=True)
+    return _constant(None, height)
 
 
 def _first(columns: Sequence[pl.Series], height: int) -> pl.Series:
     """Row by row the first of ``columns`` that is filled."""
-    if len(columns) < 2:
-        return columns[0] if columns else _nulls(height)
-    return pl.select(pl.coalesce(*(pl.lit(column) for column in columns))).to_series()
+    if not columns:
+        return _nulls(height)
+    first, *others = columns
+    for column in others:
+        if not first.null_count():
+            break
+        first = first.zip_with(first.is_not_null(), column)
+    return first
 
 
 def _listed(codes: Mapping[str, str], limit: int = 12) -> str:

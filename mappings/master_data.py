@@ -29,6 +29,7 @@ from functools import lru_cache
 import polars as pl
 from rapidfuzz import fuzz, process
 
+from mappings.remembered import Remembered, is_constant
 from mappings.units import Step, find_rate, shipped_units, times
 from schemas.errors import ConfigError
 from schemas.master import MASTER_TABLES
@@ -62,6 +63,7 @@ class MasterData:
         self._tables = dict(tables)
         self._indexes: dict[str, _Index] = {}
         self._codes: dict[tuple[str, str], pl.Series] = {}
+        self._remembered = Remembered()
 
     @classmethod
     def of(cls, tables: Mapping[str, pl.DataFrame]) -> MasterData:
@@ -105,8 +107,12 @@ class MasterData:
 
         ``on`` is the business date of each row: ISO text (a time counts by its day), Date or Datetime.
         """
-        found = self._resolve(kind, partner, values, on)
-        return found.get_column("ours").alias(values.name)
+        questions = (values.cast(pl.String), partner.cast(pl.String).fill_null(""), _business_days(on, len(values)))
+        answer = self._remembered.answer(kind, questions, lambda some: self._ours(kind, *some))
+        return answer.alias(values.name)
+
+    def _ours(self, kind: str, values: pl.Series, partner: pl.Series, on: pl.Series) -> pl.Series:
+        return self._resolve(kind, partner, values, on).get_column("ours")
 
     def why(self, kind: str, partner: str, value: str, on: str | None = None) -> Explanation | None:
         """The row by which ``look_up`` knows ``value``; None when it does not."""
@@ -222,12 +228,30 @@ class MasterData:
         quantity is null and the base unit says what was wanted.
         Arithmetic is exact; ``mappings.units.times`` says how it is rounded.
         """
+        days = _business_days(on, len(items))
+        questions = (items.cast(pl.String), units.cast(pl.String), days)
+        if not any(column.null_count() for column in questions):
+            plain = self._remembered.answer("plain", questions, lambda some: self._plain(*some))
+            if not plain.null_count():
+                return quantities.cast(pl.String), plain
+        return self._converted(items, quantities, units, days)
+
+    def _plain(self, items: pl.Series, units: pl.Series, days: pl.Series) -> pl.Series:
+        """The unit of each (item, unit, day) whose quantities need no conversion; null where they do."""
+        asked = pl.DataFrame({"item": items.str.strip_chars(), "unit": units, "_on": days})
+        rates, _ = self._rates(asked)
+        as_sent = pl.when(pl.col("rate").is_null()).then(pl.coalesce("base", "unit"))
+        return rates.select(as_sent.alias("plain")).to_series()
+
+    def _converted(
+        self, items: pl.Series, quantities: pl.Series, units: pl.Series, days: pl.Series
+    ) -> tuple[pl.Series, pl.Series]:
         lines = pl.DataFrame(
             {
                 "item": items.cast(pl.String).str.strip_chars(),
                 "quantity": quantities.cast(pl.String),
                 "unit": units.cast(pl.String),
-                "_on": _business_days(on, len(items)),
+                "_on": days,
             }
         )
         rates, fractions = self._rates(lines.select("item", "unit", "_on").unique(maintain_order=True))
@@ -376,7 +400,11 @@ def _day(column: str, *, when_empty: int, when_bad: int) -> pl.Expr:
 def _business_days(on: pl.Series | None, height: int) -> pl.Series:
     """Days since 1970; the last day of all where there is no business date."""
     if on is None:
-        return pl.repeat(_LAST_DAY, height, dtype=pl.Int32, eager=True)
+        return pl.Series([_LAST_DAY], dtype=pl.Int32).new_from_index(0, height)
+    if height > 1 and is_constant(on):
+        return _business_days(on.head(1), 1).new_from_index(0, height)
+    if on.dtype == pl.Int32:
+        return on
     if on.dtype == pl.String:
         on = on.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     return on.cast(pl.Date).cast(pl.Int32).fill_null(_LAST_DAY)

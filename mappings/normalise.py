@@ -19,6 +19,8 @@ import polars as pl
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
 from mappings.occurrences import Occurrences, key_hashes
+from mappings.remembered import is_constant
+from mappings.speech import Speech, joined
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
@@ -89,7 +91,6 @@ def normalise(
     table = _within_contract(table, stream, findings)
     if table.is_empty():
         return empty_events(), findings
-    table = table.with_columns(_subject(mapping).alias("subject"), _identity(mapping).alias("_identity"))
     return _events(table, stream, mapping, origin), findings
 
 
@@ -105,7 +106,7 @@ def _with_kind(lines: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
     event = pl.col("purpose").replace_strict(
         list(by_purpose), list(by_purpose.values()), default=usual, return_dtype=pl.String
     )
-    lines = lines.with_columns(kind=event.fill_null(usual))
+    lines = lines.with_columns(kind=_of_constants(event.fill_null(usual), lines, ["purpose"]))
     if kind is LineKind.ORDER:
         return lines.with_columns(order_line=pl.coalesce("order_line", "line"))
     if kind is LineKind.ORDER_RESPONSE:
@@ -114,12 +115,23 @@ def _with_kind(lines: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
 
 
 def _with_time(lines: pl.DataFrame, kind: LineKind, origin: Origin) -> pl.DataFrame:
-    return lines.with_columns(time=pl.coalesce(*BUSINESS_TIME[kind], pl.lit(origin.received, dtype=pl.String)))
+    fields = BUSINESS_TIME[kind]
+    time = pl.coalesce(*fields, pl.lit(origin.received, dtype=pl.String))
+    return lines.with_columns(time=_of_constants(time, lines, fields))
+
+
+def _of_constants(value: pl.Expr, lines: pl.DataFrame, fields: Sequence[str]) -> pl.Series | pl.Expr:
+    """``value``, which is made of ``fields`` alone; worked out once where they say the same on every line."""
+    if lines.height < 2 or not all(is_constant(lines[name]) for name in fields):
+        return value
+    return lines.head(1).select(value).to_series().new_from_index(0, lines.height)
 
 
 def _with_base(lines: pl.DataFrame, master: MasterData, origin: Origin, findings: list[Finding]) -> pl.DataFrame:
     """``base_quantity`` and ``base_unit``: the quantity in the item's own unit, exactly."""
     quantity, unit = master.convert(lines["item"], lines["quantity"], lines["unit"], lines["time"])
+    if not quantity.null_count():
+        return lines.with_columns(base_quantity=quantity, base_unit=unit)
     lost = lines["quantity"].is_not_null() & lines["unit"].is_not_null() & quantity.is_null()
     for row in lost.arg_true():
         here = lines.row(row, named=True)
@@ -170,6 +182,8 @@ def _within_contract(lines: pl.DataFrame, stream: Stream, findings: list[Finding
     """Only the lines that make a valid event; for the others, what is missing or misshapen."""
     said = (column for column in _columns(DATA_OF[stream]) if column.required or column.name in lines.columns)
     checks = {column.name: column for column in (*said, _Column("time", True, None))}
+    if not any(_is_broken(lines[name], column) for name, column in checks.items()):
+        return lines
     faults = lines.select(
         **{
             name: (pl.col(name).is_null() if column.required else pl.lit(False))
@@ -183,6 +197,15 @@ def _within_contract(lines: pl.DataFrame, stream: Stream, findings: list[Finding
         for name in (name for name in checks if faults[name][row]):
             findings.append(_fault(name, checks[name], here))
     return lines.filter(~broken)
+
+
+def _is_broken(text: pl.Series, column: _Column) -> bool:
+    """Whether the column as a whole has any fault."""
+    if column.required and text.null_count():
+        return True
+    if column.pattern is None or text.null_count() == len(text):
+        return False
+    return not (text.head(1) if is_constant(text) else text).str.contains(column.pattern).all()
 
 
 def _fault(name: str, column: _Column, here: Mapping[str, Any]) -> Finding:
@@ -221,18 +244,17 @@ def _finding(
 # -- who it is ---------------------------------------------------------------------------------------
 
 
-def _subject(mapping: CompiledMapping) -> pl.Expr:
+def _subject(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Expr:
     """``order/ACME/4500017/10``: the kind of line, then its key; parts are escaped, empty ones at the end left out.
 
     A line whose number is part of its key but was not sent takes its place in the document.
     """
-    fields = [pl.col(name) for name in mapping.key or KEY_OF[mapping.kind]]
-    parts = [
-        pl.coalesce(one, pl.col(ORDINAL).cast(pl.String)) if one.meta.output_name() == "line" else one for one in fields
-    ]
     escapes = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
-    escaped = [part.str.replace_many(escapes).fill_null("") for part in parts]
-    return pl.concat_str(pl.lit(mapping.kind.value), *escaped, separator="/").str.strip_chars_end("/")
+    parts: list[pl.Expr | pl.Series] = [pl.lit(mapping.kind.value)]
+    for name in mapping.key or KEY_OF[mapping.kind]:
+        part = pl.coalesce(name, pl.col(ORDINAL).cast(pl.String)) if name == "line" else pl.col(name)
+        parts.append(_of_constants(part.str.replace_many(escapes).fill_null(""), lines, [name]))
+    return pl.concat_str(*parts, separator="/").str.strip_chars_end("/")
 
 
 def _identity(mapping: CompiledMapping) -> pl.Expr:
@@ -243,27 +265,27 @@ def _identity(mapping: CompiledMapping) -> pl.Expr:
 
 def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
     """The event table of valid lines."""
+    lines = lines.with_columns(_subject(lines, mapping).alias("subject"))
     subjects, keys = _keys(lines, stream, origin)
-    body = lines.select(_body(stream, lines)).to_series()
+    speech = Speech(lines)
+    said = lines.select(_body(stream, speech).alias("_body"), _identity(mapping).alias("_identity"))
     ids, fingerprints = [], []
     begin = hashlib.blake2b(digest_size=8).copy
-    for key, said, identity in zip(keys, body.to_list(), lines["_identity"].to_list(), strict=True):
+    for key, body, identity in zip(keys, said["_body"].to_list(), said["_identity"].to_list(), strict=True):
         content = begin()
-        content.update(said.encode())
+        content.update(body.encode())
         fingerprints.append(content.hexdigest())
         content.update(identity.encode())
         ids.append(key + content.hexdigest()[:12])
-    return lines.select(
+    return lines.with_columns(
+        said["_body"],
         pl.Series("id", ids, pl.String),
         pl.Series("key", keys, pl.String),
         pl.Series("fingerprint", fingerprints, pl.String),
         pl.lit(stream.value).alias("stream"),
-        pl.col("kind"),
         pl.Series("subject", subjects, pl.String),
-        pl.col("time", "partner", "item", "site"),
         pl.col(ORDINAL).alias("line"),
-        pl.concat_str(pl.lit(body), _lineage(lines, mapping, origin), pl.lit("}")).alias("data"),
-    ).select(EVENT_COLUMNS)
+    ).select(*EVENT_COLUMNS[:-1], joined([pl.col("_body"), *_lineage(mapping, origin, speech), "}"]).alias("data"))
 
 
 def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[list[str], list[str]]:
@@ -294,55 +316,31 @@ def _repeated(lines: pl.DataFrame, keys: Sequence[str], occurrences: Occurrences
 # -- the JSON ----------------------------------------------------------------------------------------
 
 
-def _body(stream: Stream, lines: pl.DataFrame) -> pl.Expr:
+def _body(stream: Stream, speech: Speech) -> pl.Expr:
     """The data model's JSON text but for its lineage: ``{"partner":"ACME",...,"references":{...},``."""
-    columns = [column.name for column in _columns(DATA_OF[stream]) if column.name in lines.columns]
-    said = [_member(name, name, lines) for name in columns]
-    by = [
+    said = [(column.name, column.name) for column in _columns(DATA_OF[stream])]
+    references = [
         (column.name, "document_number" if column.name == "document" else column.name)
         for column in _columns(References)
     ]
-    references = [_member(name, source, lines) for name, source in by if source in lines.columns]
-    return pl.concat_str(
-        pl.lit("{"),
-        pl.concat_str(*said, separator=",", ignore_nulls=True),
-        pl.lit(',"references":{'),
-        pl.concat_str(*references, separator=",", ignore_nulls=True) if references else pl.lit(""),
-        pl.lit("},"),
-    )
+    return joined(["{", *speech.members(said), ',"references":{', *speech.members(references), "},"])
 
 
-def _lineage(lines: pl.DataFrame, mapping: CompiledMapping, origin: Origin) -> pl.Expr:
+def _lineage(mapping: CompiledMapping, origin: Origin, speech: Speech) -> list[pl.Expr | str]:
+    """What all events of a document say of where they come from, then what is each one's own."""
     read_by = msgspec.json.encode({"mapping": mapping.name, "mapping_version": mapping.version}).decode()[1:-1]
-    numbers = [
-        pl.lit(f',"{name}":') + pl.col(column).cast(pl.String)
-        for name, column in (("offset", OFFSET), ("length", LENGTH))
+    return [
+        f'"lineage":{{"payload":"{origin.payload}",',
+        *speech.members([("document", DOCUMENT)]),
+        f',{read_by},"location":"',
+        *speech.text(LOCATION),
+        '"',
+        *(
+            pl.lit(f',"{name}":') + pl.col(column).cast(pl.String)
+            for name, column in (("offset", OFFSET), ("length", LENGTH))
+        ),
+        "}",
     ]
-    return pl.concat_str(
-        pl.lit(f'"lineage":{{"payload":"{origin.payload}",'),
-        _member("document", DOCUMENT, lines),
-        pl.lit(f",{read_by},"),
-        _member("location", LOCATION, lines).fill_null('"location":""'),
-        *numbers,
-        pl.lit("}"),
-        ignore_nulls=True,
-    )
-
-
-def _member(name: str, column: str, lines: pl.DataFrame) -> pl.Expr:
-    """``"name":"text"``, null where the column is null."""
-    return pl.concat_str(pl.lit(f'"{name}":"'), _escaped(lines.get_column(column)), pl.lit('"'))
-
-
-_NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
-
-
-def _escaped(text: pl.Series) -> pl.Expr:
-    """``text`` as it stands between the quotes of JSON."""
-    odd = text.filter(text.str.contains(_NEEDS_ESCAPE)).unique().drop_nulls().to_list()
-    if not odd:
-        return pl.lit(text)
-    return pl.lit(text.replace(odd, [msgspec.json.encode(value).decode()[1:-1] for value in odd]))
 
 
 def empty_events() -> pl.DataFrame:
