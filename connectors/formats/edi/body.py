@@ -10,17 +10,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from connectors.formats.edi.findings import (
-    element_finding,
-    empty_finding,
-    guessed_finding,
-    no_trailer_finding,
-    segment_finding,
-    shared_findings,
-    trailer_findings,
-    truncated_finding,
-    wrapped_finding,
-)
+from connectors.formats.edi.dialect import Dialect
+from connectors.formats.edi.findings import shared_findings
 from connectors.formats.edi.grammar import Segment
 from connectors.formats.edi.hierarchy import Hierarchy
 from connectors.formats.edi.judge import Fault, judge_segment
@@ -29,13 +20,12 @@ from connectors.formats.edi.lines import CHUNK_ROWS, Lines, Scope
 from connectors.formats.edi.machine import Capture, Move, State
 from connectors.formats.edi.paths import qualifier_position
 from connectors.formats.edi.runs import Learner, Profile
-from connectors.formats.edi.tape import Tape, spell
+from connectors.formats.edi.tape import Tape
 from schemas.documents import DocumentEnd, LineChunk
 from schemas.findings import Finding, Severity
 
-#: segments that end a set although its SE has not come
-ENVELOPE = ("ST", "GE", "GS", "IEA", "ISA")
 LONGEST_SEGMENT = 1 << 20
+MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
 _DEEPEST = 30  #: loops within loops; the standard's sets have at most five
 
 _WITHOUT_BREAKS = {10: None, 13: None}
@@ -45,7 +35,7 @@ BodyItem = LineChunk | Finding | DocumentEnd
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The ST a set began with."""
+    """The ST or UNH a document began with."""
 
     ordinal: int
     control_number: str
@@ -53,12 +43,15 @@ class Opening:
     elements: tuple[str, ...]
 
 
-def read_body(tape: Tape, learner: Learner, opening: Opening, early: Sequence[Finding] = ()) -> Iterator[BodyItem]:
+def read_body(
+    tape: Tape, learner: Learner, dialect: Dialect, opening: Opening, early: Sequence[Finding] = ()
+) -> Iterator[BodyItem]:
     """The set's lines and findings, then its end. The tape is left after SE, or at what stands in its stead.
 
-    ``early`` are findings about the ST itself; they count in the verdict.
+    ``early`` are findings about the ST itself; they count in the verdict. For a message of EDIFACT the same
+    holds of UNH and UNT.
     """
-    return Body(tape, learner, opening).run(early)
+    return Body(tape, learner, dialect, opening).run(early)
 
 
 @dataclass(slots=True)
@@ -75,10 +68,11 @@ class Around:
 class Body:
     """The exact walk through one set, and where it stands; lives as long as that set."""
 
-    def __init__(self, tape: Tape, learner: Learner, opening: Opening) -> None:
-        self.tape, self.learner, self.opening = tape, learner, opening
+    def __init__(self, tape: Tape, learner: Learner, dialect: Dialect, opening: Opening) -> None:
+        self.tape, self.learner, self.dialect, self.opening = tape, learner, dialect, opening
         self.machine, self.delimiters = learner.machine, learner.delimiters
         plan = self.machine.plan
+        self.standard = plan.grammar.standard
         self.deepest = len(plan.chain) - 1
         self.qualifier = plan.qualifier
         self.state = self.machine.start
@@ -101,12 +95,14 @@ class Body:
 
         self.guarding = any(place.loops for place in plan.places)
         self.profile: Profile | None = None
-        self.enders = tuple(id_ + self.delimiters.element for id_ in ENVELOPE)
+        self.enders = tuple(id_ + self.delimiters.element for id_ in self.standard.enders)
 
     def run(self, early: Sequence[Finding]) -> Iterator[BodyItem]:
         for finding in early:
             yield self.counted(finding)
-        yield from self._judge(self.machine.segments["ST"], self.opening.elements, self.opening.offset, 0, None)
+        yield from self._judge(
+            self.machine.segments[self.standard.opens], self.opening.elements, self.opening.offset, 0, None
+        )
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
         suffix = self.learner.suffix
         while True:
@@ -125,16 +121,19 @@ class Body:
             offset = tape.base + start
             if raw.startswith(self.enders):
                 tape.at = start
-                yield from self._end(offset, [no_trailer_finding(self.opening.control_number, self.number, offset)])
+                yield from self._end(
+                    offset, [self.dialect.no_trailer_finding(self.opening.control_number, self.number, offset)]
+                )
                 return
             tape.at = end + len(terminator)
             if not raw:
-                yield empty_finding(self.number, offset)
+                yield self.dialect.empty_finding(self.number, offset)
                 continue
             elements = yield from self._segment(raw, offset)
-            if elements[0] == "SE":
+            if elements[0] == self.standard.closes:
                 yield from self._end(
-                    tape.offset, trailer_findings(elements, self.number, self.opening.control_number, offset)
+                    tape.offset,
+                    self.dialect.trailer_findings(elements, self.number, self.opening.control_number, offset),
                 )
                 return
 
@@ -144,16 +143,16 @@ class Body:
         separator = self.delimiters.element
         elements = raw.split(separator)
         if not raw.isascii():
-            spelled = [spell(element) for element in elements]
+            spelled = [self.dialect.spell(element) for element in elements]
             elements = [text for text, _ in spelled]
             if not self.guessed and not all(certain for _, certain in spelled):
                 self.guessed = True
-                yield guessed_finding(self.number, offset, len(raw))
+                yield self.dialect.guessed_finding(self.number, offset, len(raw))
         if "\n" in raw or "\r" in raw:
             elements = [element.translate(_WITHOUT_BREAKS) for element in elements]
             if not self.wrapped:
                 self.wrapped = True
-                yield wrapped_finding(self.number, offset, len(raw))
+                yield self.dialect.wrapped_finding(self.number, offset, len(raw))
         state, length = self.state, len(raw)
         move = self.machine.step(state, elements[0])
         if move is None:
@@ -199,20 +198,20 @@ class Body:
             self.openers[len(move.state.frames) - 1] = elements
         if not move.starts:
             return
-        if move.level == 1 and len(self.lines.segments) >= CHUNK_ROWS:
+        if len(self.lines.segments) >= (CHUNK_ROWS if move.level == 1 else MOST_ROWS):
             yield self.lines.flush()
         self.header_open = False
         position = qualifier_position(move.spec.id)
         is_line = (
             move.level == self.deepest
-            and (self.qualifier is None or (len(elements) > position and elements[position] == self.qualifier))
+            and self.qualifier in (None, self._kind(elements, position))
             and self.kind in ("", move.spec.id)
         )
         if is_line:
             self.kind = move.spec.id
-        if move.spec.id == "HL":
+        if move.spec.id in ("HL", "CPS"):
             id_, parent_id, _, children = (*elements[1:5], "", "", "", "")[:4]
-            finding = self.open_level(is_line, id_, parent_id, children, offset)
+            finding = self.open_level(is_line, id_, parent_id, children, offset, of=move.spec.id)
             if finding:
                 yield self.counted(finding)
         else:
@@ -249,8 +248,10 @@ class Body:
             self.lines.ends.append(offset)
         yield from map(self.counted, shared_findings(around.findings, around.first, self.lines.count))
 
-    def open_level(self, is_line: bool, id_: str, parent_id: str, children: str, offset: int) -> Finding | None:
-        """An HL begins: a line, or a level that lines (or the carton of a line) hang from."""
+    def open_level(
+        self, is_line: bool, id_: str, parent_id: str, children: str, offset: int, *, of: str = "HL"
+    ) -> Finding | None:
+        """An HL or CPS begins: a line, or a level that lines (or the carton of a line) hang from."""
         self.kind = ""
         parent = self.hierarchy.parent(parent_id)
         known = parent is not None
@@ -271,23 +272,23 @@ class Body:
                 scope.lend_to(parent)
                 self.line = scope.line
             fresh = self.hierarchy.add(id_, scope)
-        spot = {"id_": "HL", "number": self.number, "line": self.line, "offset": offset, "length": 0}
+            if of == "CPS" and self.deepest == 2:
+                self.around = Around(self.number, offset, scope, self.lines.count + 1)
+        spot = {"id_": of, "number": self.number, "line": self.line, "offset": offset, "length": 0}
         if not known:
-            message = f"HL02 names level {parent_id}, which has not come before"
-            return segment_finding(
-                "hl.parent",
-                "",
+            message = f"{of}02 names level {parent_id}, which has not come before"
+            return self.dialect.segment_finding(
+                f"{of.lower()}.parent",
                 message,
                 position=2,
                 value=parent_id,
-                expected="the HL01 of an earlier HL",
+                expected=f"the {of}01 of an earlier {of}",
                 **spot,  # type: ignore[arg-type]
             )
         if not fresh:
-            return segment_finding(
-                "hl.number",
-                "",
-                f"HL01 {id_} was used before",
+            return self.dialect.segment_finding(
+                f"{of.lower()}.number",
+                f"{of}01 {id_} was used before",
                 position=1,
                 value=id_,
                 severity=Severity.WARNING,
@@ -309,36 +310,44 @@ class Body:
         """The value as it stands there; empty where there is none."""
         if not self.openers_show(capture.openers):
             return ""
-        size = len(elements)
-        if not capture.element:
-            for qualifier in spec.pairs:
-                if qualifier + 2 < size and elements[qualifier + 1] == capture.qualifier:
-                    return elements[qualifier + 2]
-            return ""
-        if capture.qualifier is not None and (
-            size <= capture.position or elements[capture.position] != capture.qualifier
-        ):
-            return ""
         for position, wanted in capture.when:
-            if size <= position or elements[position] != wanted:
+            if self._kind(elements, position) != wanted:
                 return ""
-        value = elements[capture.element] if capture.element < size else ""
+        if not capture.element:
+            return self.dialect.show(self._identified(capture.qualifier, spec, elements))
+        if capture.qualifier not in (None, self._kind(elements, capture.position)):
+            return ""
+        value = elements[capture.element] if capture.element < len(elements) else ""
         if capture.component:
             pieces = value.split(self.delimiters.component) if self.delimiters.component else [value]
             value = pieces[capture.component - 1] if capture.component <= len(pieces) else ""
-        return value
+        return self.dialect.show(value)
+
+    def _identified(self, qualifier: str | None, spec: Segment, elements: Sequence[str]) -> str:
+        """The id whose kind ``qualifier`` names."""
+        for index in spec.pairs:
+            if index + 1 >= len(elements):
+                break
+            if self.standard.leading:
+                id_, _, rest = elements[index + 1].partition(self.delimiters.component)
+                if rest.partition(self.delimiters.component)[0] == qualifier:
+                    return id_
+            elif elements[index + 1] == qualifier and index + 2 < len(elements):
+                return elements[index + 2]
+        return ""
+
+    def _kind(self, elements: Sequence[str], position: int) -> str:
+        """What names a segment's kind at this position; empty where there is nothing."""
+        value = elements[position] if position < len(elements) else ""
+        return value.partition(self.delimiters.component)[0] if self.standard.leading else value
 
     def openers_show(self, openers: Sequence[tuple[int, int, str]]) -> bool:
         """Whether the enclosing loops are those a path names."""
-        for depth, position, wanted in openers:
-            opener = self.openers[depth]
-            if len(opener) <= position or opener[position] != wanted:
-                return False
-        return True
+        return all(self._kind(self.openers[depth], position) == wanted for depth, position, wanted in openers)
 
     def _learn(self, before: State, move: Move, elements: Sequence[str], *, sound: bool) -> None:
         """Remember the shape of a faultless segment in the profile of the loop it stands in."""
-        if move.spec.id == "SE":
+        if move.spec.id == self.standard.closes:
             return
         sound = sound and not move.missing and not move.disorder and self.uses[move.depth] <= move.limit
         if move.opens or before is self.machine.start:
@@ -369,22 +378,24 @@ class Body:
         self, faults: Sequence[Fault], id_: str, offset: int, length: int, line: int | None
     ) -> Iterator[Finding]:
         for fault in faults:
-            yield element_finding(fault, id_=id_, number=self.number, line=line, offset=offset, length=length)
+            yield self.dialect.element_finding(
+                fault, id_=id_, number=self.number, line=line, offset=offset, length=length
+            )
 
     def _grammar_findings(self, move: Move, offset: int, length: int, line: int | None) -> Iterator[Finding]:
         id_ = move.spec.id
         spot = {"number": self.number, "line": line, "offset": offset, "length": length}
         for missing in move.missing:
             message = f"the mandatory segment {missing} is missing before {id_}"
-            yield segment_finding("segment.missing", "3", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
+            yield self.dialect.segment_finding("segment.missing", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
         if move.disorder:
-            yield segment_finding("segment.order", "7", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
+            yield self.dialect.segment_finding("segment.order", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
         uses = self.uses[move.depth]
         if move.again and uses == move.limit + 1:
-            code, ak304, what = ("loop.max_use", "4", "loop") if move.opens else ("segment.max_use", "5", "segment")
+            code, what = ("loop.max_use", "loop") if move.opens else ("segment.max_use", "segment")
             message = f"the {what} {id_} stands more than {move.limit} times"
             expected = f"at most {move.limit}"
-            yield segment_finding(code, ak304, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
+            yield self.dialect.segment_finding(code, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
 
     def _unplaced(self, id_: str, elements: Sequence[str], offset: int, length: int) -> Iterator[Finding]:
         """A segment that stands nowhere in this set."""
@@ -392,14 +403,14 @@ class Body:
             return
         line = self.line if self.line_open else None
         known = self.machine.segments.get(id_)
-        code, ak304, message = (
-            ("segment.unexpected", "6", f"{id_} does not belong to set {self.machine.plan.set.id}")
+        code, message = (
+            ("segment.unexpected", f"{id_} does not belong to set {self.machine.plan.set.id}")
             if known
-            else ("segment.unknown", "1", f"there is no segment '{id_[:20]}'")
+            else ("segment.unknown", f"there is no segment '{id_[:20]}'")
         )
         yield self.counted(
-            segment_finding(
-                code, ak304, message, id_=id_[:3], number=self.number, line=line, offset=offset, length=length,
+            self.dialect.segment_finding(
+                code, message, id_=id_[:3], number=self.number, line=line, offset=offset, length=length,
                 value=self.delimiters.element.join(elements)[:80],
             )
         )  # fmt: skip
@@ -415,13 +426,13 @@ class Body:
         elements = rest.split(self.delimiters.element)
         self.close_line(offset)
         tape.at = len(tape.text)
-        if elements[0] == "SE" and len(elements) > 2:
+        if elements[0] == self.standard.closes and len(elements) > 2:
             self.number += 1
             yield from self._end(
-                tape.offset, trailer_findings(elements, self.number, self.opening.control_number, offset)
+                tape.offset, self.dialect.trailer_findings(elements, self.number, self.opening.control_number, offset)
             )
             return
-        finding = truncated_finding(self.opening.control_number, self.number, offset, rest)
+        finding = self.dialect.truncated_finding(self.opening.control_number, self.number, offset, rest)
         yield from self._end(tape.offset, [finding])
 
     def _end(self, offset: int, findings: Iterable[Finding]) -> Iterator[BodyItem]:

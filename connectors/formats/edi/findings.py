@@ -15,6 +15,16 @@ import msgspec
 from connectors.formats.edi.judge import Fault
 from schemas.findings import Finding, Severity, Stage
 
+#: element 720 for what is wrong with a segment as a whole
+_AK304 = {
+    "segment.unknown": "1",
+    "segment.missing": "3",
+    "loop.max_use": "4",
+    "segment.max_use": "5",
+    "segment.unexpected": "6",
+    "segment.order": "7",
+}
+
 
 def element_finding(fault: Fault, *, id_: str, number: int, line: int | None, offset: int, length: int) -> Finding:
     """A fault of segment ``number`` of its set (ST is 1), as a finding."""
@@ -63,7 +73,6 @@ def shared_findings(findings: Sequence[Finding], first: int, last: int) -> Itera
 
 def segment_finding(
     code: str,
-    ak304: str,
     message: str,
     *,
     id_: str,
@@ -78,8 +87,8 @@ def segment_finding(
 ) -> Finding:
     """Something wrong with a segment as a whole."""
     standard = {"AK301": id_[:3], "AK302": str(number)}
-    if ak304:
-        standard["AK304"] = ak304
+    if code in _AK304:
+        standard["AK304"] = _AK304[code]
     return Finding(
         code=code,
         severity=severity,

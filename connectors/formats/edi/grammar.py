@@ -28,15 +28,19 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """Where the tables of a standard are, the version they describe, and the segment that opens a document."""
+    """A standard: its tables, the version they describe, and what stands around its documents."""
 
+    name: str
     tables: Path
     base: str
     opens: str
+    closes: str
+    enders: tuple[str, ...]  #: segments that end a document although its last one has not come
+    leading: bool  #: a segment's kind is told by the first component of an element, not by a whole one
 
 
-X12 = Standard(_SCHEMAS / "x12", BASE_VERSION, "ST")
-EDIFACT = Standard(_SCHEMAS / "edifact", "D96A", "UNH")
+X12 = Standard("x12", _SCHEMAS / "x12", BASE_VERSION, "ST", "SE", ("ST", "GE", "GS", "IEA", "ISA"), False)
+EDIFACT = Standard("edifact", _SCHEMAS / "edifact", "D96A", "UNH", "UNT", ("UNH", "UNE", "UNG", "UNZ", "UNB"), True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +142,7 @@ class Grammar:
     version: str
     segments: Mapping[str, Segment]
     sets: Mapping[str, TransactionSet]
+    standard: Standard = X12
 
 
 @cache
@@ -183,7 +188,7 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
             root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
-    return Grammar(version, segments, sets)
+    return Grammar(version, segments, sets, standard)
 
 
 def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:

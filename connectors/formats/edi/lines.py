@@ -241,8 +241,10 @@ def _unpadded(path: str) -> pl.Expr:
 
 
 def _with_point(path: str, decimals: int) -> pl.Expr:
-    """An Nn element with the decimal point it implies."""
+    """An Nn element with the decimal point it implies; where there are none but commas, these as points."""
     text = pl.col(path)
+    if decimals < 0:
+        return text.str.replace(",", ".", literal=True).alias(path)
     sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
     digits = text.str.strip_prefix("-").str.zfill(decimals + 1)
     point = sign + digits.str.head(-decimals) + "." + digits.str.tail(decimals)

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from connectors.formats.edi.grammar import Element, Grammar, Part, Segment, TransactionSet
+from connectors.formats.edi.grammar import Composite, Element, Grammar, Part, Segment, TransactionSet
 from connectors.formats.edi.paths import Place, qualifier_position
 
 if TYPE_CHECKING:
     from connectors.formats.edi.runs import Run
+
+COMMA = -1  #: in place of implied decimals: a comma may stand for the decimal point
 
 
 class Frame(NamedTuple):
@@ -215,9 +217,16 @@ class Machine:
 
 
 def _decimals(grammar: Grammar, place: Place) -> int:
-    """Implied decimals of the element a path leads to."""
+    """Implied decimals of the element a path leads to; COMMA for a number of EDIFACT."""
     segment = grammar.segments.get(place.id)
-    if segment is None or not place.element or place.component or place.element > len(segment.uses):
+    if segment is None or not place.element or place.element > len(segment.uses):
         return 0
     element = segment.uses[place.element - 1].element
-    return element.decimals if isinstance(element, Element) else 0
+    if isinstance(element, Composite):
+        uses = element.uses[place.component - 1 : place.component] if place.component else ()
+        element = uses[0].element if uses else element
+    elif place.component and not grammar.standard.leading:
+        return 0
+    if not isinstance(element, Element):
+        return 0
+    return COMMA if element.type == "n" else element.decimals

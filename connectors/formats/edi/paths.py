@@ -1,4 +1,4 @@
-"""The path notation of X12 and its check against a grammar.
+"""The path notation of EDI and its check against a grammar.
 
 =================  ==============================================================
 ``PO107``          element 07 of the first PO1
@@ -10,6 +10,17 @@
                    are set apart by commas, as in ``SHP[02,03=050]02``
 =================  ==============================================================
 
+EDIFACT is written the same way. What stands in brackets is compared with the first component of its element,
+a path without a component means the first one, and ids are where LIN, PIA and their like name their kind:
+
+===================  ============================================================
+``DTM[137]01-2``     second component of the DTM whose first one is 137
+``NAD[ST]02``        the party of the NAD whose element 01 is ST
+``LIN[EN]``          the item number of kind EN in a LIN; ``PIA[SA]`` in a PIA
+``PIA[01=1,IN]``     the same, in the PIA whose element 01 is 1
+``NAD[ST]/LOC02``    element 02 of a LOC in the group that such a NAD opens
+===================  ============================================================
+
 A line is named by its loop: ``PO1``, ``HL[I]``, ``LIN/FST``. Where several loops may hold the lines of
 one parent they are all named: ``LIN/FST | LIN/SDP/FST``. Of loops with different first segments
 those that stand first in their parent make its lines, and the parent named last
@@ -20,7 +31,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz import process
 
@@ -94,7 +105,9 @@ def read_place(text: str) -> Place | None:
     conditions = [_CONDITION.fullmatch(one) for one in (match["qualifier"] or "").split(",") if one]
     usual = [one["code"] for one in conditions if one and not one["element"]]
     when = tuple((int(one["element"]), one["code"]) for one in conditions if one and one["element"])
-    if not all(conditions) or len(usual) > 1 or (when and not element) or any(not at for at, _ in when):
+    if not all(conditions) or len(usual) > 1 or any(not at for at, _ in when):
+        return None
+    if not element and not usual:
         return None
     qualifier = usual[0] if usual else None
     return Place(text, loops, match["id"], qualifier, element, int(match["component"] or 0), when)
@@ -112,13 +125,15 @@ def check_paths(
     places = []
     for path in paths:
         place = read_place(path)
+        if place and place.element and not place.component and grammar.standard.leading:
+            place = replace(place, component=1)
         problem = _problem(grammar, set_, path, place)
         if problem:
             problems.append(problem)
         elif place:
             places.append(place)
     if problems:
-        raise ConfigError(f"x12.{set_.id}: wrong paths", problems=tuple(problems))
+        raise ConfigError(f"{grammar.standard.name}.{set_.id}: wrong paths", problems=tuple(problems))
     return loops, tuple(places)
 
 
@@ -173,10 +188,11 @@ def _problem(grammar: Grammar, set_: TransactionSet, path: str, place: Place | N
         return f"'{path}': {place.id} ends with {place.id}{len(segment.uses):02d}"
     if not place.element and not segment.pairs:
         return f"'{path}': {place.id} holds no qualifier/id pairs; add the element, as in {path}02"
+    leading = grammar.standard.leading
     for at, _ in place.when:
-        if at > len(segment.uses) or isinstance(segment.uses[at - 1].element, Composite):
+        if at > len(segment.uses) or (not leading and isinstance(segment.uses[at - 1].element, Composite)):
             return f"'{path}': {place.id}{at:02d} is no simple element"
-    return _component_problem(segment, place)
+    return "" if leading and place.component == 1 else _component_problem(segment, place)
 
 
 def _component_problem(segment: Segment, place: Place) -> str:

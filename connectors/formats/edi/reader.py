@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
 from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
+from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.findings import envelope_finding, is_count
 from connectors.formats.edi.grammar import (
     BASE_VERSION,
@@ -467,7 +468,7 @@ class _Reader:
                 )
             )  # fmt: skip
         opening = Opening(self.documents, start.control_number, offset, tuple(elements))
-        yield from read_body(self.tape, learner, opening, early)
+        yield from read_body(self.tape, learner, X12Dialect(), opening, early)
 
     def _learner(self, version: str, set_id: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
         """What was learned from one set serves the next of its kind in the payload."""

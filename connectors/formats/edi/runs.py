@@ -15,7 +15,7 @@ the grammar, codes in long lists are looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -116,7 +116,7 @@ class Learner:
         self.delimiters = delimiters
         self.suffix = suffix
         self._profiles: dict[tuple[tuple[Frame, ...], Shape], Profile] = {}
-        self._literals: dict[str, tuple[frozenset[str], ...]] = {}
+        self._literals: dict[str, Mapping[tuple[int, int], frozenset[str]]] = {}
         self._checks: dict[str, SegmentCheck] = {}
         self._compiled = 0
 
@@ -175,34 +175,38 @@ class Learner:
             element = spec.uses[i].element
             if isinstance(element, Composite):
                 pieces = value.split(self.delimiters.component) if self.delimiters.component else [value]
-                shape.append(tuple(bool(piece) for piece in pieces))
+                told = (literals.get((i, at), ()) for at in range(len(pieces)))
+                shape.append(tuple(p if p in known else bool(p) for p, known in zip(pieces, told, strict=True)))
             else:
-                shape.append(value if value in literals[i] else True)
+                shape.append(value if value in literals.get((i, 0), ()) else True)
         return tuple(shape)
 
-    def _wanted_literals(self, spec: Segment) -> tuple[frozenset[str], ...]:
-        """For each position the values that decide what is taken."""
+    def _wanted_literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
+        """For each position and component, both from 0, the values that decide what is taken."""
         plan = self.machine.plan
-        wanted: list[set[str]] = [set() for _ in spec.uses]
+        wanted: dict[tuple[int, int], set[str]] = {}
+
+        def want(index: int, code: str, component: int = 0) -> None:
+            composite = index < len(spec.uses) and isinstance(spec.uses[index].element, Composite)
+            if plan.grammar.standard.leading or not composite:
+                wanted.setdefault((index, component), set()).add(code)
+
         position = qualifier_position(spec.id)
-        openers = [loop for place in plan.places for loop in place.loops if loop.id == spec.id and loop.qualifier]
-        for loop in openers:
-            wanted[position - 1].add(loop.qualifier or "")
-        if plan.chain[-1].id == spec.id and plan.qualifier:
-            wanted[position - 1].add(plan.qualifier)
+        for loop in (loop for place in plan.places for loop in place.loops if loop.id == spec.id and loop.qualifier):
+            want(position - 1, loop.qualifier or "")
+        if plan.qualifier and any(chain[-1].id == spec.id for chain in (plan.chain, *plan.others)):
+            want(position - 1, plan.qualifier)
         if spec.id == "HL":
-            wanted[3].add("0")
-        for place in plan.places:
-            if place.id != spec.id:
-                continue
+            want(3, "0")
+        for place in (place for place in plan.places if place.id == spec.id):
             for at, code in place.when:
-                if at <= len(wanted):
-                    wanted[at - 1].add(code)
-            if place.qualifier is None:
-                continue
-            for at in [position - 1] if place.element else spec.pairs:
-                wanted[at].add(place.qualifier)
-        return tuple(frozenset(w) for w in wanted)
+                want(at - 1, code)
+            if place.qualifier is not None and place.element:
+                want(position - 1, place.qualifier)
+            elif place.qualifier is not None:
+                for at in spec.pairs:
+                    want(at, place.qualifier, 1 if plan.grammar.standard.leading else 0)
+        return {place: frozenset(codes) for place, codes in wanted.items()}
 
     def _compile(self, profile: Profile) -> None:
         self._compiled += 1
@@ -214,8 +218,8 @@ class Learner:
             for state in self.machine.states():
                 state.offered[:] = [(profile.run if run is old else run, move) for run, move in state.offered]
 
-    def literals(self, spec: Segment) -> tuple[frozenset[str], ...]:
-        """The qualifiers the plan looks for, by position."""
+    def literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
+        """The qualifiers the plan looks for, by position and component."""
         return self._literals[spec.id]
 
 
@@ -251,7 +255,7 @@ class _Writer:
         closing = ""
         for place in range(frame.place + 1, len(frame.loop.members) + 1):
             member = frame.loop.members[place - 1]
-            if member.loop or member.id == "SE":
+            if member.loop or member.id == self.machine.plan.grammar.standard.closes:
                 if member.required:
                     break
                 continue
@@ -298,8 +302,7 @@ class _Writer:
         if len(plan.chain) < 2 or not plan.begins_line(frames[-1].loop) or frames[-1].place:
             return False
         position = qualifier_position(self.profile.spec.id)
-        shape = self.profile.shape
-        return plan.qualifier is None or (len(shape) >= position and shape[position - 1] == plan.qualifier)
+        return plan.qualifier in (None, _kind(self.profile.shape, position))
 
     def _is_branch(self) -> bool:
         shape = self.profile.shape
@@ -322,7 +325,7 @@ class _Writer:
                 continue
             element = spec.uses[index].element
             if isinstance(element, Composite):
-                text += self._composite(element, what, wanted.get(index, []))
+                text += self._composite(spec, index, element, what, wanted.get(index, []))
                 continue
             text += self._simple(spec, index, element, what, wanted.get(index, []), opening=opening)
         return text
@@ -331,27 +334,30 @@ class _Writer:
         """The captures that take (something of) the element at ``index`` of a segment of this shape."""
         found = []
         for capture in captures:
+            if not all(_kind(shape, at) == code for at, code in capture.when):
+                continue
             if not capture.element:
-                at = next((p for p in spec.pairs if p < len(shape) and shape[p] == capture.qualifier), None)
-                if at is not None and at + 1 == index:
+                if self._identified(capture.qualifier, spec, shape) == index:
                     found.append(capture)
-            elif capture.element == index + 1:
-                asked = () if capture.qualifier is None else ((capture.position, capture.qualifier),)
-                if all(at <= len(shape) and shape[at - 1] == code for at, code in (*asked, *capture.when)):
-                    found.append(capture)
+            elif capture.element == index + 1 and capture.qualifier in (None, _kind(shape, capture.position)):
+                found.append(capture)
         return found
+
+    def _identified(self, qualifier: str | None, spec: Segment, shape: Shape) -> int:
+        """The index of the element that holds the id of this kind; -1 where there is none."""
+        for at in spec.pairs:
+            what = shape[at] if at < len(shape) else None
+            if isinstance(what, tuple):
+                if len(what) > 1 and what[1] == qualifier:
+                    return at
+            elif what == qualifier:
+                return at + 1
+        return -1
 
     def _simple(
         self, spec: Segment, index: int, element: Element, what: object, wanted: Sequence[Capture], *, opening: bool
     ) -> str:
-        literals = self.learner.literals(spec)[index]
-        if isinstance(what, str):
-            text = re.escape(what)
-        else:
-            text = element_pattern(element, self.delimiters)
-            if literals:
-                end = f"(?:{self.separator}|{re.escape(self.delimiters.segment)})"
-                text = f"(?!(?:{'|'.join(re.escape(v) for v in sorted(literals))}){end})" + text
+        text = self._value(spec, (index, 0), element, what)
         of_level = _LEVEL_ELEMENTS.get(index) if opening and spec.id == "HL" else None
         codes = long_codes(element) if what is True else None
         takes = [capture for capture in wanted if capture.component <= 1]
@@ -367,9 +373,23 @@ class _Writer:
             self.takes.append((capture.slot, group, capture.openers))
         return f"({text})"
 
-    def _composite(self, composite: Composite, what: object, wanted: Sequence[Capture]) -> str:
+    def _value(self, spec: Segment, place: tuple[int, int], element: Element, what: object) -> str:
+        """One filled value: a qualifier that is looked for, or any other that the element may have."""
+        if isinstance(what, str):
+            return re.escape(what)
+        text = element_pattern(element, self.delimiters)
+        literals = self.learner.literals(spec).get(place)
+        if literals:
+            marks = {self.delimiters.element, self.delimiters.segment, self.delimiters.component} - {""}
+            end = "|".join(re.escape(mark) for mark in sorted(marks))
+            text = f"(?!(?:{'|'.join(re.escape(v) for v in sorted(literals))})(?:{end}))" + text
+        return text
+
+    def _composite(
+        self, spec: Segment, position: int, composite: Composite, what: object, wanted: Sequence[Capture]
+    ) -> str:
         pieces = what if isinstance(what, tuple) else (True,)
-        whole = [capture for capture in wanted if not capture.component]
+        whole = [capture for capture in wanted if not capture.component and capture.element]
         text = ""
         if whole:
             self.groups += 1
@@ -380,9 +400,9 @@ class _Writer:
                 continue
             element = composite.uses[index].element
             assert isinstance(element, Element)
-            piece = element_pattern(element, self.delimiters)
-            takes = [capture for capture in wanted if capture.component == index + 1]
-            codes = long_codes(element)
+            piece = self._value(spec, (position, index), element, filled)
+            takes = [c for c in wanted if c.component == index + 1 or not (c.element or index)]
+            codes = long_codes(element) if filled is True else None
             if takes or codes:
                 self.groups += 1
                 self.takes += [(capture.slot, self.groups, capture.openers) for capture in takes]
@@ -391,3 +411,9 @@ class _Writer:
                 piece = f"({piece})"
             text += piece
         return f"({text})" if whole else text
+
+
+def _kind(shape: Shape, position: int) -> object:
+    """What a shape says of the kind of its segment at ``position``, which counts from 1."""
+    what = shape[position - 1] if position <= len(shape) else None
+    return what[0] if isinstance(what, tuple) else what
