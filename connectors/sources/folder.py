@@ -1,46 +1,34 @@
 """Files that land in a folder.
 
 A file counts as complete when it has been left alone for ``quiet``, or, where the sender can do
-better, when its marker file lies beside it. Settling moves it to ``done``; it is never deleted and
-never overwrites an earlier file of the same name.
+better, when its marker file lies beside it. One that is dated in the future, because somebody's clock
+is wrong, is complete when two looks, ``quiet`` apart, find it unchanged. Folders in the folder and
+symbolic links are passed over.
+
+Settling moves a file to ``done``; it is never deleted and never overwrites an earlier file of the same name.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatch
-from itertools import chain
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from connectors.base import Arrival, State
 from connectors.configuration import Duration, Strict
 from connectors.connections import Connections
+from connectors.sources.names import Wanted, kept_as, moment
 from schemas.errors import PermanentError, TransientError
 
 PIECE = 1 << 20  #: bytes per piece of a fetch
-
-#: Names that programs give a file while they still write it.
-_UNFINISHED_PREFIXES = (".", "~", "_tmp")
-_UNFINISHED_SUFFIXES = (
-    "~",
-    ".crdownload",
-    ".filepart",
-    ".inprogress",
-    ".lock",
-    ".part",
-    ".partial",
-    ".swp",
-    ".temp",
-    ".tmp",
-    ".writing",
-)
 
 
 class Options(Strict):
@@ -49,31 +37,45 @@ class Options(Strict):
     path: Path  #: the folder, relative to the installation's home
     pattern: str | list[str] = "*"  #: glob over file names, letter case ignored
     quiet: Duration = Field(timedelta(seconds=2), ge=timedelta(0))  #: how long a complete file has been left alone
-    marker: str | None = None  #: suffix of a marker file (``.done``) that says the file beside it is complete
+    marker: Annotated[str, Field(min_length=1)] | None = (
+        None  #: suffix of a marker file (``.done``) that says the file beside it is complete
+    )
     done: Path | None = None  #: where settled files go; default: the folder ``done`` inside ``path``
+
+    @model_validator(mode="after")
+    def _done_is_elsewhere(self) -> Options:
+        if self.done is not None and os.path.normpath(self.done) == os.path.normpath(self.path):
+            raise ValueError("done and path are the same folder; settled files would arrive again for ever")
+        return self
 
 
 def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> FolderSource:  # noqa: ARG001
     path = home / options.path
     return FolderSource(
         path,
-        patterns=(options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern),
+        wanted=Wanted(
+            (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern), options.marker
+        ),
         quiet=options.quiet.total_seconds(),
-        marker=options.marker,
         done=home / options.done if options.done else path / "done",
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Stamp:
+class Stamp:
     """What tells one content of a path from another without reading it."""
 
     modified: int  #: nanoseconds since the epoch
     size: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> _Stamp:
+    def of(cls, status: os.stat_result) -> Stamp:
         return cls(status.st_mtime_ns, status.st_size)
+
+    @classmethod
+    def at(cls, path: Path) -> Stamp:
+        """Raises FileNotFoundError."""
+        return cls.of(path.lstat())
 
     def __str__(self) -> str:
         return f"{self.modified}-{self.size}"
@@ -87,38 +89,38 @@ class FolderSource:
         path: Path,
         *,
         done: Path,
-        patterns: tuple[str, ...] = ("*",),
+        wanted: Wanted = Wanted(),
         quiet: float = 2.0,
-        marker: str | None = None,
         clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path = path
         self._done = done
-        self._patterns = tuple(pattern.casefold() for pattern in patterns)
+        self._wanted = wanted
         self._quiet = quiet
-        self._marker = marker
         self._clock = clock
+        self._pause = pause
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Complete files, oldest first."""
         with named(self._path):
-            waiting = sorted((stamp.modified, name, stamp) for name, stamp in self._complete())
-        for modified, name, stamp in waiting[:limit]:
-            yield Arrival(
-                key=f"{name}@{stamp}",
-                name=name,
-                received_at=datetime.fromtimestamp(modified / 1e9, UTC),
-                metadata={"path": str(self._path / name), "stamp": str(stamp)},
-            )
+            files = self._files()
+            markers = self._wanted.markers(files)
+            complete = self._marked(files, markers) if self._wanted.marker else self._rested(files)
+        for modified, name, stamp in sorted((stamp.modified, name, stamp) for name, stamp in complete.items())[:limit]:
+            metadata = {"path": str(self._path / name), "stamp": str(stamp)}
+            if name in markers:
+                metadata |= {"marker": markers[name], "marker_stamp": str(files[markers[name]])}
+            yield Arrival(key=f"{name}@{stamp}", name=name, received_at=moment(modified / 1e9), metadata=metadata)
 
     def fetch(self, arrival: Arrival) -> Iterator[bytes]:
         """The file's bytes. Raises TransientError when it changes meanwhile: it was not complete after all."""
         path = self._path / arrival.name
-        with named(path), path.open("rb") as file:
-            before = _Stamp.of(os.fstat(file.fileno()))
+        with named(path), still_there(path), path.open("rb") as file:
+            before = Stamp.of(os.fstat(file.fileno()))
             while piece := file.read(PIECE):
                 yield piece
-            after = _Stamp.of(os.fstat(file.fileno()))
+            after = Stamp.of(os.fstat(file.fileno()))
         if not str(before) == str(after) == arrival.metadata["stamp"]:
             raise TransientError(
                 f"{path} changed while it was read",
@@ -130,72 +132,92 @@ class FolderSource:
         path = self._path / arrival.name
         with named(path):
             with suppress(FileNotFoundError):
-                if str(_Stamp.of(path.stat())) == arrival.metadata["stamp"]:
+                stamp = Stamp.at(path)
+                if str(stamp) == arrival.metadata["stamp"]:
                     self._done.mkdir(parents=True, exist_ok=True)
-                    _move(path, self._done)
-            if self._marker and not path.exists():
-                path.with_name(path.name + self._marker).unlink(missing_ok=True)
+                    move(path, stamp, self._done, kept_as(path.name, stamp.modified / 1e9))
+            if marker := arrival.metadata.get("marker"):
+                with suppress(FileNotFoundError):
+                    if str(Stamp.at(self._path / marker)) == arrival.metadata["marker_stamp"]:
+                        (self._path / marker).unlink()
 
     def close(self) -> None: ...
 
-    def _complete(self) -> Iterator[tuple[str, _Stamp]]:
-        now = self._clock()
+    def _files(self) -> dict[str, Stamp]:
         with os.scandir(self._path) as entries:
-            files = {entry.name: entry.stat() for entry in entries if _is_file(entry)}
-        for name, status in files.items():
-            if not self._wanted(name):
-                continue
-            if self._marker is not None:
-                marker = files.get(name + self._marker)
-                complete = marker is not None and marker.st_mtime_ns >= status.st_mtime_ns
-            else:
-                complete = now - status.st_mtime >= self._quiet
-            if complete:
-                yield name, _Stamp.of(status)
+            return stamps(entries)
 
-    def _wanted(self, name: str) -> bool:
-        plain = name.casefold()
-        if plain.startswith(_UNFINISHED_PREFIXES) or plain.endswith(_UNFINISHED_SUFFIXES):
-            return False
-        if self._marker is not None and plain.endswith(self._marker.casefold()):
-            return False
-        return any(fnmatch(plain, pattern) for pattern in self._patterns)
+    def _marked(self, files: Mapping[str, Stamp], markers: Mapping[str, str]) -> dict[str, Stamp]:
+        """Those with a marker; one that is older than its file is of an earlier file."""
+        return {name: files[name] for name, marker in markers.items() if files[marker].modified >= files[name].modified}
+
+    def _rested(self, files: Mapping[str, Stamp]) -> dict[str, Stamp]:
+        """Those that were left alone, by the clock, or, where the clock cannot tell, before our eyes."""
+        now = self._clock()
+        ages = {name: now - stamp.modified / 1e9 for name, stamp in files.items() if self._wanted(name)}
+        rested = {name: files[name] for name, age in ages.items() if age >= self._quiet}
+        ahead = {name: files[name] for name, age in ages.items() if age < 0}
+        if ahead:
+            self._pause(self._quiet)
+            rested |= dict(ahead.items() & self._files().items())
+        return rested
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+def stamps(entries: Iterable[os.DirEntry[str]]) -> dict[str, Stamp]:
+    """The regular files among the entries of a folder; they may go while one looks."""
+    files = {}
+    for entry in entries:
+        with suppress(FileNotFoundError):
+            if entry.is_file(follow_symlinks=False):
+                files[entry.name] = Stamp.of(entry.stat(follow_symlinks=False))
+    return files
 
 
-def _move(path: Path, folder: Path) -> None:
-    """Move ``path`` into ``folder`` for good, under a name that is still free there.
+def move(path: Path, stamp: Stamp, folder: Path, names: Iterable[str]) -> None:
+    """Move ``path`` into ``folder`` for good, under the first of ``names`` that is free there.
 
-    A link, then an unlink: neither overwrites anything, and a crash between the two leaves a
-    second name of the same file, which the next call recognises.
+    A free name is taken by an empty file, over which ``path`` is renamed: nothing is overwritten, and
+    what lies at ``path`` in that moment goes as a whole. Should that be newer than ``stamp``, it is given
+    back. A crash in between leaves the empty file, which the next move takes for free.
     """
-    status = path.stat()
-    stamp = datetime.fromtimestamp(status.st_mtime, UTC).strftime("%Y%m%dT%H%M%S")
-    names = chain((path.name,), (f"{path.stem}.{stamp}-{n}{path.suffix}" for n in range(1, 10_000)))
     for name in names:
         target = folder / name
+        if not _reserve(target):
+            continue
         try:
-            os.link(path, target)
-        except FileExistsError:
-            if not target.samefile(path):
-                continue
-        except PermissionError:
-            # a file system without hard links; we are the only mover, so looking first is enough
-            if target.exists():
-                continue
             path.replace(target)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            if error.errno == errno.EXDEV:
+                hint = "settled files can only go to a folder of the same file system"
+                raise PermanentError(f"{path} cannot be moved to {folder}", hint=hint) from None
+            raise
         break
     else:
-        raise PermanentError(f"{folder} holds 10000 files named like {path.name}", hint="clear the folder")
-    path.unlink(missing_ok=True)
+        raise PermanentError(f"{folder} holds too many files named like {path.name}", hint="clear the folder")
+    if Stamp.at(target) != stamp:
+        _give_back(target, path)
     sync_folder(folder)
     sync_folder(path.parent)
+
+
+def _reserve(target: Path) -> bool:
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        return target.is_file() and target.stat().st_size == 0
+    return True
+
+
+def _give_back(target: Path, path: Path) -> None:
+    """Undo a move, unless there is an even newer file in place, which then is the one that counts."""
+    try:
+        os.link(target, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        target.replace(path)
+    target.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -204,6 +226,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def still_there(path: Path) -> Iterator[None]:
+    """Say of a file that was listed and is gone that somebody took it away: no fault of the configuration."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TransientError(f"{path} is gone", hint="it was there a moment ago; the next look will tell") from None
 
 
 @contextmanager

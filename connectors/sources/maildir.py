@@ -10,15 +10,17 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+from itertools import chain
 from pathlib import Path
 
 from connectors.base import Arrival, State
 from connectors.configuration import Strict
 from connectors.connections import Connections
-from connectors.sources.folder import PIECE, named, sync_folder
+from connectors.sources.folder import PIECE, Stamp, move, named, stamps, still_there
+from connectors.sources.names import moment
+from schemas.errors import PermanentError
 
 _HEAD = 256 * 1024  #: bytes within which a message's headers are looked for
 
@@ -42,38 +44,39 @@ class MaildirSource:
         self._seen = path / "cur"
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
-        """Messages not yet seen, oldest first."""
-        with named(self._new):
-            with os.scandir(self._new) as entries:
-                messages = [
-                    (entry.stat().st_mtime_ns, entry.name)
-                    for entry in entries
-                    if entry.is_file(follow_symlinks=False) and not entry.name.startswith(".")
-                ]
-            messages.sort()
-        for modified, name in messages[:limit]:
-            with named(self._new / name), suppress(FileNotFoundError):
-                yield self._arrival(name, modified)
+        """Messages not yet seen, oldest first. One that we may not read is told of after the others."""
+        with named(self._new), os.scandir(self._new) as entries:
+            files = stamps(entry for entry in entries if not entry.name.startswith("."))
+        messages = sorted(files.items(), key=lambda message: (message[1].modified, message[0]))
+        unreadable: PermanentError | None = None
+        for name, stamp in messages[:limit]:
+            try:
+                with named(self._new / name), suppress(FileNotFoundError):
+                    yield self._arrival(name, stamp)
+            except PermanentError as error:
+                unreadable = unreadable or error
+        if unreadable is not None:
+            raise unreadable
 
     def fetch(self, arrival: Arrival) -> Iterator[bytes]:
         """The message as it was delivered."""
         path = self._new / arrival.metadata["file"]
-        with named(path), path.open("rb") as file:
+        with named(path), still_there(path), path.open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece
 
     def settle(self, arrival: Arrival) -> None:
-        """Move the message to ``cur`` with the flag S (seen)."""
-        name = arrival.metadata["file"]
+        """Move the message to ``cur`` with the flag S (seen), overwriting none."""
+        path = self._new / arrival.metadata["file"]
         with named(self._seen), suppress(FileNotFoundError):
-            self._seen.mkdir(exist_ok=True)
-            (self._new / name).rename(self._seen / f"{name.partition(':2,')[0]}:2,S")
-            sync_folder(self._seen)
-            sync_folder(self._new)
+            stamp = Stamp.at(path)
+            if str(stamp) == arrival.metadata["stamp"]:
+                self._seen.mkdir(exist_ok=True)
+                move(path, stamp, self._seen, _seen_as(path.name))
 
     def close(self) -> None: ...
 
-    def _arrival(self, name: str, modified: int) -> Arrival:
+    def _arrival(self, name: str, stamp: Stamp) -> Arrival:
         digest = hashlib.sha256()
         with (self._new / name).open("rb") as file:
             head = file.read(_HEAD)
@@ -86,6 +89,17 @@ class MaildirSource:
         return Arrival(
             key=f"{message_id}#{digest.hexdigest()}",
             name=name if name.endswith(".eml") else f"{name.partition(':2,')[0]}.eml",
-            received_at=datetime.fromtimestamp(modified / 1e9, UTC),
-            metadata={"file": name, "message_id": message_id, "content_type": "message/rfc822"},
+            received_at=moment(stamp.modified / 1e9),
+            metadata={
+                "file": name,
+                "stamp": str(stamp),
+                "message_id": message_id,
+                "content_type": "message/rfc822",
+            },
         )
+
+
+def _seen_as(name: str) -> Iterator[str]:
+    """The names a message may have in ``cur``, best first: before the colon they are up to us."""
+    unique = name.partition(":2,")[0]
+    return chain((f"{unique}:2,S",), (f"{unique}.{n}:2,S" for n in range(1, 1000)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -26,6 +26,7 @@ _UNFINISHED_SUFFIXES = (
     ".writing",
 )
 _SAME_NAMES = 10_000  #: files of one name that a folder of settled files is searched for
+_END_OF_TIME = 253_402_300_799  #: the last second that a date can be written for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,26 @@ class Wanted:
             return False
         return any(fnmatch(plain, pattern.casefold()) for pattern in self.patterns)
 
+    def markers(self, files: Collection[str]) -> dict[str, str]:
+        """The wanted ones among ``files`` that have a marker, each with it; letter case ignored."""
+        if self.marker is None:
+            return {}
+        suffix = self.marker.casefold()
+        markers = {name.casefold(): name for name in files if name.casefold().endswith(suffix)}
+        return {
+            name: markers[marker] for name in files if self(name) and (marker := name.casefold() + suffix) in markers
+        }
+
 
 def kept_as(name: str, modified: float) -> Iterator[str]:
     """The names under which a settled file may be kept, best first: its own, then that with its time and a number."""
-    path = PurePosixPath(name)
-    stamp = datetime.fromtimestamp(modified, UTC).strftime("%Y%m%dT%H%M%S")
+    path, stamp = PurePosixPath(name), moment(modified).strftime("%Y%m%dT%H%M%S")
     return chain((name,), (f"{path.stem}.{stamp}-{n}{path.suffix}" for n in range(1, _SAME_NAMES)))
+
+
+def moment(modified: float) -> datetime:
+    """The time of a file, which may be any number of seconds, as an aware datetime."""
+    return datetime.fromtimestamp(min(modified, _END_OF_TIME), UTC)
 
 
 def legible(name: str) -> str:

@@ -10,20 +10,21 @@ A fetch whose connection breaks off goes on, on a new one, at the byte where it 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from connectors.base import Arrival, State
 from connectors.configuration import Duration
 from connectors.connections import Connections
-from connectors.sources.names import Wanted, kept_as, legible
+from connectors.sources.names import Wanted, kept_as, legible, moment
 from connectors.ssh.errors import Dropped, Missing, Taken
 from connectors.ssh.login import ServerOptions, login_of
 from connectors.ssh.session import PIECE, Session, Stamp
@@ -38,14 +39,18 @@ class Options(ServerOptions):
 
     pattern: str | list[str] = "*"  #: glob over file names, letter case ignored
     quiet: Duration = Field(timedelta(seconds=5), ge=timedelta(0))  #: between two looks at a file; 0s: one look will do
-    marker: str | None = None  #: suffix of a marker file (``.done``) that says the file beside it is complete
+    marker: Annotated[str, Field(min_length=1)] | None = (
+        None  #: suffix of a marker file (``.done``) that says the file beside it is complete
+    )
     settle: Literal["move", "delete"] = "move"  #: what becomes of a file once we hold it
     done: str | None = None  #: where settled files go, on the server; default: the folder ``done`` inside ``path``
 
     @model_validator(mode="after")
-    def _done_only_when_moved(self) -> Options:
+    def _done_is_elsewhere(self) -> Options:
         if self.settle == "delete" and self.done is not None:
             raise ValueError("done says where files are moved to, but settle says delete")
+        if self.done is not None and posixpath.normpath(self.done) == posixpath.normpath(self.path):
+            raise ValueError("done and path are the same folder; settled files would arrive again for ever")
         return self
 
 
@@ -83,20 +88,17 @@ class SftpSource:
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Complete files, oldest first. Takes ``quiet`` when there is one to be looked at twice."""
-        waiting = sorted((stamp.modified, name, stamp) for name, stamp in self._complete().items())
-        for modified, name, stamp in waiting[:limit]:
+        files = self._server.listing(self._path)
+        markers = self._wanted.markers(files)
+        complete = self._marked(files, markers) if self._wanted.marker else self._rested(files)
+        for modified, name, stamp in sorted((stamp.modified, name, stamp) for name, stamp in complete.items())[:limit]:
             shown = legible(name)
-            yield Arrival(
-                key=f"{shown}@{stamp}",
-                name=shown,
-                received_at=datetime.fromtimestamp(modified, UTC),
-                metadata={
-                    "server": self._server.place,
-                    "path": legible(self._at(name)),
-                    "stamp": str(stamp),
-                    **({"raw_name": name.encode("utf-8", "surrogateescape").hex()} if shown != name else {}),
-                },
-            )
+            metadata = {"server": self._server.place, "path": legible(self._at(name)), "stamp": str(stamp)}
+            if shown != name:
+                metadata["raw_name"] = os.fsencode(name).hex()
+            if name in markers:
+                metadata |= {"marker": markers[name], "marker_stamp": str(files[markers[name]])}
+            yield Arrival(key=f"{shown}@{stamp}", name=shown, received_at=moment(modified), metadata=metadata)
 
     def fetch(self, arrival: Arrival) -> Iterator[bytes]:
         """The file's bytes, resumed when the connection breaks off.
@@ -122,28 +124,25 @@ class SftpSource:
         """Move the file to ``done`` or delete it. A newer file that meanwhile took its name stays where it is."""
         name, stamp = _file_of(arrival), Stamp.parse(arrival.metadata["stamp"])
         path = self._at(name)
-        held = self._server.stamp(path)
-        if held == stamp:
+        if self._server.stamp(path) == stamp:
             if self._done is None:
-                with suppress(Missing):
-                    self._server.remove(path)
+                self._remove(path)
             else:
                 self._move(name, stamp, self._done)
-        if self._wanted.marker and (held is None or held == stamp):
-            with suppress(Missing):
-                self._server.remove(path + self._wanted.marker)
+        if marker := arrival.metadata.get("marker"):
+            marker = self._at(marker)
+            if str(self._server.stamp(marker)) == arrival.metadata["marker_stamp"]:
+                self._remove(marker)
 
     def close(self) -> None:
         self._server.close()
 
-    def _complete(self) -> dict[str, Stamp]:
-        files = self._server.listing(self._path)
-        if (marker := self._wanted.marker) is not None:
-            return {
-                name: stamp
-                for name, stamp in files.items()
-                if self._wanted(name) and (mark := files.get(name + marker)) and mark.modified >= stamp.modified
-            }
+    def _marked(self, files: Mapping[str, Stamp], markers: Mapping[str, str]) -> dict[str, Stamp]:
+        """Those with a marker; one that is older than its file is of an earlier file."""
+        return {name: files[name] for name, marker in markers.items() if files[marker].modified >= files[name].modified}
+
+    def _rested(self, files: Mapping[str, Stamp]) -> dict[str, Stamp]:
+        """Those that were left alone between two looks."""
         first = {name: stamp for name, stamp in files.items() if self._wanted(name)}
         if not first or not self._quiet:
             return first
@@ -157,7 +156,7 @@ class SftpSource:
             f"{self._server.place}: {legible(path)} changed while it was read",
             hint="it is taken once it is complete; a longer quiet time or a marker file would help",
         )
-        with self._server.open(path) as file:
+        with self._still_there(path), self._server.open(path) as file:
             if file.stamp() != stamp:
                 raise changed
             while offset < stamp.size:
@@ -194,6 +193,19 @@ class SftpSource:
             f"{self._server.place}: {folder} holds too many files named like {legible(name)}", hint="clear the folder"
         )
 
+    @contextmanager
+    def _still_there(self, path: str) -> Iterator[None]:
+        """A file that was listed and is gone was taken away by somebody: no fault of the configuration."""
+        try:
+            yield
+        except Missing:
+            message = f"{self._server.place}: {legible(path)} is gone"
+            raise TransientError(message, hint="it was there a moment ago; the next look will tell") from None
+
+    def _remove(self, path: str) -> None:
+        with suppress(Missing):
+            self._server.remove(path)
+
     def _give_back_what_is_newer(self, target: str, path: str, stamp: Stamp) -> None:
         """The sender may have replaced the file in the moment before it was moved; then it is not settled."""
         if self._server.stamp(target) not in (stamp, None):
@@ -207,4 +219,4 @@ class SftpSource:
 def _file_of(arrival: Arrival) -> str:
     """The name on the server, which need not be UTF-8."""
     raw = arrival.metadata.get("raw_name")
-    return bytes.fromhex(raw).decode("utf-8", "surrogateescape") if raw else arrival.name
+    return os.fsdecode(bytes.fromhex(raw)) if raw else arrival.name

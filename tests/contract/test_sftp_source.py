@@ -446,6 +446,26 @@ def test_where_we_may_only_read_we_cannot_settle(
     assert (inbox / "a").exists()
 
 
+def test_a_marker_is_known_in_any_case(inbox: Path, open_source: Callable[..., SftpSource]) -> None:
+    put(inbox, "A.EDI", age=100)
+    put(inbox, "A.EDI.OK", b"", age=90)
+    source = open_source(marker=".ok")
+    source.settle(only(source))
+    assert [path.name for path in inbox.iterdir()] == ["done"]
+
+
+def test_a_file_that_is_gone_when_it_is_fetched_is_no_fault_of_the_configuration(
+    inbox: Path, open_source: Callable[..., SftpSource]
+) -> None:
+    path = put(inbox, "a.edi")
+    source = open_source()
+    arrival = only(source)
+    path.unlink()
+    with pytest.raises(TransientError, match=r"a\.edi is gone"):
+        list(source.fetch(arrival))
+    source.settle(arrival)
+
+
 def test_a_folder_that_is_not_there_is_named(inbox: Path, open_source: Callable[..., SftpSource]) -> None:
     with pytest.raises(PermanentError, match=r"nowhere.*mend the path"):
         list(open_source(path=f"{inbox}/nowhere").arrivals(1))

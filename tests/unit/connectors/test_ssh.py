@@ -166,6 +166,8 @@ def test_a_known_hosts_file_that_is_none(tmp_path: Path) -> None:
         ({"conn_id": "acme", "setle": "delete"}, "unknown key 'setle'; did you mean 'settle'?"),
         ({"conn_id": "acme", "settle": "forget"}, "source.settle: given 'forget', allowed 'move' or 'delete'"),
         ({"conn_id": "acme", "settle": "delete", "done": "away"}, "done says where files are moved to"),
+        ({"conn_id": "acme", "path": "out", "done": "./out/"}, "done and path are the same folder"),
+        ({"conn_id": "acme", "marker": ""}, "source.marker"),
         ({"conn_id": "acme", "quiet": "-1s"}, "source.quiet"),
         ({"conn_id": "acme", "timeout": "0s"}, "source.timeout"),
         ({"conn_id": "acme", "password": "x"}, "unknown key 'password'"),
