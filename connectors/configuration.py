@@ -9,16 +9,15 @@ the nearest known word::
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.durations import Duration as Duration  # noqa: PLC0414 - options of connectors take it from here
 from schemas.errors import ConfigError
 
 
@@ -29,21 +28,6 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-
-
-def _duration(given: object) -> object:
-    if isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    if isinstance(given, str):
-        raise ValueError("not a duration; write 500ms, 30s, 5m, 2h or 1d")
-    return given
-
-
-#: A length of time as people write it: ``30s``, ``5m``, ``2h``, ``1d``; a bare number is seconds.
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class Shelf(dict[str, Model]):

@@ -1,9 +1,9 @@
-"""Outlets: one file each in ``connectors/outlets``, saying where events go."""
+"""Outlets: one file each in ``connectors/outlets``, saying where events, or outbound documents, go."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,10 +11,12 @@ from connectors.configuration import Shelf, Strict, load_folder, problems_in, re
 
 
 class Outlet(Strict):
-    """One way out. Each outlet has its own cursor in the ledger, by its name."""
+    """One way out. An outlet for events has its own cursor in the ledger, by its name; one for
+    documents (answers to partners) is handed what is addressed to it, each as a file."""
 
     outlet: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     description: str = ""
+    carries: Literal["events", "documents"] = "events"
     sink: dict[str, Any]  #: ``kind`` and that kind's options (see ``connectors.registry``)
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000  #: events handed over at once
     enabled: bool = True

@@ -29,6 +29,7 @@ EXIT_CODES: dict[type[CrossdockError], int] = {ConfigError: 2, TransientError: 3
 LOOK, RUN, REMEMBERED, SETUP = SECTIONS = ("Look at a file", "Run", "Look at what is remembered", "Set up")
 Stream = Literal["demand", "shipment", "inventory"]
 Severity = Literal["error", "warning", "info"]
+AnswerStatus = Literal["owed", "made", "refused"]
 PAGE = 1000  #: events taken from the ledger at a time
 BUG = 70  #: exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h)
 
@@ -175,6 +176,43 @@ def run(
             done = dock.run(channel, progress=bars)
         display.show(terminal, report.run_view(done))
     raise typer.Exit(max(map(exit_code, done.errors), default=0))
+
+
+@app.command(rich_help_panel=RUN)
+def respond(
+    again: Annotated[bool, typer.Option("--again", help="Also make anew what a referee refused.")] = False,
+) -> None:
+    """Make the answers that partners are promised, and hand them over.
+
+    997, 999, TA1 and 824; `crossdock run` does it too.
+    """
+    from crossdock import answers_view, display
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        if again:
+            dock.ledger.owe_again()
+        responded = dock.respond()
+        display.show(display.console(), answers_view.responded_view(responded))
+    raise typer.Exit(max(map(exit_code, responded.errors), default=0))
+
+
+@app.command(rich_help_panel=REMEMBERED)
+def answers(
+    status: Annotated[AnswerStatus | None, typer.Option("--status", help="Only answers in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    json: JsonFlag = False,
+) -> None:
+    """Answers to partners: what each answers, when it is due, how it left."""
+    from crossdock import answers_view, display
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        rows = dock.ledger.answers(status=status, limit=limit)
+    if json:
+        _echo_rows(rows)
+    else:
+        display.show(display.console(), answers_view.answers_view(rows))
 
 
 @app.command(rich_help_panel=REMEMBERED)

@@ -15,9 +15,9 @@ that a ``Dock`` costs nothing until it is asked for something::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
@@ -27,13 +27,14 @@ from schemas.errors import ConfigError, CrossdockError, TransientError
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
-    from connectors.base import Sink, Source
+    from connectors.base import Outbox, Sink, Source
     from connectors.channel import Channel
     from connectors.configuration import Shelf
     from connectors.connections import Connection, Connections
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
     from crossdock.master_data import MasterLoad
+    from crossdock.respond import Responded
     from crossdock.translation import Context
     from mappings.library import Library
 
@@ -97,6 +98,7 @@ class Run:
     channels: tuple[ChannelRun, ...]
     published: Mapping[str, int]
     undelivered: Mapping[str, CrossdockError]  #: why an outlet did not get its events
+    responded: Responded  #: what became of the answers that partners are promised
     faulty: ConfigError | None = None  #: mappings and partners that had to be left out
 
     @property
@@ -104,7 +106,7 @@ class Run:
         """Everything that stopped a part of the run, in order."""
         stopped = (error for run in self.channels for error in run.errors)
         faulty = (self.faulty,) if self.faulty else ()
-        return (*faulty, *stopped, *self.undelivered.values())
+        return (*faulty, *stopped, *self.responded.errors, *self.undelivered.values())
 
 
 class Dock:
@@ -244,6 +246,19 @@ class Dock:
             raise error
         return published
 
+    def respond(self) -> Responded:
+        """Make the answers that partners are promised, and hand them over.
+
+        What stops one answer or one outlet stops no other; it stands in the result's ``errors``.
+        """
+        from connectors.formats.edi.acknowledgments import referees
+        from crossdock.respond import respond
+
+        agreements = {name: partner.acknowledge for name, partner in self.library.partners.items()}
+        with ExitStack() as open_ones:
+            outboxes = cache(lambda name: self._outbox(name, open_ones))
+            return respond(ledger=self.ledger, agreements=agreements, outboxes=outboxes, referee=referees())
+
     def load_master_data(self, channel_name: str) -> list[MasterLoad]:
         """Load the channel's master tables. A load that fails its expectations leaves the old version in force."""
         from crossdock.master_data import load_master_data
@@ -271,8 +286,15 @@ class Dock:
         broken = {} if channel else self.channels.broken
         runs = [self._run_channel(one, watch) for one in ordered]
         runs += [ChannelRun(channel=name, errors=(error,)) for name, error in broken.items()]
+        responded = self.respond()
         published, undelivered = self._publish(None, watch)
-        return Run(channels=tuple(runs), published=published, undelivered=undelivered, faulty=self.left_out())
+        return Run(
+            channels=tuple(runs),
+            published=published,
+            undelivered=undelivered,
+            responded=responded,
+            faulty=self.left_out(),
+        )
 
     # -- within -----------------------------------------------------------------------------------
 
@@ -288,7 +310,7 @@ class Dock:
         return process(ids, archive=archive, ledger=self.ledger, context=self.context())
 
     def _publish(self, only: str | None, watch: Progress) -> tuple[dict[str, int], dict[str, CrossdockError]]:
-        chosen = [self.outlet(only)] if only else [one for one in self.outlets.values() if one.enabled]
+        chosen = [self.outlet(only)] if only else self._for_events()
         published: dict[str, int] = {}
         undelivered: dict[str, CrossdockError] = {} if only else dict(self.outlets.broken)
         for outlet in chosen:
@@ -297,6 +319,23 @@ class Dock:
             except CrossdockError as error:
                 undelivered[outlet.outlet] = error
         return published, undelivered
+
+    def _for_events(self) -> list[Outlet]:
+        return [one for one in self.outlets.values() if one.enabled and one.carries == "events"]
+
+    def _outbox(self, name: str, open_ones: ExitStack) -> Outbox:
+        """Where the outlet's documents go. Raises ConfigError for one that carries none."""
+        from connectors.base import Outbox
+        from connectors.registry import open_sink
+
+        outlet = self.outlet(name)
+        sink = open_sink(outlet, home=self.settings.home, connections=self.connections)
+        open_ones.enter_context(closing(sink))
+        if outlet.carries != "documents" or not isinstance(sink, Outbox):
+            raise ConfigError(
+                f"outlet {name} carries no documents", hint="say `carries: documents`, with a sink that holds files"
+            )
+        return sink
 
     def _publish_to(self, outlet: Outlet, watch: Progress) -> int:
         from connectors.registry import open_sink

@@ -17,6 +17,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from crossdock.answers_view import answer_summary_view, responded_line
 from crossdock.display import (
     DIM,
     STREAM_STYLES,
@@ -115,6 +116,8 @@ def run_view(run: Run) -> RenderableType:
         grid.add_row(one.channel, _channel_run(one))
     for outlet, number in run.published.items():
         grid.add_row(outlet, f"{count(number, 'event')} published" if number else "nothing new to publish")
+    if run.responded.sent or run.responded.refused:
+        grid.add_row("answers", responded_line(run.responded))
     for outlet in run.undelivered:
         grid.add_row(outlet, Text("not published", style="bold red"))
     return Group(grid, *(row for error in run.errors for row in (Text(), error_view(error))))
@@ -258,6 +261,7 @@ def status_view(ledger: Ledger) -> RenderableType:
         "Not readable": quarantined_view(ledger),
         "Rejected documents": rejected_view(ledger),
         "Lines that wait": causes_view(causes[:CAUSES], "crossdock parked shows all" if len(causes) > CAUSES else ""),
+        "Answers to partners": answer_summary_view(ledger.answer_summary()),
         "Master data": masters_view(ledger.master_loads()),
         "Feed": sinks_view(ledger.sinks()),
     }

@@ -80,8 +80,9 @@ def configured_channels(purpose: str) -> Iterator[Channel]:
 
 
 def configured_outlets() -> Iterator[Outlet]:
-    """The outlets that are switched on, but for those whose file is broken."""
-    return (one for one in load_outlets(Settings.from_environment().outlets).values() if one.enabled)
+    """The outlets for events that are switched on, but for those whose file is broken."""
+    outlets = load_outlets(Settings.from_environment().outlets)
+    return (one for one in outlets.values() if one.enabled and one.carries == "events")
 
 
 def open_dock() -> Dock:

@@ -6,11 +6,13 @@ Loading them, with all mistakes reported at once, is ``mappings.library``.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from schemas.durations import Duration
 from schemas.lines import LineKind
 
 
@@ -137,12 +139,22 @@ class Identities(Strict):
         return [given] if isinstance(given, str) else given
 
 
+class InSequence(StrEnum):
+    """What an interchange out of order, or one after a gap, brings on."""
+
+    PROCESS = "process"  #: nothing
+    WARN = "warn"  #: a finding
+    REJECT = "reject"  #: a finding, and none of its documents is used
+
+
 class Acknowledge(Strict):
-    """Which answers a partner is owed, and how soon."""
+    """Which answers a partner is owed, how soon, and by which outlet they leave."""
 
     functional: Literal[997, 999, "contrl"] | None = None
     application: Literal[824, "aperak", "workbook"] | None = None
-    within: str = "30m"
+    within: Duration = timedelta(minutes=30)
+    to: str = "edi-outbox"  #: an outlet that carries documents
+    expect: Duration = timedelta(hours=24)  #: how soon the partner acknowledges what we send
 
 
 class Partner(Strict):
@@ -156,3 +168,4 @@ class Partner(Strict):
     identities: Identities = Identities()
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
+    control_numbers: InSequence = InSequence.WARN

@@ -17,11 +17,12 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import feed, payloads
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
+from crossdock.ledger.envelopes import write as write_envelopes
 from crossdock.ledger.records import StoreSummary
 from crossdock.ledger.tables import documents, findings, parked_lines
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable, to_json
-from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
+from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, EnvelopeClosed, Translated
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
 
@@ -41,12 +42,12 @@ def store(database: Database, payload: int, translated: Iterable[Translated]) ->
         for item in translated:
             gathering.take(item)
             if gathering.is_enough:
-                _commit(database, payload, gathering.release(), tally)
+                _commit(database, payload, gathering.release(), tally, envelopes=gathering.ended())
         gathering.require_whole()
     except Exception:
-        _commit(database, payload, gathering.release(), tally)
+        _commit(database, payload, gathering.release(), tally, envelopes=gathering.ended())
         raise
-    _commit(database, payload, gathering.release(), tally, last=gathering.loose)
+    _commit(database, payload, gathering.release(), tally, envelopes=gathering.ended(), last=gathering.loose)
     return tally.summary()
 
 
@@ -124,6 +125,7 @@ class Gathering:
     ready: list[Draft] = field(default_factory=list)
     open: Draft | None = None
     loose: list[Finding] = field(default_factory=list)
+    envelopes: list[EnvelopeClosed] = field(default_factory=list)  #: ended, all their documents ready or committed
     rows: int = 0  #: in ``ready``
 
     def take(self, item: Translated) -> None:
@@ -138,17 +140,24 @@ class Gathering:
                 self.ready.append(self.open)
                 self.rows += self.open.rows
                 self.open = None
+            case EnvelopeClosed():
+                self.envelopes.append(item)
             case Finding():
                 self.loose.append(item)
 
     @property
     def is_enough(self) -> bool:
         """Whether one transaction should take no more."""
-        return len(self.ready) >= DOCUMENTS_TOGETHER or self.rows >= ROWS_TOGETHER
+        held = max(len(self.ready), len(self.envelopes))
+        return held >= DOCUMENTS_TOGETHER or self.rows >= ROWS_TOGETHER
 
     def release(self) -> list[Draft]:
         ready, self.ready, self.rows = self.ready, [], 0
         return ready
+
+    def ended(self) -> list[EnvelopeClosed]:
+        ended, self.envelopes = self.envelopes, []
+        return ended
 
     def require_whole(self) -> None:
         """Raise ValueError when a document was opened and never closed: a fault of the translator."""
@@ -160,14 +169,22 @@ class Gathering:
 
 
 def _commit(
-    database: Database, payload: int, drafts: Sequence[Draft], tally: Tally, *, last: Sequence[Finding] | None = None
+    database: Database,
+    payload: int,
+    drafts: Sequence[Draft],
+    tally: Tally,
+    *,
+    envelopes: Sequence[EnvelopeClosed] = (),
+    last: Sequence[Finding] | None = None,
 ) -> None:
-    """One transaction: the documents and all that came of them; with ``last`` also the payload's end."""
-    if not drafts and last is None:
+    """One transaction: the documents and all that came of them, the envelopes that ended and the answers owed
+    for them; with ``last`` also the payload's end."""
+    if not drafts and not envelopes and last is None:
         return
     try:
         with database.write() as connection:
             entries = _write(connection, payload, drafts)
+            write_envelopes(connection, payload, envelopes, datetime.now(UTC))
             loose = 0 if last is None else _finish(connection, payload, last)
     finally:
         for draft in drafts:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
 
 from connectors.base import State
-from crossdock.ledger import documents, feed, looking, master, parked, payloads, relay
+from crossdock.ledger import answers, documents, feed, looking, master, parked, payloads, relay
+from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
+from crossdock.ledger.envelopes import OwedAnswer
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.state import LedgerState
 from crossdock.translation import Translated
@@ -153,6 +155,91 @@ class Ledger:
         """Each sink that was ever delivered to: its position, how far behind the feed it is, when it last moved."""
         with self._database.read() as connection:
             return looking.sinks(connection)
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def owed(self, limit: int = 1000) -> list[OwedAnswer]:
+        """Answers that partners are promised and that are not made yet, the most urgent first."""
+        with self._database.read() as connection:
+            return answers.owed(connection, limit)
+
+    def is_owed(self, answer: int) -> bool:
+        """Whether nobody has made or refused it yet."""
+        with self._database.read() as connection:
+            return answers.is_owed(connection, answer)
+
+    def judged(self, payload: int, first: int, last: int) -> list[Judged]:
+        """The documents of the payload with these ordinals, in order, each with its errors (10,000 at most)."""
+        with self._database.read() as connection:
+            return list(answers.judged(connection, payload, first, last))
+
+    def last_numbers(self, partner: str) -> ControlNumbers:
+        """The last of our control numbers that the partner was given."""
+        with self._database.read() as connection:
+            return answers.last_numbers(connection, partner)
+
+    def record_answer(
+        self,
+        answer: OwedAnswer,
+        *,
+        seen: ControlNumbers,
+        given: ControlNumbers,
+        name: str,
+        content: bytes,
+        outlet: str,
+        answer_by: datetime | None = None,
+    ) -> bool:
+        """Keep an answer as it will leave, and move the partner's control numbers from ``seen`` to ``given``.
+
+        All of it in one transaction, so that numbers have neither gaps nor doubles. False, and
+        nothing happened: the numbers were taken meanwhile, or the answer is no longer owed.
+        """
+        try:
+            with self._database.write() as connection:
+                answers.record(
+                    connection,
+                    answer,
+                    seen=seen,
+                    given=given,
+                    name=name,
+                    content=content,
+                    outlet=outlet,
+                    answer_by=answer_by,
+                    now=datetime.now(UTC),
+                )
+        except answers.Overtaken:
+            return False
+        return True
+
+    def refuse_answer(self, answer: int, reason: str) -> None:
+        """A referee does not let it leave: it stays listed, unsent."""
+        with self._database.write() as connection:
+            answers.refuse(connection, answer, reason, datetime.now(UTC))
+
+    def owe_again(self) -> int:
+        """Let refused answers be made again; how many."""
+        with self._database.write() as connection:
+            return answers.owe_again(connection, datetime.now(UTC))
+
+    def unsent(self, limit: int = 1000, *, after: int = 0) -> list[Transmission]:
+        """Outbound interchanges made but not known to be handed over, oldest first, beyond the id ``after``."""
+        with self._database.read() as connection:
+            return answers.unsent(connection, limit, after)
+
+    def note_sent(self, transmission: int) -> None:
+        """It was handed over. Idempotent."""
+        with self._database.write() as connection:
+            answers.note_sent(connection, transmission, datetime.now(UTC))
+
+    def answers(self, *, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Answers, newest first: what each answers, when it is due, how it left, why a referee refused it."""
+        with self._database.read() as connection:
+            return answers.listing(connection, status=status, limit=limit)
+
+    def answer_summary(self) -> list[dict[str, Any]]:
+        """Per partner and kind: how many were sent (and late), wait (and are overdue), or were refused."""
+        with self._database.read() as connection:
+            return answers.summary(connection, datetime.now(UTC))
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0001"
+REVISION = "0002"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -283,4 +283,82 @@ master_rejections = sa.Table(
     _text("actor"),
     sa.Column("rejected_at", Instant, nullable=False),
     _text("reasons"),  # a JSON list of sentences
+)
+
+#: What the reader said of each functional group and interchange: what an answer is made from.
+envelopes = sa.Table(
+    "envelopes",
+    metadata,
+    _id(),
+    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
+    _text("kind"),  # group or interchange
+    sa.Column("ordinal", sa.BigInteger, nullable=False),  # among the payload's of that kind
+    _text("format"),
+    _text("partner"),
+    _text("sender"),
+    _text("receiver"),
+    _text("control_number"),
+    _text("type"),  # of a group: GS01
+    sa.Column("byte_offset", sa.BigInteger),  # of an interchange
+    sa.Column("byte_length", sa.BigInteger),
+    _text("facts"),  # schemas.documents.GroupEnd or InterchangeEnd, as JSON
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.UniqueConstraint("payload_id", "kind", "ordinal"),
+    sa.Index("ix_envelopes_control_number", "sender", "receiver", "control_number"),
+)
+
+#: Outbound interchanges, each exactly as it leaves.
+transmissions = sa.Table(
+    "transmissions",
+    metadata,
+    _id(),
+    _text("partner"),
+    _text("kind"),  # 997, 999, TA1, 824
+    _text("format"),
+    _text("sender"),
+    _text("receiver"),
+    sa.Column("interchange_number", sa.BigInteger, nullable=False),
+    sa.Column("group_number", sa.BigInteger, nullable=False),  # 0 where it has no group
+    sa.Column("set_number", sa.BigInteger, nullable=False),
+    _text("name"),  # of the file
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    _text("outlet"),
+    _text("status"),  # made, sent
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("answer_by", Instant),  # when the partner should have acknowledged it; null: never
+    sa.Column("answered_at", Instant),
+    _text("answer"),  # what they said: accepted, accepted_with_errors, partly_accepted, rejected; empty: nothing yet
+    _text("answer_detail"),
+    sa.UniqueConstraint("partner", "interchange_number"),
+    sa.Index("ix_transmissions_status", "status"),
+)
+
+#: Answers that partners are promised.
+answers = sa.Table(
+    "answers",
+    metadata,
+    _id(),
+    sa.Column("envelope_id", sa.BigInteger, sa.ForeignKey("envelopes.id"), nullable=False),
+    _text("kind"),
+    _text("partner"),
+    _text("status"),  # owed, made, refused
+    sa.Column("owed_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("status_at", Instant, nullable=False),
+    _text("reason"),  # why a referee refused it
+    sa.Column("transmission_id", sa.BigInteger, sa.ForeignKey("transmissions.id")),
+    sa.UniqueConstraint("envelope_id", "kind"),
+    sa.Index("ix_answers_status", "status"),
+)
+
+#: Our own control numbers: the last one given, of each partner and kind (interchange, group, set).
+control_numbers = sa.Table(
+    "control_numbers",
+    metadata,
+    _text("partner"),
+    _text("kind"),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("moved_at", Instant, nullable=False),
+    sa.PrimaryKeyConstraint("partner", "kind"),
 )

@@ -23,7 +23,7 @@ def test_no_file_has_an_import_error(bundle):
 
 def test_there_is_a_dag_for_every_channel_and_one_for_each_common_duty(bundle):
     assert INBOUND
-    assert bundle["dags"].keys() == {*INBOUND, "master_data", "publish"}
+    assert bundle["dags"].keys() == {*INBOUND, "master_data", "publish", "respond"}
 
 
 def test_master_data_has_a_task_for_every_channel_of_that_purpose(bundle):
@@ -34,7 +34,7 @@ def test_master_data_has_a_task_for_every_channel_of_that_purpose(bundle):
 
 def test_publish_has_a_task_for_every_outlet(bundle):
     assert bundle["dags"]["publish"]["tasks"].keys() == {
-        f"publish_to_{name}" for name, one in OUTLETS.items() if one.enabled
+        f"publish_to_{name}" for name, one in OUTLETS.items() if one.enabled and one.carries == "events"
     }
 
 
@@ -125,6 +125,7 @@ def test_a_channel_switched_off_has_no_dag(parse, configuration: Path):
         *INBOUND,
         "master_data",
         "publish",
+        "respond",
     } - {dag_id}
 
 

@@ -1,0 +1,127 @@
+"""The envelope an answer travels in: addressed and punctuated by the interchange it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.grammar import BASE_VERSION
+from schemas.documents import GroupEnd, Interchange
+
+Row = Sequence[str]  #: a segment: its id, then its elements; empty ones at the end are not written
+
+_VERSION = re.compile(r"\d{6}[A-Z0-9]{0,6}")
+_INTERCHANGE_VERSION = re.compile(r"\d{5}")
+#: the extended character set of X12.6
+_EXTENDED = re.compile(r"""[A-Za-z0-9!"&'()*+,\-./:;?= %~@\[\]_{}\\|<>#$]*""")
+_REPETITION_SINCE = "00402"
+_CENTURY_SINCE = "004010"
+_ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """Our own control numbers: ISA13, GS06 and ST02. A TA1 uses only the first."""
+
+    interchange: int
+    group: int = 0
+    set: int = 0
+
+
+class Writer:
+    """Writes one answer to ``interchange``, from us to its sender. ``written_at`` is local to whoever reads it."""
+
+    def __init__(self, interchange: Interchange, numbers: Numbers, written_at: datetime) -> None:
+        self._interchange = interchange
+        self._numbers = numbers
+        self._at = written_at
+        self.delimiters = answering_delimiters(interchange)
+
+    def interchange(self, *groups: Iterator[Row], acknowledgments: Sequence[Row] = ()) -> bytes:
+        """ISA, each TA1 of ``acknowledgments``, the groups, IEA."""
+        control = f"{self._numbers.interchange:09d}"
+        rows = [self._header(control), *acknowledgments]
+        for group in groups:
+            rows += group
+        rows.append(("IEA", str(len(groups)), control))
+        return b"".join(map(self._line, rows))
+
+    def group(self, code: str, answered: GroupEnd, sets: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[Row]:
+        """GS to GE. ``sets`` are set ids and their segments without ST and SE; numbers go up from ours by one."""
+        release = release_of(answered)
+        date = f"{self._at:%Y%m%d}" if release >= _CENTURY_SINCE else f"{self._at:%y%m%d}"
+        ours, theirs = answered.interchange.receiver, answered.interchange.sender
+        control = str(self._numbers.group)
+        sender, receiver = self._code(answered.receiver, ours), self._code(answered.sender, theirs)
+        yield ("GS", code, sender, receiver, date, f"{self._at:%H%M}", control, "X", release)
+        for number, (id_, segments) in enumerate(sets, self._numbers.set):
+            yield ("ST", id_, f"{number:04d}")
+            yield from segments
+            yield ("SE", str(len(segments) + 2), f"{number:04d}")
+        yield ("GE", str(len(sets)), control)
+
+    def clean(self, value: str | None, most: int) -> str:
+        """Text as an element can hold it: empty where it holds a delimiter or what X12 has no character for."""
+        text = (value or "").strip()[:most].strip()
+        marks = self.delimiters
+        service = (marks.element, marks.component, marks.segment, marks.repetition)
+        if not _EXTENDED.fullmatch(text) or any(mark and mark in text for mark in service):
+            return ""
+        return text
+
+    def _code(self, code: str, identity: str) -> str:
+        """An application code of 2 to 15 characters; the interchange's identity stands in for another."""
+        text = self.clean(code, 15)
+        return text if len(text) >= 2 else self.clean(identity.partition(":")[2], 15)
+
+    def _header(self, control: str) -> Row:
+        interchange, marks = self._interchange, self.delimiters
+        (ours, us), (theirs, them) = (
+            (identity.partition(":")[0], identity.partition(":")[2])
+            for identity in (interchange.receiver, interchange.sender)
+        )
+        version = interchange_version(interchange)
+        values = (
+            *("00", "", "00", "", ours, us, theirs, them, f"{self._at:%y%m%d}", f"{self._at:%H%M}"),
+            *(marks.repetition or "U", version, control, "0", "T" if interchange.test else "P", marks.component),
+        )
+        return ("ISA", *(value.ljust(width) for value, width in zip(values, _ISA_WIDTHS, strict=True)))
+
+    def _line(self, row: Row) -> bytes:
+        filled = len(row)
+        while not row[filled - 1]:
+            filled -= 1
+        return (self.delimiters.element.join(row[:filled]) + self.delimiters.segment).encode("latin-1", "replace")
+
+
+def answering_delimiters(interchange: Interchange) -> Delimiters:
+    """Those of the interchange; where it had no component or repetition separator that can be used, one that can."""
+    given = interchange.delimiters
+    element, segment = given.get("element") or "*", given.get("segment") or "~"
+    taken = {element, segment}
+
+    def separator(name: str, spares: str) -> str:
+        mark = given.get(name, "")
+        if not mark or mark in taken or mark.isalnum() or mark.isspace():
+            mark = next(spare for spare in spares if spare not in taken)
+        taken.add(mark)
+        return mark
+
+    component = separator("component", ":>|<")
+    repetition = separator("repetition", "^!|+<") if interchange_version(interchange) >= _REPETITION_SINCE else ""
+    return Delimiters(element, component, segment, repetition)
+
+
+def interchange_version(interchange: Interchange) -> str:
+    """ISA12 as it was; 00401 where it was no version."""
+    return interchange.version if _INTERCHANGE_VERSION.fullmatch(interchange.version) else BASE_VERSION[:5]
+
+
+def release_of(group: GroupEnd) -> str:
+    """GS08 as it was; where it was no version, the interchange's."""
+    if _VERSION.fullmatch(group.version):
+        return group.version
+    return interchange_version(group.interchange) + "0"

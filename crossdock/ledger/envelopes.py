@@ -1,0 +1,157 @@
+"""Ends of groups and interchanges, and the answers owed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger.tables import answers, documents, envelopes, findings
+from crossdock.ledger.tables import payloads as payload_table
+from crossdock.ledger.text import storable
+from crossdock.translation import EnvelopeClosed
+from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd
+from schemas.findings import Severity, Stage
+
+GROUP, INTERCHANGE = "group", "interchange"
+OWED, MADE, REFUSED = "owed", "made", "refused"
+ACKNOWLEDGMENTS = ("FA",)  #: functional groups of 997 and 999, which are never acknowledged
+APPLICATION_ADVICE = ("AG",)  #: functional group of 824, which no 824 answers
+APPLICATION = ("824",)
+_999_SINCE = "005010"
+TA1_WRITTEN = False
+_ANSWERS: dict[object, str] = {997: "997", 999: "999"}
+
+_ENCODER = msgspec.json.Encoder()
+_GROUP = msgspec.json.Decoder(GroupEnd)
+_INTERCHANGE = msgspec.json.Decoder(InterchangeEnd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedAnswer:
+    """An answer that a partner is promised and that is not made yet."""
+
+    id: int
+    kind: str
+    partner: str
+    payload: int
+    envelope: EnvelopeEnd
+    owed_at: datetime
+    due_at: datetime
+
+
+def write(connection: Connection, payload: int, closed: Sequence[EnvelopeClosed], now: datetime) -> None:
+    """Note the envelopes that are not noted yet, with what is owed for each. Their documents have been written."""
+    if not closed:
+        return
+    there = {
+        (row.kind, row.ordinal)
+        for row in connection.execute(
+            sa.select(envelopes.c.kind, envelopes.c.ordinal).where(envelopes.c.payload_id == payload)
+        )
+    }
+    taken_in = connection.scalar(sa.select(payload_table.c.recorded_at).where(payload_table.c.id == payload))
+    for one in closed:
+        row = _row(payload, one, now)
+        if (row["kind"], row["ordinal"]) in there:
+            continue
+        id = connection.execute(envelopes.insert().returning(envelopes.c.id), row).scalar_one()
+        _owe(connection, id, payload, one, since=taken_in or now, now=now)
+
+
+def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
+    """The kinds of answers that the sender is promised: 997 or 999, and 824, for a group; TA1 for an interchange.
+
+    An 824 is owed only if there is something to tell. Acknowledgments are never acknowledged.
+    """
+    agreement, envelope = closed.agreement, closed.envelope
+    if agreement is None:
+        return ()
+    if isinstance(envelope, InterchangeEnd):
+        wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)
+        return ("TA1",) if wanted and not envelope.only_answers and TA1_WRITTEN else ()
+    if envelope.type in ACKNOWLEDGMENTS:
+        return ()
+    functional = 997 if agreement.functional == 999 and envelope.version < _999_SINCE else agreement.functional
+    application = None if envelope.type in APPLICATION_ADVICE else agreement.application
+    return tuple(_ANSWERS[kind] for kind in (functional, application) if kind in _ANSWERS)
+
+
+def facts(kind: str, json: str) -> EnvelopeEnd:
+    return _GROUP.decode(json) if kind == GROUP else _INTERCHANGE.decode(json)
+
+
+def _row(payload: int, closed: EnvelopeClosed, now: datetime) -> dict[str, Any]:
+    envelope, head = closed.envelope, closed.envelope.interchange
+    match envelope:
+        case GroupEnd():
+            own = {
+                "kind": GROUP,
+                "ordinal": envelope.ordinal,
+                "control_number": storable(envelope.control_number),
+                "type": storable(envelope.type),
+                "byte_length": None,
+            }
+        case InterchangeEnd():
+            own = {
+                "kind": INTERCHANGE,
+                "ordinal": head.ordinal,
+                "control_number": storable(head.control_number),
+                "type": "",
+                "byte_length": envelope.length,
+            }
+    return own | {
+        "payload_id": payload,
+        "format": head.format,
+        "partner": storable(closed.partner),
+        "sender": storable(head.sender),
+        "receiver": storable(head.receiver),
+        "byte_offset": head.offset,
+        "facts": storable(_ENCODER.encode(envelope).decode()),
+        "recorded_at": now,
+    }
+
+
+def _owe(
+    connection: Connection, id: int, payload: int, closed: EnvelopeClosed, *, since: datetime, now: datetime
+) -> None:
+    agreement = closed.agreement
+    if agreement is None:
+        return
+    for kind in owed_for(closed):
+        if kind in APPLICATION and not _has_application_errors(connection, payload, closed.envelope):
+            continue
+        row = {
+            "envelope_id": id,
+            "kind": kind,
+            "partner": storable(closed.partner),
+            "status": OWED,
+            "owed_at": now,
+            "due_at": since + agreement.within,
+            "status_at": now,
+            "reason": "",
+        }
+        connection.execute(answers.insert(), row)
+
+
+def _has_application_errors(connection: Connection, payload: int, envelope: EnvelopeEnd) -> bool:
+    """Whether any document of the group has an error that only an application acknowledgment tells of."""
+    if not isinstance(envelope, GroupEnd):
+        return False
+    query = (
+        sa.select(findings.c.id)
+        .join_from(findings, documents, findings.c.document_id == documents.c.id)
+        .where(
+            documents.c.payload_id == payload,
+            documents.c.ordinal.between(envelope.first, envelope.last),
+            findings.c.severity == Severity.ERROR.value,
+            findings.c.stage.in_([Stage.REFERENCE.value, Stage.BUSINESS.value]),
+        )
+        .limit(1)
+    )
+    return connection.scalar(query) is not None

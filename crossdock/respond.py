@@ -1,0 +1,193 @@
+"""Responding: answers that partners are promised are made, judged, recorded and handed over.
+
+Each answer goes through these steps, and a crash between any two of them loses nothing and sends nothing else::
+
+    owed -> written with the next control numbers -> judged by referees -> recorded with them -> handed over -> sent
+
+What was recorded leaves byte for byte, under the same name, however often handing it over has to be
+tried. What a referee refuses stays listed and takes no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from connectors.base import Outbox
+from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
+from crossdock.ledger.envelopes import OwedAnswer
+from schemas.documents import GroupEnd
+from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from connectors.formats.edi.acknowledgments import DocumentVerdict
+    from connectors.formats.edi.acknowledgments.referee import Referee
+    from crossdock.ledger import Ledger
+    from mappings.spec import Acknowledge
+
+#: Answers made, or handed over, between two looks at the ledger.
+TOGETHER = 200
+#: How often an answer is written again because its numbers were taken meanwhile.
+PATIENCE = 100
+
+
+class Outboxes(Protocol):
+    """Finds where outbound documents go."""
+
+    def __call__(self, outlet: str) -> Outbox:
+        """The outlet's outbox. Raises ConfigError for one that is not there or carries no documents."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responded:
+    """What one round of responding did."""
+
+    sent: Mapping[str, int] = field(default_factory=dict)  #: by kind of answer
+    refused: int = 0
+    errors: tuple[CrossdockError, ...] = ()  #: what kept an outlet or an answer waiting
+
+    def check(self) -> None:
+        """Raise the first error, of several one that is worth a retry; return if there is none."""
+        if self.errors:
+            raise next((error for error in self.errors if isinstance(error, TransientError)), self.errors[0])
+
+
+def respond(
+    *, ledger: Ledger, agreements: Mapping[str, Acknowledge | None], outboxes: Outboxes, referee: Referee
+) -> Responded:
+    """Make what is owed, then hand over what is made. ``agreements`` are the partners' own, by partner.
+
+    An answer that cannot be made, or an outlet that takes nothing, stops no other. Errors of the
+    ledger go through.
+    """
+    refused, errors = _make_all(ledger, agreements, referee)
+    sent, undelivered = _hand_over_all(ledger, outboxes)
+    return Responded(sent=sent, refused=refused, errors=(*errors, *undelivered))
+
+
+# -- making -----------------------------------------------------------------------------------------
+
+
+def _make_all(
+    ledger: Ledger, agreements: Mapping[str, Acknowledge | None], referee: Referee
+) -> tuple[int, list[CrossdockError]]:
+    from connectors.formats.edi.acknowledgments import Refused
+
+    refused = 0
+    errors: list[CrossdockError] = []
+    seen: set[int] = set()
+    while fresh := [answer for answer in ledger.owed(len(seen) + TOGETHER) if answer.id not in seen]:
+        for answer in fresh:
+            seen.add(answer.id)
+            try:
+                _make(answer, ledger, agreements.get(answer.partner), referee)
+            except Refused as error:
+                ledger.refuse_answer(answer.id, error.message)
+                errors.append(error)
+                refused += 1
+            except (PermanentError, ConfigError) as error:
+                errors.append(error)
+    return refused, errors
+
+
+def _make(answer: OwedAnswer, ledger: Ledger, agreement: Acknowledge | None, referee: Referee) -> None:
+    """Write it with the next numbers, have it judged, record it; again, if the numbers were taken meanwhile."""
+    if agreement is None:
+        raise PermanentError(
+            f"a {answer.kind} is owed to {answer.partner}, whose file no longer says anything about answers",
+            hint="let its `acknowledge:` say where answers go; what is owed stays owed",
+        )
+    draft = _draft(answer, ledger)
+    for _ in range(PATIENCE):
+        seen = ledger.last_numbers(answer.partner)
+        given = seen.following(groups=draft.groups, sets=draft.sets)
+        content = draft.write(given, datetime.now(UTC))
+        referee.judge(content)
+        recorded = ledger.record_answer(
+            answer,
+            seen=seen,
+            given=given,
+            name=f"{answer.partner}-{answer.kind}-{given.interchange:09d}.edi",
+            content=content,
+            outlet=agreement.to,
+            answer_by=_expected(answer, agreement.expect),
+        )
+        if recorded or not ledger.is_owed(answer.id):
+            return
+    raise TransientError(f"the control numbers of {answer.partner} were taken {PATIENCE} times over by others")
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """All of an answer but its control numbers."""
+
+    write: Callable[[ControlNumbers, datetime], bytes]  #: takes the last numbers of the answer itself
+    groups: int = 1
+    sets: int = 1
+
+
+def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
+    from connectors.formats.edi.acknowledgments import Numbers, acknowledge_group
+
+    envelope = answer.envelope
+    match answer.kind, envelope:
+        case ("997" | "999") as kind, GroupEnd():
+            verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
+
+            def acknowledgment(last: ControlNumbers, at: datetime) -> bytes:
+                numbers = Numbers(interchange=last.interchange, group=last.group, set=last.set)
+                return acknowledge_group(envelope, verdicts, kind, numbers, at)
+
+            return _Draft(acknowledgment)
+        case _:
+            raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
+
+
+def _verdicts(judged: Iterable[Judged]) -> list[DocumentVerdict]:
+    from connectors.formats.edi.acknowledgments import DocumentVerdict
+
+    return [
+        DocumentVerdict(
+            set=one.attributes.get("set", one.type.partition(".")[2]),
+            control_number=one.control_number,
+            implementation=one.attributes.get("implementation", ""),
+            rejected=one.status == "rejected",
+            findings=one.findings,
+        )
+        for one in judged
+    ]
+
+
+def _expected(answer: OwedAnswer, within: timedelta) -> datetime | None:
+    """When the partner should have acknowledged it; functional acknowledgments never are."""
+    return datetime.now(UTC) + within if answer.kind == "824" else None
+
+
+# -- handing over -----------------------------------------------------------------------------------
+
+
+def _hand_over_all(ledger: Ledger, outboxes: Outboxes) -> tuple[dict[str, int], list[CrossdockError]]:
+    """In the order they were made; an outlet that fails once gets no more in this round."""
+    sent: dict[str, int] = {}
+    failed: dict[str, CrossdockError] = {}
+    after = 0
+    while some := ledger.unsent(TOGETHER, after=after):
+        after = some[-1].id
+        for one in some:
+            if one.outlet in failed:
+                continue
+            try:
+                _hand_over(one, ledger, outboxes)
+            except CrossdockError as error:
+                failed[one.outlet] = error
+            else:
+                sent[one.kind] = sent.get(one.kind, 0) + 1
+    return sent, list(failed.values())
+
+
+def _hand_over(one: Transmission, ledger: Ledger, outboxes: Outboxes) -> None:
+    outboxes(one.outlet).put(one.name, one.content)
+    ledger.note_sent(one.id)

@@ -1,0 +1,69 @@
+"""The referees: what they let pass, and that they do refuse."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from connectors.formats.edi.acknowledgments import Refused, acknowledge_group
+from connectors.formats.edi.acknowledgments.referee import OurReader, Pyx12
+
+
+@pytest.fixture
+def sound(desk) -> bytes:
+    return acknowledge_group(desk.group(), [desk.verdict()], "997", desk.numbers, desk.at)
+
+
+@pytest.fixture(scope="module")
+def pyx12() -> Pyx12:
+    return Pyx12()
+
+
+FAULTS = {
+    "a code nobody has": (b"AK5*A~", b"AK5*Z~"),
+    "a missing mandatory element": (b"AK2*856*0001~", b"AK2*856~"),
+    "a segment out of place": (b"AK5*A~AK9", b"AK9*A*1*1*1~AK5*A~AK9"),
+    "a count that is off": (b"SE*6*", b"SE*7*"),
+    "a number for a word": (b"AK9*A*1*1*1~", b"AK9*A*X*1*1~"),
+    "another control number": (b"GE*1*8~", b"GE*1*9~"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("referee", ["ours", "pyx12"])
+def test_a_faulty_answer_is_refused(referee: str, fault: str, sound: bytes, pyx12: Pyx12) -> None:
+    right, wrong = FAULTS[fault]
+    assert right in sound
+    with pytest.raises(Refused) as refused:
+        (OurReader() if referee == "ours" else pyx12).judge(sound.replace(right, wrong))
+    assert refused.value.complaints
+
+
+def test_pyx12_knows_any_industrys_suffix_and_any_group_and_set(desk, pyx12: Pyx12) -> None:
+    for suffix in ("", "VICS", "UCS", "AIAG"):
+        group = desk.group(version=f"004010{suffix}", type="PO")
+        pyx12.judge(acknowledge_group(group, [desk.verdict()], "997", desk.numbers, desk.at))
+
+
+def test_pyx12_passes_by_what_it_has_no_map_for(desk, pyx12: Pyx12) -> None:
+    answer = acknowledge_group(desk.group(version="003040"), [desk.verdict()], "997", desk.numbers, desk.at)
+    pyx12.judge(answer.replace(b"AK5*A~", b"AK5*Z~"))
+
+
+def test_bytes_after_the_interchange_are_refused(sound: bytes) -> None:
+    with pytest.raises(Refused, match="not one interchange"):
+        OurReader().judge(sound + sound.replace(b"000000007", b"000000008"))
+
+
+def test_pyx12_says_nothing_on_the_terminal(sound: bytes, pyx12: Pyx12, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refused):
+        pyx12.judge(sound.replace(b"AK5*A~", b"AK5*Z~"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_refusal_survives_the_way_between_processes(sound: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        OurReader().judge(sound.replace(b"AK5*A~", b"AK5*Z~"))
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (str(again), again.complaints) == (str(refused.value), refused.value.complaints)
