@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from connectors.formats.edi.lines import CHUNK_ROWS, Row, Values
-from connectors.formats.edi.machine import Move
+from connectors.formats.edi.machine import Move, Offer
 from connectors.formats.edi.runs import Run
 from schemas.documents import DocumentEnd, LineChunk
 from schemas.findings import Finding
@@ -32,13 +32,14 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     positions, rows = lines.rows_of(None)
     while True:
         offered = state.offered
-        for run, move in offered:  # noqa: B007 - used after the loop, like match
+        for offer in offered:
+            run = offer.run
             match = run.match(text, at)
             if match is not None:
                 break
         else:
             break
-        row = match.groups()
+        row, move = match.groups(), offer.move
         if run.codes is not None:
             codes = run.codes(row)
             if codes not in run.sound and not run.codes_sound(codes):
@@ -50,8 +51,9 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
             uses[depth] += 1
         else:
             break
-        if offered[0][0] is not run:
-            offered.insert(0, offered.pop(offered.index((run, move))))
+        offer.used += 1
+        if offer is not offered[0]:
+            _promote(offered, offer)
         number += 1
         if leaves and run.leaf and len(offsets) < CHUNK_ROWS and move.starts:
             if row[run.parent] != parent_id:
@@ -96,6 +98,13 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     body.profile = profile
     if line_open:
         body.line = lines.count
+
+
+def _promote(offered: list[Offer], offer: Offer) -> None:
+    """Move an offer forward once it is used more often than the one before it."""
+    index = offered.index(offer)
+    if offer.used > offered[index - 1].used:
+        offered[index - 1 : index + 1] = [offer, offered[index - 1]]
 
 
 def _values(run: Run, row: Row) -> Values:

@@ -124,7 +124,7 @@ class Lines:
         inherited = set().union(*outer)
         columns: dict[str, pl.Series] = {
             ORDINAL: pl.int_range(self.done + 1, self.done + size + 1, eager=True, dtype=pl.Int64),
-            LOCATION: pl.Series([f"segment {number}" for number in self.segments], dtype=pl.String),
+            LOCATION: "segment " + pl.Series(self.segments, dtype=pl.Int64).cast(pl.String),
             OFFSET: pl.Series(self.offsets, dtype=pl.Int64),
             LENGTH: pl.Series(map(sub, self.ends, self.offsets), dtype=pl.Int64),
         }

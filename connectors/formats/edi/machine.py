@@ -45,12 +45,21 @@ class Capture(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class Offer:
+    """A run that may begin in a state by a move; ``used`` counts how often it did."""
+
+    run: Run
+    move: Move
+    used: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class State:
     """A place in the set: the open loops, outermost first."""
 
     frames: tuple[Frame, ...]
     moves: dict[str, Move | None] = field(default_factory=dict)
-    offered: list[tuple[Run, Move]] = field(default_factory=list)  #: runs that may begin here, last used first
+    offered: list[Offer] = field(default_factory=list)  #: runs that may begin here, the most used first
 
 
 @dataclass(slots=True, eq=False)

@@ -21,7 +21,7 @@ from operator import itemgetter
 
 from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.grammar import Composite, Element, Segment
-from connectors.formats.edi.machine import Capture, Frame, Machine, Move, State
+from connectors.formats.edi.machine import Capture, Frame, Machine, Move, Offer, State
 from connectors.formats.edi.paths import qualifier_position
 from connectors.formats.edi.patterns import SegmentCheck, element_pattern, long_codes
 
@@ -143,8 +143,8 @@ class Learner:
         run = profile.run
         if run is not None and not move.missing and not move.disorder:
             offered = state.offered
-            kept = [pair for pair in offered if pair[0].profile is not profile or pair[1] is not move]
-            offered[:] = [(run, move), *kept][:MOST_OFFERED]
+            if all(offer.run is not run or offer.move is not move for offer in offered):
+                offered[:] = [Offer(run, move), *offered][:MOST_OFFERED]
         return profile
 
     def learn(self, profile: Profile, move: Move, elements: Sequence[str], use: int) -> None:
@@ -216,7 +216,9 @@ class Learner:
         old, profile.run = profile.run, writer.run()
         if old is not None:
             for state in self.machine.states():
-                state.offered[:] = [(profile.run if run is old else run, move) for run, move in state.offered]
+                for offer in state.offered:
+                    if offer.run is old:
+                        offer.run = profile.run
 
     def literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
         """The qualifiers the plan looks for, by position and component."""
