@@ -146,7 +146,10 @@ class Session:
             )
 
     def replace(self, old: str, new: str) -> None:
-        """Rename, taking the place of an earlier ``new``: at once where the server can, else after removing it."""
+        """Rename, taking the place of an earlier ``new``: at once where the server can, else after removing it.
+
+        Not done again when the connection breaks off, for it may have been done: Dropped says so.
+        """
         import asyncssh
 
         async def step(sftp: SFTPClient) -> None:
@@ -157,7 +160,7 @@ class Session:
                     await sftp.remove(new)
                 await sftp.rename(old, new)
 
-        self._do(step, f"{old} to {new}")
+        self.wait(step(self._sftp or self._connected()), f"{old} to {new}")
 
     def close(self) -> None:
         """Say goodbye and stop the thread. Idempotent; the session may be used again after it."""

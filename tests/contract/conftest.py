@@ -187,6 +187,7 @@ class Wire:
         self._ends: list[socket.socket] = []
         self._open = threading.Event()
         self._open.set()
+        self._losing = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._threads = [threading.Thread(target=self._accept)]
@@ -195,6 +196,10 @@ class Wire:
     def freeze(self) -> None:
         """From now on nothing arrives, and nobody is told."""
         self._open.clear()
+
+    def lose_next_answer(self) -> None:
+        """What the server is asked next it will do, but the connection breaks off before its answer arrives."""
+        self._losing = True
 
     def close(self) -> None:
         self._open.set()
@@ -225,10 +230,14 @@ class Wire:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 self._open.wait()
+                if counted and self._losing:
+                    self._losing = False
+                    break
                 target.sendall(data)
                 self.to_client += len(data) * counted
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 def free_port() -> int:

@@ -31,9 +31,10 @@ def open_sink(outbox: Path, sshd: Any, tmp_path: Path) -> Iterator[Callable[...,
     """A sink into the outbox; ``server`` is another one than usual, keywords are options that differ."""
     opened: list[SftpSink] = []
 
-    def open_(*, server: Any = None, **differs: Any) -> SftpSink:
+    def open_(*, server: Any = None, port: int | None = None, **differs: Any) -> SftpSink:
         options = Options.model_validate({"conn_id": "partner", "path": str(outbox), **differs})
-        connection = (server or sshd).connection()
+        server = server or sshd
+        connection = server.connection(port=port or server.port)
         opened.append(opened_by_registry(options, home=tmp_path, connections=lambda _: connection))
         return opened[-1]
 
@@ -124,6 +125,25 @@ def test_a_connection_that_breaks_off_while_writing_delivers_nothing_and_the_nex
     sink.put("big.edi", content)
     assert (outbox / "big.edi").read_bytes() == content
     assert names(outbox) == ["before.edi", "big.edi"]
+
+
+def test_a_file_that_arrived_without_our_being_told_is_worth_another_try(
+    outbox: Path, wire: Any, open_sink: Callable[..., SftpSink]
+) -> None:
+    sink = open_sink(port=wire.port)
+    write = sink._server.write
+
+    def write_and_lose_what_follows(path: str, content: bytes) -> None:
+        write(path, content)
+        wire.lose_next_answer()
+
+    sink._server.write = write_and_lose_what_follows  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        sink.put("997.edi", b"x")
+    assert names(outbox) == ["997.edi"]
+    sink._server.write = write  # type: ignore[method-assign]
+    sink.put("997.edi", b"x")
+    assert names(outbox) == ["997.edi"]
 
 
 def test_a_connection_that_died_while_idle_is_made_anew(

@@ -414,6 +414,29 @@ def test_a_file_replaced_in_the_moment_of_settling_comes_back(
     assert list((inbox / "done").iterdir()) == []
 
 
+@pytest.mark.parametrize("step", ["rename", "remove"])
+def test_a_file_that_was_settled_without_our_being_told_is_settled(
+    step: str, inbox: Path, sshd: Any, wire: Any, open_source: Callable[..., SftpSource]
+) -> None:
+    put(inbox, "a", b"content")
+    settle = "move" if step == "rename" else "delete"
+    source = open_source(connection=sshd.connection(port=wire.port), settle=settle)
+    arrival = only(source)
+    do = getattr(source._server, step)
+    lost = []
+
+    def lose_the_answer(*paths: str) -> None:
+        lost.append(paths)
+        wire.lose_next_answer()
+        do(*paths)
+
+    setattr(source._server, step, lose_the_answer)
+    source.settle(arrival)
+    assert len(lost) == 1
+    assert [path.name for path in inbox.rglob("a")] == (["a"] if settle == "move" else [])
+    assert not (inbox / "a").exists()
+
+
 def test_a_settled_file_can_be_deleted_instead(inbox: Path, open_source: Callable[..., SftpSource]) -> None:
     put(inbox, "a")
     source = open_source(settle="delete")
