@@ -85,6 +85,7 @@ class SftpSource:
         self._wanted = wanted
         self._quiet = quiet
         self._pause = pause
+        self._done_is_there = False
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Complete files, oldest first. Takes ``quiet`` when there is one to be looked at twice."""
@@ -171,7 +172,9 @@ class SftpSource:
     def _move(self, name: str, stamp: Stamp, folder: str) -> None:
         """Move a file into ``folder`` under a name that is still free there."""
         path = self._at(name)
-        self._server.make_folder(folder)
+        if not self._done_is_there:
+            self._server.make_folder(folder)
+            self._done_is_there = True
         for kept in kept_as(name, stamp.modified):
             target = posixpath.join(folder, kept)
             # by the standard a rename overwrites nothing, but not every server knows
