@@ -294,6 +294,15 @@ class Body:
                 severity=Severity.WARNING,
                 **spot,  # type: ignore[arg-type]
             )
+        if not is_line and self.line is not None and self.line <= self.lines.done:
+            return self.dialect.segment_finding(
+                f"{of.lower()}.late",
+                f"line {self.line} was handed on before this level below it came: its values are not the line's",
+                position=2,
+                value=parent_id,
+                severity=Severity.WARNING,
+                **spot,  # type: ignore[arg-type]
+            )
         return None
 
     def put(self, level: int, slot: int, value: str) -> None:

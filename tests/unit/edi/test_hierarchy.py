@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from connectors.formats.edi import X12
+from connectors.formats.edi.lines import CHUNK_ROWS
 
 HEAD = ("BSN*00*SHIP1*20261122*0100",)
 COLUMNS = ("HL01", "PRF01", "LIN[VN]", "SN102", "MAN[GM]02", "N1[ST]04")
@@ -96,6 +97,14 @@ def test_a_repeated_number_is_a_warning(wrap, read) -> None:
     found = read(wrap("856", *HEAD, *levels(SHIPMENT, order("2", "1", "A"), order("2", "1", "B"), item("3", "2", "X"))))
     assert [(f.code, f.severity.value) for f in found.findings] == [("hl.number", "warning")]
     assert found.lines["PRF01"].to_list() == ["B"]
+
+
+def test_a_carton_far_behind_its_item_is_not_lost_in_silence(wrap, read) -> None:
+    items = [(str(i), "1", "I", (f"LIN**VN*V{i}", "SN1**1*EA")) for i in range(2, CHUNK_ROWS + 20)]
+    late = pack(str(CHUNK_ROWS + 20), "2", "C1")
+    found = read(wrap("856", *HEAD, *levels(SHIPMENT, *items, late)))
+    assert [(f.code, f.line, f.severity.value) for f in found.findings] == [("hl.late", 1, "warning")]
+    assert found.lines["MAN[GM]02"].null_count() == found.lines.height
 
 
 class One:
