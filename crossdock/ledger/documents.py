@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import feed, payloads
+from crossdock.ledger import bulk, feed, payloads
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
@@ -203,15 +203,11 @@ def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> lis
     entries = [Entry(id, draft) for id, draft in enumerate(_not_yet_there(connection, payload, drafts), document + 1)]
     if not entries:
         return []
-    connection.execute(documents.insert(), [_row(payload, entry, now) for entry in entries])
+    bulk.insert(connection, documents, [_row(payload, entry, now) for entry in entries])
     stale = _write_events(connection, entries, position)
-    for entry in entries:
-        _write_parked(connection, entry, now)
-        _write_findings(connection, payload, entry, stale.get(entry.id, ()), now)
-    connection.execute(
-        documents.update().where(documents.c.id == sa.bindparam("document_id")),
-        [{"document_id": entry.id, **entry.counts()} for entry in entries],
-    )
+    _write_parked(connection, entries, now)
+    _write_findings(connection, payload, entries, stale, now)
+    bulk.update(connection, documents, [{"id": entry.id, **entry.counts()} for entry in entries])
     feed.advance(connection, max((e.last for e in entries if e.last), default=position), entries[-1].id)
     return entries
 
@@ -279,14 +275,18 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
 def _tables(entries: Sequence[Entry]) -> Iterator[pl.DataFrame]:
     """The entries' events in order, small tables joined so that the database is asked less often."""
     gathered: list[pl.DataFrame] = []
+    ids: list[pl.Series] = []
+    rows = 0
     for entry in entries:
         for table in entry.draft.events():
-            gathered.append(table.with_columns(pl.lit(entry.id, dtype=pl.Int64).alias("document_id")))
-            if sum(one.height for one in gathered) >= feed.SLICE:
-                yield pl.concat(gathered)
-                gathered = []
+            gathered.append(table)
+            ids.append(pl.Series("document_id", [entry.id], pl.Int64).new_from_index(0, table.height))
+            rows += table.height
+            if rows >= feed.SLICE:
+                yield pl.concat(gathered).with_columns(pl.concat(ids))
+                gathered, ids, rows = [], [], 0
     if gathered:
-        yield pl.concat(gathered)
+        yield pl.concat(gathered).with_columns(pl.concat(ids))
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -318,12 +318,17 @@ def _stale(row: dict[str, Any]) -> Finding:
     )
 
 
-def _write_parked(connection: Connection, entry: Entry, now: datetime) -> None:
-    for table in entry.draft.parked():
-        for piece in table.iter_slices(_BATCH):
-            rows = [_parked_row(entry.id, line, now) for line in piece.iter_rows(named=True)]
-            connection.execute(parked_lines.insert(), rows)
-            entry.parked += len(rows)
+def _write_parked(connection: Connection, entries: Sequence[Entry], now: datetime) -> None:
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        for table in entry.draft.parked():
+            for line in table.iter_rows(named=True):
+                rows.append(_parked_row(entry.id, line, now))
+                if len(rows) >= _BATCH:
+                    bulk.insert(connection, parked_lines, rows)
+                    rows.clear()
+            entry.parked += table.height
+    bulk.insert(connection, parked_lines, rows)
 
 
 def _parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -342,10 +347,21 @@ def _parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str,
 
 
 def _write_findings(
-    connection: Connection, payload: int, entry: Entry, stale: Iterable[Finding], now: datetime
+    connection: Connection,
+    payload: int,
+    entries: Sequence[Entry],
+    stale: Mapping[int, Sequence[Finding]],
+    now: datetime,
 ) -> None:
-    for some in chain(entry.draft.findings(), (stale,)):
-        entry.severities += _insert_findings(connection, payload, entry.id, some, now)
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        for some in chain(entry.draft.findings(), (stale.get(entry.id, ()),)):
+            rows += (_finding_row(payload, entry.id, finding, now) for finding in some)
+            entry.severities.update(finding.severity.value for finding in some)
+            if len(rows) >= _BATCH:
+                bulk.insert(connection, findings, rows)
+                rows.clear()
+    bulk.insert(connection, findings, rows)
 
 
 def _insert_findings(
@@ -353,8 +369,7 @@ def _insert_findings(
 ) -> Counter[str]:
     """Write them; how many there were of each severity."""
     rows = [_finding_row(payload, document, finding, now) for finding in some]
-    for start in range(0, len(rows), _BATCH):
-        connection.execute(findings.insert(), rows[start : start + _BATCH])
+    bulk.insert(connection, findings, rows)
     return Counter(row["severity"] for row in rows)
 
 

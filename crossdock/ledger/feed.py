@@ -16,6 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger import bulk
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
 
@@ -193,7 +194,7 @@ def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:
     latest: dict[str, Revision] = {}
     for (stream,), part in table.group_by("stream"):
         given = {"asked": _json(part["subject"].to_list()), "stream": stream}
-        for subject, sequence, fingerprint, id in connection.exec_driver_sql(_LATEST[connection.dialect.name], given):
+        for subject, sequence, fingerprint, id in _asked(connection, _LATEST, given):
             latest[f"{stream}/{subject}"] = Revision(sequence, fingerprint, id)
     return latest
 
@@ -204,8 +205,14 @@ def _known(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Rev
     asked = table.filter(pl.col(_KEY).is_in(list(latest)) & ~pl.col("id").is_in(list(known)))
     for (stream,), part in asked.group_by("stream"):
         given = {"asked": _json(part.select("subject", "id").rows()), "stream": stream}
-        known.update(id for (id,) in connection.exec_driver_sql(_KNOWN[connection.dialect.name], given))
+        known.update(id for (id,) in _asked(connection, _KNOWN, given))
     return known
+
+
+def _asked(connection: Connection, queries: Mapping[str, str], given: Mapping[str, Any]) -> Iterable[Any]:
+    """The rows found; SQLite gives them as one value, for the reason that ``bulk`` has."""
+    found = connection.exec_driver_sql(queries[connection.dialect.name], given)
+    return msgspec.json.decode(found.scalar_one()) if connection.dialect.name == "sqlite" else found
 
 
 def _json(values: Sequence[object]) -> str:
@@ -215,7 +222,7 @@ def _json(values: Sequence[object]) -> str:
 
 _LATEST = {
     "sqlite": """
-        SELECT e.subject, e.sequence, e.fingerprint, e.id FROM json_each(:asked) AS asked
+        SELECT json_group_array(json_array(e.subject, e.sequence, e.fingerprint, e.id)) FROM json_each(:asked) AS asked
         CROSS JOIN events AS e ON e.subject = asked.value AND e.stream = :stream
         WHERE e.sequence = (SELECT max(sequence) FROM events WHERE subject = asked.value AND stream = :stream)""",
     "postgresql": """
@@ -227,7 +234,7 @@ _LATEST = {
 }
 _KNOWN = {
     "sqlite": """
-        SELECT e.id FROM json_each(:asked) AS asked CROSS JOIN events AS e
+        SELECT json_group_array(json_array(e.id)) FROM json_each(:asked) AS asked CROSS JOIN events AS e
         ON e.subject = asked.value ->> 0 AND e.stream = :stream AND e.id = asked.value ->> 1""",
     "postgresql": """
         SELECT e.id FROM json_array_elements(%(asked)s::json) AS asked (pair)
@@ -243,7 +250,7 @@ def _insert(connection: Connection, table: pl.DataFrame) -> None:
         _copy(connection, table)
     else:
         columns = [column.to_list() for column in table.iter_columns()]
-        connection.exec_driver_sql(_INSERT, list(zip(*columns, strict=True)))
+        bulk.insert_raw(connection, events, _COLUMNS, list(zip(*columns, strict=True)))
 
 
 def _copy(connection: Connection, table: pl.DataFrame) -> None:
@@ -258,7 +265,6 @@ def _copy(connection: Connection, table: pl.DataFrame) -> None:
         copy.write(csv.encode())
 
 
-_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _COPY = f"COPY events ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
 
 
