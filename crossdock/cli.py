@@ -274,7 +274,8 @@ def trace(
             raise typer.BadParameter(f"no event has the id {event_id!r}; `crossdock events --jsonl` shows ids")
         lineage = found["lineage"]
         place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
-        display.show(display.console(), report.trace_view(found), spotlight.raw_source(dock.archive, *place))
+        display.show(display.console(), report.trace_view(found))
+        display.show(display.console(), spotlight.raw_source(dock.archive, *place))
 
 
 @app.command(rich_help_panel=REMEMBERED)

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 from crossdock.settings import Settings
-from schemas.errors import ConfigError, CrossdockError, TransientError
+from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
@@ -115,7 +115,7 @@ class Dock:
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.settings = settings
         self.connections = connections
-        self._context: tuple[str, Context] | None = None
+        self._context: Context | None = None
 
     @classmethod
     def open(cls, settings: Settings | None = None, *, connections: Connections | None = None) -> Dock:
@@ -144,7 +144,13 @@ class Dock:
         """The ledger, its schema up to date. Raises TransientError when the database is away."""
         from crossdock.ledger import Ledger
 
-        self.settings.home.mkdir(parents=True, exist_ok=True)
+        try:
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermanentError(
+                f"{self.settings.home}: {error.strerror or error}",
+                hint="CROSSDOCK_HOME names the folder where everything is kept; this user must be able to write there",
+            ) from None
         return Ledger.open(self.settings.ledger_url)
 
     @cached_property
@@ -196,21 +202,23 @@ class Dock:
         Raises TransientError when master data is still to come: translated without it, every line
         would be parked. What was received waits.
         """
-        version = self.ledger.master_version()
-        if not version and any(one.enabled and one.purpose == "master_data" for one in self.channels.values()):
+        from crossdock.master_data import master_in_force
+
+        if not self.ledger.master_version() and any(
+            one.enabled and one.purpose == "master_data" for one in self.channels.values()
+        ):
             raise TransientError(
                 "no master data is in force yet",
                 retry_after=30,
                 hint="load it with `crossdock run` or the DAG master_data; what was received waits until then",
             )
-        if self._context is None or self._context[0] != version:
+        master = master_in_force(self.ledger)
+        if self._context is None or self._context.master is not master:
             from connectors.registry import formats
             from crossdock.translation import Context
-            from mappings.master_data import MasterData
 
-            master = MasterData.of(self.ledger.master())
-            self._context = (version, Context(library=self.library, master=master, formats=formats()))
-        return self._context[1]
+            self._context = Context(library=self.library, master=master, formats=formats())
+        return self._context
 
     # -- the steps --------------------------------------------------------------------------------
 
@@ -405,7 +413,9 @@ def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> C
         return shelf[name]
     if name in shelf.broken:
         raise shelf.broken[name]
-    raise ConfigError(f"{kind}: {unknown(name, shelf)}", hint=f"each {kind} is a YAML file in {folder}")
+    raise ConfigError(
+        f"{kind}: {unknown(name, (*shelf, *shelf.broken))}", hint=f"each {kind} is a YAML file in {folder}"
+    )
 
 
 class _WatchedSink:

@@ -12,6 +12,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
@@ -143,12 +144,15 @@ class Translation:
     findings: pl.DataFrame
 
 
-def translate(data: bytes | Path, *, name: str = "", partner: str = "") -> Translation:
-    """Read ``data`` with the shipped mappings, without a ledger and without master data.
+def translate(
+    data: bytes | bytearray | memoryview | str | PathLike[str], *, name: str = "", partner: str = ""
+) -> Translation:
+    """Read ``data`` (bytes, or the path of a file) with the shipped mappings, without a ledger and without master data.
 
     Lenient: what cannot be looked up is a warning, and the value as sent stands in for ours.
     ``name`` helps to recognise the format (a file's own by default); ``partner`` says who sent it,
-    where the bytes do not. A document that names no time is as of now.
+    where the bytes do not. A document that names no time is as of now. Nothing that the bytes hold
+    raises; it stands in the findings.
 
     >>> from crossdock import translate
     >>> sheet = b"Item;Site;On hand;Unit;As of\\nP-1;PLANT-1;1.250,5;kg;2026-03-30\\n"
@@ -164,8 +168,10 @@ def translate(data: bytes | Path, *, name: str = "", partner: str = "") -> Trans
     """
     from datetime import UTC, datetime
 
-    content = data.read_bytes() if isinstance(data, Path) else data
-    name = name or (data.name if isinstance(data, Path) else "")
+    if isinstance(data, str | PathLike):
+        content, name = Path(data).read_bytes(), name or Path(data).name
+    else:
+        content = bytes(memoryview(data))
     metadata = {"received_at": instant_text(datetime.now(UTC).replace(microsecond=0), zone_of("UTC"))}
     if partner:
         metadata["partner"] = partner
@@ -242,7 +248,7 @@ def _document_row(closed: DocumentClosed) -> dict[str, object]:
         "control_number": document.start.control_number,
         "status": closed.status,
         "lines": closed.lines,
-        "events": closed.events,
+        "events": closed.events if closed.status != "rejected" else 0,
         "parked": closed.parked,
     }
 

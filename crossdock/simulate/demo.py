@@ -22,7 +22,7 @@ from crossdock.simulate.edi import write_edi
 from crossdock.simulate.erp import write_erp
 from crossdock.simulate.mailbox import write_mailbox
 from crossdock.simulate.plan import Made, Planted, Simulation, Volume, planted_page
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, PermanentError
 
 DEFAULT_LINES = 3000
 _PAGE = "PLANTED.md"
@@ -33,9 +33,18 @@ def simulate(directory: Path, *, seed: int = 1, lines: int = DEFAULT_LINES) -> S
 
     Memory does not grow with ``lines``. What an earlier simulation wrote there is replaced, what the
     pipeline made of it (ledger, archive, feed) stays. Raises ConfigError where ``inbox`` or ``erp``
-    exist that no simulation wrote.
+    exist that no simulation wrote, PermanentError where the disk refuses.
     """
-    directory = directory.absolute()
+    try:
+        return _simulate(directory.absolute(), seed, lines)
+    except OSError as error:
+        raise PermanentError(
+            f"{error.filename or directory}: {error.strerror or error}",
+            hint="name a folder that this user may write, on a disk with room",
+        ) from None
+
+
+def _simulate(directory: Path, seed: int, lines: int) -> Simulation:
     directory.mkdir(parents=True, exist_ok=True)
     _make_room(directory)
     volume = Volume.of(lines)

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-
-import pyodbc
+from typing import TYPE_CHECKING, Any
 
 from connectors.configuration import unknown
 from connectors.connections import Connection
 from schemas.errors import ConfigError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    import pyodbc
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def dialect_of(connection: Connection) -> Dialect | None:
 
 def connect(connection: Connection, *, login_timeout: float, timeout: float, timezone: str | None) -> pyodbc.Connection:
     """A connection that can only read, outside any transaction. Raises ConfigError, TransientError, PermanentError."""
+    pyodbc = _pyodbc()
     written = connection_string(connection)
     dialect = dialect_of(connection)
     with translated(f"connection {connection.conn_id}", connection.password):
@@ -125,6 +128,7 @@ def connect(connection: Connection, *, login_timeout: float, timeout: float, tim
 @contextmanager
 def translated(what: str, secret: str = "") -> Iterator[None]:
     """Turn pyodbc's errors into ours; ``secret`` is blotted out of what the driver says."""
+    pyodbc = _pyodbc()
     try:
         yield
     except (pyodbc.Error, pyodbc.Warning) as error:
@@ -162,9 +166,18 @@ def as_ours(error: Exception, what: str, secret: str = "") -> TransientError | P
         return PermanentError(story, hint="mend the connection or the query", sqlstate=state)
     if _PASSING.search(said) or state.startswith(_PASSING_STATES):
         return TransientError(story, hint="it is tried again from the same watermark", sqlstate=state)
-    if isinstance(error, pyodbc.OperationalError) and state in ("", "HY000"):
+    if isinstance(error, _pyodbc().OperationalError) and state in ("", "HY000"):
         return TransientError(story, sqlstate=state)
     return PermanentError(story, hint="mend the query or the database", sqlstate=state)
+
+
+def _pyodbc() -> Any:
+    """The module, which cannot even be imported where unixODBC is missing. Raises PermanentError."""
+    try:
+        import pyodbc
+    except ImportError as error:
+        raise PermanentError(f"ODBC cannot be used: {error}", hint="install unixODBC; Debian has unixodbc") from None
+    return pyodbc
 
 
 def _quoted(value: str) -> str:

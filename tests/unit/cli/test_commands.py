@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from crossdock import __version__
+from crossdock.cli import BUG, RUN, Speaking
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -125,6 +129,17 @@ def test_an_event_is_traced_to_its_document_mapping_and_bytes(ran: Installation)
     assert json.loads(raw)[0] == "3"
 
 
+def test_an_event_whose_bytes_are_gone_still_shows_what_the_ledger_knows(ran: Installation) -> None:
+    event = json.loads(ran.run("events", "--jsonl").stdout.splitlines()[0])
+    shutil.rmtree(ran.home / "archive")
+
+    result = ran.run("trace", event["id"])
+
+    assert event["subject"] in result.stdout
+    assert "is missing from the archive" in " ".join(result.stderr.split())
+    assert result.exit_code == 4
+
+
 def test_an_unknown_event_is_told(ran: Installation) -> None:
     result = ran.run("trace", "0" * 32)
 
@@ -171,6 +186,15 @@ def test_a_broken_channel_makes_the_run_fail_though_the_others_ran(known: Instal
     assert "did you mean 'folder'?" in result.stdout
 
 
+def test_a_folder_that_cannot_be_made_is_no_bug(installation: Installation) -> None:
+    (installation.home / "file").write_text("no folder")
+
+    result = installation.run("simulate", str(installation.home / "file" / "company"))
+
+    assert result.exit_code == 4
+    assert "may write" in result.stderr
+
+
 def test_an_error_that_can_pass_says_so_and_has_its_own_exit_code(installation: Installation) -> None:
     installation.environment["CROSSDOCK_LEDGER"] = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -189,15 +213,22 @@ def test_an_error_that_will_not_pass_has_its_own_exit_code(installation: Install
     assert "what to do: " in result.stderr
 
 
-def test_what_nobody_foresaw_is_short_unless_debug_is_asked_for(installation: Installation) -> None:
-    installation.environment["CROSSDOCK_HOME"] = str(installation.home / "channels" / "inbox.yaml")
+def test_what_nobody_foresaw_is_short_unless_debug_is_asked_for() -> None:
+    faulty = typer.Typer(cls=Speaking)
 
-    short, long = installation.run("status"), installation.run("--debug", "status")
+    @faulty.callback()
+    def options(debug: bool = False) -> None: ...
 
-    assert short.exit_code == 70
-    assert short.stderr.startswith("unexpected: ")
+    @faulty.command(rich_help_panel=RUN)
+    def divide() -> None:
+        1 / 0  # noqa: B018
+
+    short, long = CliRunner().invoke(faulty, ["divide"]), CliRunner().invoke(faulty, ["--debug", "divide"])
+
+    assert short.exit_code == BUG
+    assert short.stderr.startswith("unexpected: ZeroDivisionError")
     assert len(short.stderr.splitlines()) <= 3
-    assert long.exception is not None
+    assert isinstance(long.exception, ZeroDivisionError)
 
 
 def test_the_demo_company_is_made_and_says_what_to_do_next(installation: Installation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,6 +167,19 @@ def test_an_outlet_that_fails_does_not_keep_the_feed_from_the_others(known: Inst
 def test_a_channel_nobody_knows_is_refused_with_the_nearest_one(installation: Installation) -> None:
     with Dock.open(installation.settings) as dock, pytest.raises(ConfigError, match="did you mean 'inbox'"):
         dock.run("imbox")
+
+
+def test_a_mistyped_channel_is_held_against_broken_ones_too(installation: Installation) -> None:
+    (installation.home / "channels" / "edi.yaml").write_text("channel: edi\nsource: {kind: fodler, path: in}\n")
+    with Dock.open(installation.settings) as dock, pytest.raises(ConfigError, match=r"known: edi, inbox"):
+        dock.channel("imbox")
+
+
+def test_a_home_that_cannot_be_made_says_what_to_do(installation: Installation) -> None:
+    (installation.home / "file").write_text("no folder")
+    settings = replace(installation.settings, home=installation.home / "file" / "home")
+    with Dock.open(settings) as dock, pytest.raises(PermanentError, match="CROSSDOCK_HOME names the folder"):
+        dock.translate([])
 
 
 def test_only_the_channel_that_was_asked_for_runs(known: Installation, orders: Orders) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from connectors.connections import Connection
 from connectors.sources.odbc import OdbcSource, Options, open_source
-from connectors.sources.odbc.driver import as_ours, connection_string
+from connectors.sources.odbc.driver import as_ours, connect, connection_string
 from connectors.sources.odbc.statement import parse
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
@@ -291,6 +292,12 @@ class TestErrors:
         source = open_source(options, home=tmp_path, state=Memory(), connections=lambda _: connection)
         with pytest.raises(PermanentError, match="odbc-postgresql"):
             list(source.arrivals(1))
+
+    def test_without_unixodbc_only_connecting_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pyodbc", None)
+        connection = Connection(conn_id="erp", type="sqlite", schema="erp.db")
+        with pytest.raises(PermanentError, match="install unixODBC"):
+            connect(connection, login_timeout=1, timeout=1, timezone=None)
 
     def test_an_unknown_kind_of_database(self) -> None:
         with pytest.raises(ConfigError, match="did you mean 'postgres'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -351,8 +352,25 @@ def test_the_documented_example_runs() -> None:
 def test_tables_leave_out_the_events_of_rejected_documents(bench: Bench) -> None:
     translation = gathered(bench.translate(START, line(), END, START, line(), {"end": {"accepted": False}}))
     assert translation.documents["status"].to_list() == ["accepted", "rejected"]
+    assert translation.documents["events"].to_list() == [1, 0]
     assert translation.events["document"].to_list() == [document_id(PAYLOAD, 1)]
     assert translation.lines["document"].to_list() == [document_id(PAYLOAD, 1), document_id(PAYLOAD, 2)]
+
+
+def test_a_path_may_be_text_and_bytes_any_buffer(tmp_path: Path) -> None:
+    sheet = b"Item;Site;On hand;Unit;As of\nP-1;PLANT-1;1.250,5;kg;2026-03-30\n"
+    file = tmp_path / "stock.csv"
+    file.write_bytes(sheet)
+    from_path, from_text = translate(file, partner="ACME"), translate(str(file), partner="ACME")
+    from_buffer = translate(memoryview(sheet), name="stock.csv", partner="ACME")
+    assert from_path.events["subject"].to_list() == ["stock/ACME/PLANT-1//P-1"]
+    assert from_text.events.equals(from_path.events)
+    assert from_buffer.events.equals(from_path.events)
+
+
+def test_what_is_neither_bytes_nor_a_path_is_refused() -> None:
+    with pytest.raises(TypeError, match="bytes-like"):
+        translate(17)  # type: ignore[arg-type]
 
 
 def test_tables_of_nothing_have_their_columns() -> None:
