@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 from connectors.base import Outbox
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.envelopes import OwedAnswer
-from schemas.documents import GroupEnd
+from schemas.documents import GroupEnd, InterchangeEnd
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
-    from connectors.formats.edi.acknowledgments import DocumentVerdict
+    from connectors.formats.edi.acknowledgments import DocumentVerdict, Numbers
     from connectors.formats.edi.acknowledgments.referee import Referee
     from crossdock.ledger import Ledger
     from mappings.spec import Acknowledge
@@ -130,20 +130,26 @@ class _Draft:
 
 
 def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
-    from connectors.formats.edi.acknowledgments import Numbers, acknowledge_group
+    from connectors.formats.edi.acknowledgments import acknowledge_group, acknowledge_interchange, advise
 
     envelope = answer.envelope
     match answer.kind, envelope:
         case ("997" | "999") as kind, GroupEnd():
             verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
-
-            def acknowledgment(last: ControlNumbers, at: datetime) -> bytes:
-                numbers = Numbers(interchange=last.interchange, group=last.group, set=last.set)
-                return acknowledge_group(envelope, verdicts, kind, numbers, at)
-
-            return _Draft(acknowledgment)
+            return _Draft(lambda last, at: acknowledge_group(envelope, verdicts, kind, _numbers(last), at))
+        case "824", GroupEnd():
+            verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
+            return _Draft(lambda last, at: advise(envelope, verdicts, _numbers(last), at))
+        case "TA1", InterchangeEnd():
+            return _Draft(lambda last, at: acknowledge_interchange(envelope, _numbers(last), at), groups=0, sets=0)
         case _:
             raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
+
+
+def _numbers(last: ControlNumbers) -> Numbers:
+    from connectors.formats.edi.acknowledgments import Numbers
+
+    return Numbers(interchange=last.interchange, group=last.group, set=last.set)
 
 
 def _verdicts(judged: Iterable[Judged]) -> list[DocumentVerdict]:

@@ -24,8 +24,7 @@ ACKNOWLEDGMENTS = ("FA",)  #: functional groups of 997 and 999, which are never 
 APPLICATION_ADVICE = ("AG",)  #: functional group of 824, which no 824 answers
 APPLICATION = ("824",)
 _999_SINCE = "005010"
-TA1_WRITTEN = False
-_ANSWERS: dict[object, str] = {997: "997", 999: "999"}
+_ANSWERS: dict[object, str] = {997: "997", 999: "999", 824: "824"}
 
 _ENCODER = msgspec.json.Encoder()
 _GROUP = msgspec.json.Decoder(GroupEnd)
@@ -74,7 +73,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
         return ()
     if isinstance(envelope, InterchangeEnd):
         wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)
-        return ("TA1",) if wanted and not envelope.only_answers and TA1_WRITTEN else ()
+        return ("TA1",) if wanted and not envelope.only_answers else ()
     if envelope.type in ACKNOWLEDGMENTS:
         return ()
     functional = 997 if agreement.functional == 999 and envelope.version < _999_SINCE else agreement.functional

@@ -7,9 +7,19 @@ the ``referee`` before it may leave.
 
 from __future__ import annotations
 
+from connectors.formats.edi.acknowledgments.application import advise
 from connectors.formats.edi.acknowledgments.envelope import Numbers
 from connectors.formats.edi.acknowledgments.functional import acknowledge_group
+from connectors.formats.edi.acknowledgments.interchange import acknowledge_interchange
 from connectors.formats.edi.acknowledgments.referee import Refused, referees
 from connectors.formats.edi.acknowledgments.verdicts import DocumentVerdict
 
-__all__ = ["DocumentVerdict", "Numbers", "Refused", "acknowledge_group", "referees"]
+__all__ = [
+    "DocumentVerdict",
+    "Numbers",
+    "Refused",
+    "acknowledge_group",
+    "acknowledge_interchange",
+    "advise",
+    "referees",
+]

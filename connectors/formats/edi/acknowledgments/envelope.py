@@ -50,12 +50,12 @@ class Writer:
         return b"".join(map(self._line, rows))
 
     def group(self, code: str, answered: GroupEnd, sets: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[Row]:
-        """GS to GE. ``sets`` are set ids and their segments without ST and SE; numbers go up from ours by one."""
+        """GS to GE. ``sets`` are set ids and their segments without ST and SE, numbered upwards from ours."""
         release = release_of(answered)
         date = f"{self._at:%Y%m%d}" if release >= _CENTURY_SINCE else f"{self._at:%y%m%d}"
         ours, theirs = answered.interchange.receiver, answered.interchange.sender
         control = str(self._numbers.group)
-        sender, receiver = self._code(answered.receiver, ours), self._code(answered.sender, theirs)
+        sender, receiver = self.code(answered.receiver, ours), self.code(answered.sender, theirs)
         yield ("GS", code, sender, receiver, date, f"{self._at:%H%M}", control, "X", release)
         for number, (id_, segments) in enumerate(sets, self._numbers.set):
             yield ("ST", id_, f"{number:04d}")
@@ -72,7 +72,7 @@ class Writer:
             return ""
         return text
 
-    def _code(self, code: str, identity: str) -> str:
+    def code(self, code: str, identity: str = "") -> str:
         """An application code of 2 to 15 characters; the interchange's identity stands in for another."""
         text = self.clean(code, 15)
         return text if len(text) >= 2 else self.clean(identity.partition(":")[2], 15)
