@@ -107,6 +107,8 @@ class OpenDocument:
             status = "rejected"
         else:
             status = "accepted_with_errors" if grave else "accepted"
+            if self.mapping.plan.line and not (self.lines or end.lines):
+                self.findings.append(self._without_lines(self.mapping.plan.line))
         return DocumentClosed(
             document=self.document,
             status=status,
@@ -114,6 +116,18 @@ class OpenDocument:
             events=0 if status == "rejected" else self.events,
             parked=self.parked,
             findings=tuple(self.findings),
+        )
+
+    def _without_lines(self, line: str) -> Finding:
+        """What the document says concerns it as a whole, and nobody is told of it by an event."""
+        return Finding(
+            code="document.without_lines",
+            severity=Severity.WARNING,
+            stage=Stage.BUSINESS,
+            message="the document holds no line, so that nothing is published; read what it says of the whole",
+            location=self.start.location,
+            expected=f"lines at {line}",
+            offset=self.start.offset,
         )
 
     def findings_on(self, chunk: LineChunk) -> list[Finding]:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
+
+from mappings.values import ccyymmdd, zone_of
 
 MappingFunction = Callable[[str], str | None]
 
@@ -63,3 +66,9 @@ def sscc_digits(text: str) -> str | None:
 def upper(text: str) -> str | None:
     """``pump-7`` becomes ``PUMP-7``: for partners whose numbers come in any case."""
     return text.upper()
+
+
+@mapping_function
+def day_after(text: str) -> str | None:
+    """``20260405`` becomes ``20260406``: a window that is written with its last day ends when the next day begins."""
+    return (ccyymmdd(text, "", zone_of("UTC")) + timedelta(days=1)).strftime("%Y%m%d")

@@ -100,6 +100,7 @@ KINDS: dict[LineKind, dict[str, Field]] = {
         ("price", _D, "unit price"),
         ("currency", _T, "ISO 4217 code of that price"),
         ("ordered_at", _TIME, "date of the order"),
+        ("revision", _T, "which change of the order this is, as the buyer counts (BCH05)"),
     ),
     LineKind.ORDER_RESPONSE: COMMON
     | _fields(
