@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from connectors.archive import Archive
+from crossdock.ahead import ahead
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
-from crossdock.translation import Context, Translated, translate_stream
+from crossdock.translation import Context, DocumentLines, Translated, translate_stream
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
 
@@ -17,8 +19,9 @@ def process(payload_ids: Iterable[int], *, archive: Archive, ledger: Ledger, con
     """Translate and store these payloads; what was done for each, in order.
 
     A payload that cannot be read is quarantined with a finding, and the others go on. One that is
-    already done is passed over. Errors of the ledger (locked, away, full) and of configuration
-    go through, and the rest is left waiting for the next try.
+    already done is passed over. Translating runs ahead of storing, in a thread of its own. Errors of
+    the ledger (locked, away, full) and of configuration go through, and the rest is left waiting for
+    the next try.
     """
     return [_process(ledger.payload(id), archive, ledger, context) for id in payload_ids]
 
@@ -27,10 +30,15 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
     if record.status != "received":
         return _NOTHING
     try:
-        return ledger.store(record.id, _translated(record, archive, context))
+        with closing(ahead(_translated(record, archive, context), weigh=_rows)) as translated:
+            return ledger.store(record.id, translated)
     except _Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING
+
+
+def _rows(item: Translated) -> int:
+    return item.lines.height if isinstance(item, DocumentLines) else 1
 
 
 class _Unreadable(Exception):

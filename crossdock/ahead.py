@@ -1,0 +1,67 @@
+"""Two stages at once: one thread makes things while another is busy with those made before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from queue import Queue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+LOAD = 8192  #: weight that is handed over at once
+LOADS = 2  #: that wait at most, beside the one being made and the one being used
+
+
+def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:
+    """``items``, in their order, made in a thread of their own.
+
+    What making them raises is raised where its item would have come. Closing this (or leaving it
+    with an exception) ends the thread: it is gone when that returns, and ``items`` is closed.
+    """
+    loads: Queue[_Load[T]] = Queue(LOADS)
+    enough = threading.Event()
+    maker = threading.Thread(target=_make, args=(items, weigh, loads, enough), name="translating ahead", daemon=True)
+    maker.start()
+    last = False
+    try:
+        while not last:
+            load = loads.get()
+            last = load.last
+            yield from load.items
+            if load.error is not None:
+                raise load.error
+    finally:
+        enough.set()
+        while not last:
+            last = loads.get().last
+        maker.join()
+
+
+class _Load(Generic[T]):
+    """Some items; the last load also says how it ended."""
+
+    def __init__(self, items: list[T], *, last: bool = False, error: BaseException | None = None) -> None:
+        self.items = items
+        self.last = last
+        self.error = error
+
+
+def _make(items: Iterator[T], weigh: Callable[[T], int], loads: Queue[_Load[T]], enough: threading.Event) -> None:
+    made: list[T] = []
+    weight = 0
+    error: BaseException | None = None
+    try:
+        for item in items:
+            made.append(item)
+            weight += weigh(item)
+            if weight >= LOAD:
+                loads.put(_Load(made))
+                made, weight = [], 0
+            if enough.is_set():
+                break
+        if isinstance(items, Generator):
+            items.close()
+    except BaseException as raised:
+        error = raised
+    loads.put(_Load(made, last=True, error=error))

@@ -1,0 +1,65 @@
+"""What runs ahead keeps order, errors and bounds, and never outlives the one it runs for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from crossdock.ahead import LOAD, LOADS, ahead
+
+
+def _counting(made: list[int], end: int, error: Exception | None = None) -> Iterator[int]:
+    try:
+        for number in range(end):
+            made.append(number)
+            yield number
+        if error is not None:
+            raise error
+    finally:
+        made.append(-1)
+
+
+def _threads() -> int:
+    return sum(thread.name == "translating ahead" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("end", [0, 1, LOAD, 3 * LOAD + 1])
+def test_all_items_come_in_order(end: int) -> None:
+    made: list[int] = []
+    assert list(ahead(_counting(made, end))) == list(range(end))
+    assert made == [*range(end), -1]
+    assert _threads() == 0
+
+
+def test_an_error_comes_where_its_item_would_have_come() -> None:
+    items = ahead(_counting([], 2, ZeroDivisionError()))
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(items)
+    assert _threads() == 0
+
+
+def test_it_runs_ahead_only_so_far_and_ends_when_it_is_closed() -> None:
+    made: list[int] = []
+    with closing(ahead(_counting(made, 1_000), weigh=lambda _: LOAD)) as items:
+        assert next(items) == 0
+    assert made[-1] == -1
+    assert len(made) <= LOADS + 5
+    assert _threads() == 0
+
+
+def test_it_does_not_wait_for_the_next_step() -> None:
+    """The second item is made while the first one is still being used."""
+    second = threading.Event()
+
+    def making() -> Iterator[int]:
+        yield 1
+        second.set()
+        yield 2
+
+    with closing(ahead(making(), weigh=lambda _: LOAD)) as items:
+        assert next(items) == 1
+        assert second.wait(10)
