@@ -272,12 +272,14 @@ def status_view(ledger: Ledger) -> RenderableType:
 def outcome_view(ledger: Ledger) -> RenderableType:
     """What came in, and every rejected or parked line with its place, its value and what was expected."""
     held = ledger.findings(severity="error", limit=ERRORS)
+    answers = ledger.answer_summary()
     nothing = Text("nothing", style="green")
     return Group(
         Heading("What came in"),
         channels_view(ledger.summary()) or nothing,
         Heading("What is held back, and why"),
         findings_view(held, most=ERRORS, files=True) if held else nothing,
+        *((Heading("Answers to partners"), answered) if (answered := answer_summary_view(answers)) else ()),
     )
 
 

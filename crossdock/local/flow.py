@@ -35,7 +35,7 @@ def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 30
 def run_round(
     running: Running, channels: Sequence[str], *, delivered: Callable[[], bool], within: float = 180
 ) -> list[DagRun]:
-    """Load master data, run the channels' DAGs, and let publishing follow by its asset until ``delivered``.
+    """Load master data, run the channels' DAGs, and let publishing and responding follow by their asset until ``delivered``.
 
     The DAGs are switched on first. Gives the runs that took place, also those that Airflow's
     timetable started meanwhile. Raises PermanentError that quotes each failed task, TransientError
@@ -44,14 +44,14 @@ def run_round(
     rest = running.installation.rest
     inbound = [f"inbound_{channel}" for channel in channels]
     one = load_master_data(running, within=within)
-    for dag_id in ("publish", *inbound):
+    for dag_id in ("publish", "respond", *inbound):
         rest.unpause(dag_id)
     for dag_id in inbound:
         rest.trigger(dag_id)
     one.wait_until(lambda: one.ended(*inbound))
     if one.translated():
         one.wait_until(lambda: any(run.dag_id == "publish" for run in one.runs()))
-    one.wait_until(lambda: delivered() and one.ended("publish"))
+    one.wait_until(lambda: delivered() and one.ended("publish", "respond"))
     return one.runs()
 
 

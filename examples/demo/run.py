@@ -102,7 +102,7 @@ def up(console: Console, *, seed: int, lines: int) -> int:
     installation = install(home)
     running = started(console, installation)
     try:
-        wait_for_dags(running, {"master_data", "publish"})
+        wait_for_dags(running, {"master_data", "publish", "respond"})
         with step(console, "master data comes into force"):
             load_master_data(running)
         for dag_id in installation.rest.dag_ids():
@@ -184,11 +184,16 @@ def one_round(console: Console, running: Running, simulation: Simulation, dock: 
     configured = [name for name, channel in dock.channels.items() if channel.purpose == "events" and channel.enabled]
     inbound = sorted({*configured, *simulation.channels})
     with step(console, what) as said:
-        wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in inbound)})
+        wait_for_dags(running, {"master_data", "publish", "respond", *(f"inbound_{name}" for name in inbound)})
         before = len(list(ledgered(dock.ledger)))
-        runs = run_round(running, inbound, delivered=lambda: not not_delivered(dock.ledger, feed))
+        runs = run_round(running, inbound, delivered=lambda: not not_delivered(dock.ledger, feed) and not waiting_answers(dock))
         fresh = len(list(ledgered(dock.ledger))) - before
         said(f"{what}: {display.count(len(runs), 'DAG run')}, {display.count(fresh, 'new event')} in {feed}")
+
+
+def waiting_answers(dock: Dock) -> int:
+    """Answers that partners are still owed."""
+    return len(dock.ledger.owed(limit=1)) + len(dock.ledger.unsent(limit=1))
 
 
 # -- what people see --------------------------------------------------------------------------------
@@ -220,13 +225,14 @@ def outcome(dock: Dock, simulation: Simulation) -> Group:
         report.outcome_view(dock.ledger),
         display.Heading("Where it is"),
         Text(f"the events     {dock.settings.feed}/*.jsonl"),
+        Text(f"the answers    {dock.settings.home}/outbox/edi/*.edi"),
         Text(f"the ledger     {dock.settings.ledger_url}"),
         Text(f"planted        {simulation.directory / 'PLANTED.md'}"),
         Padding(
             Text.assemble(
                 "look further   ",
                 (f". {simulation.directory / 'environment'}; .venv/bin/crossdock status", "bold"),
-                " (or events, trace, findings, parked)",
+                " (or answers, events, trace, findings, parked)",
             )
         ),
     )

@@ -87,7 +87,7 @@ def test_master_data_ends_before_the_channels_begin(tmp_path: Path, process):
     rest = Scripted()
     runs = run_round(running(tmp_path, process, rest), ["edi", "erp"], delivered=lambda: "publish" in rest.states)
     assert rest.triggered == ["master_data", "inbound_edi", "inbound_erp"]
-    assert rest.unpaused == ["master_data", "publish", "inbound_edi", "inbound_erp"]
+    assert rest.unpaused == ["master_data", "publish", "respond", "inbound_edi", "inbound_erp"]
     assert {run.dag_id: run.state for run in runs} == dict.fromkeys(
         ("master_data", "inbound_edi", "inbound_erp", "publish"), "success"
     )
