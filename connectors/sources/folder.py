@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from connectors.base import Arrival, State
 from connectors.configuration import Duration, Strict
 from connectors.connections import Connections
-from connectors.sources.names import Wanted, kept_as, moment
+from connectors.sources.names import Wanted, kept_as, legible, moment
 from schemas.errors import PermanentError, TransientError
 
 PIECE = 1 << 20  #: bytes per piece of a fetch
@@ -123,7 +123,7 @@ class FolderSource:
             after = Stamp.of(os.fstat(file.fileno()))
         if not str(before) == str(after) == arrival.metadata["stamp"]:
             raise TransientError(
-                f"{path} changed while it was read",
+                f"{legible(str(path))} changed while it was read",
                 hint="it is taken once it is complete; a longer quiet time or a marker file would help",
             )
 
@@ -234,17 +234,20 @@ def still_there(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise TransientError(f"{path} is gone", hint="it was there a moment ago; the next look will tell") from None
+        raise TransientError(
+            f"{legible(str(path))} is gone", hint="it was there a moment ago; the next look will tell"
+        ) from None
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
     """Say of an OSError which path it is about and whether another try can help."""
+    place = legible(str(path))
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise PermanentError(f"{path} is not there", hint="make it, or mend the channel's path") from None
+        raise PermanentError(f"{place} is not there", hint="make it, or mend the channel's path") from None
     except PermissionError:
-        raise PermanentError(f"{path}: permission denied", hint="give us the right to it") from None
+        raise PermanentError(f"{place}: permission denied", hint="give us the right to it") from None
     except OSError as error:
-        raise TransientError(f"{path}: {error.strerror or error}") from error
+        raise TransientError(f"{place}: {error.strerror or error}") from error

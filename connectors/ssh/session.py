@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from connectors.sources.names import legible
 from connectors.ssh.errors import Dropped, Missing, as_ours
 from connectors.ssh.login import Login
 from schemas.errors import CrossdockError, PermanentError, TransientError
@@ -142,7 +143,8 @@ class Session:
             file.close()
         if held != len(content):
             raise TransientError(
-                f"{self.place}: {path}: holds {held} of {len(content)} bytes", hint="the server's disk may be full"
+                f"{self.place}: {legible(path)}: holds {held} of {len(content)} bytes",
+                hint="the server's disk may be full",
             )
 
     def replace(self, old: str, new: str) -> None:
@@ -192,7 +194,7 @@ class Session:
         try:
             return self._run(work, self._login.timeout)
         except (asyncssh.Error, OSError) as error:
-            ours = as_ours(error, f"{self.place}: {about}")
+            ours = as_ours(error, f"{self.place}: {legible(about)}")
             if isinstance(ours, Dropped) or isinstance(error, OSError):
                 self._hang_up(at_once=True)
             raise ours from None

@@ -365,6 +365,9 @@ def test_names_in_another_character_set_are_taken_like_any_other(
         arrival.key.encode("utf-8")
         assert b"".join(source.fetch(arrival)) == expected
         source.settle(arrival)
+        with pytest.raises(TransientError) as told:
+            list(source.fetch(arrival))
+        str(told.value).encode("utf-8")
     assert sorted(os.fsencode(path.name) for path in (inbox / "done").iterdir()) == [
         b"Gr\xc3\xb6\xc3\x9fe \xe2\x9c\x93.edi",
         b"Gr\xf6\xdfe.edi",

@@ -232,6 +232,19 @@ def test_a_file_that_is_gone_when_it_is_fetched_is_no_fault_of_the_configuration
         list(source(inbox).fetch(arrival))
 
 
+def test_a_name_in_another_character_set_is_taken_and_can_be_spoken_of(inbox: Path) -> None:
+    name = os.fsdecode("Größe.edi".encode("latin-1"))
+    path = put(inbox, name, b"content")
+    arrival = only(source(inbox))
+    assert b"".join(source(inbox).fetch(arrival)) == b"content"
+    source(inbox).settle(arrival)
+    assert (inbox / "done" / name).exists()
+    with pytest.raises(TransientError) as told:
+        list(source(inbox).fetch(arrival))
+    assert r"Gr\xf6\xdfe.edi is gone" in str(told.value)
+    assert not path.exists()
+
+
 def test_a_marker_is_known_in_any_case_and_goes_with_its_file(inbox: Path) -> None:
     put(inbox, "A.EDI", age=100)
     put(inbox, "A.EDI.OK", b"", age=90)
