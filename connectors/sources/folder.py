@@ -247,7 +247,11 @@ def named(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise PermanentError(f"{place} is not there", hint="make it, or mend the channel's path") from None
-    except PermissionError:
-        raise PermanentError(f"{place}: permission denied", hint="give us the right to it") from None
+    except FileExistsError as error:
+        in_the_way = legible(str(error.filename or path))
+        raise PermanentError(f"{in_the_way} is a file, but should be a folder", hint="move it away") from None
+    except PermissionError as error:
+        refused = legible(str(error.filename or path))
+        raise PermanentError(f"{refused}: permission denied", hint="give us the right to it") from None
     except OSError as error:
         raise TransientError(f"{place}: {error.strerror or error}") from error

@@ -273,6 +273,15 @@ def test_the_folder_for_settled_files_may_lie_elsewhere(inbox: Path, tmp_path: P
     assert (tmp_path / "archive" / "2026" / "a").exists()
 
 
+def test_a_file_where_the_folder_for_settled_ones_should_be_is_named(inbox: Path, tmp_path: Path) -> None:
+    put(inbox, "a")
+    in_the_way = put(tmp_path, "settled")
+    blocked = source(inbox, done=in_the_way)
+    with pytest.raises(PermanentError, match="settled is a file, but should be a folder"):
+        blocked.settle(only(blocked))
+    assert (inbox / "a").exists()
+
+
 def test_a_folder_we_may_not_read_is_permanent(tmp_path: Path) -> None:
     file = put(tmp_path, "inbox")
     with pytest.raises(PermanentError, match="is not there"):
