@@ -35,7 +35,7 @@ def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 30
 def run_round(
     running: Running, channels: Sequence[str], *, delivered: Callable[[], bool], within: float = 180
 ) -> list[DagRun]:
-    """Load master data, run the channels' DAGs, and let publishing and responding follow by their asset until ``delivered``.
+    """Load master data, run the channels' DAGs; publishing and responding follow by their asset until ``delivered``.
 
     The DAGs are switched on first. Gives the runs that took place, also those that Airflow's
     timetable started meanwhile. Raises PermanentError that quotes each failed task, TransientError

@@ -186,7 +186,9 @@ def one_round(console: Console, running: Running, simulation: Simulation, dock: 
     with step(console, what) as said:
         wait_for_dags(running, {"master_data", "publish", "respond", *(f"inbound_{name}" for name in inbound)})
         before = len(list(ledgered(dock.ledger)))
-        runs = run_round(running, inbound, delivered=lambda: not not_delivered(dock.ledger, feed) and not waiting_answers(dock))
+        runs = run_round(
+            running, inbound, delivered=lambda: not not_delivered(dock.ledger, feed) and not waiting_answers(dock)
+        )
         fresh = len(list(ledgered(dock.ledger))) - before
         said(f"{what}: {display.count(len(runs), 'DAG run')}, {display.count(fresh, 'new event')} in {feed}")
 
