@@ -496,6 +496,7 @@ class _Reader:
             "application_receiver": group.element(3) if group else "",
             "release": release,
             "implementation": implementation,
+            "interchange_offset": str(interchange.offset),
             "interchange_version": control,
             "interchange_date": interchange.element(9),
             "interchange_time": interchange.element(10),
