@@ -15,6 +15,8 @@ import msgspec
 from connectors.formats.edi.judge import Fault
 from schemas.findings import Finding, Severity, Stage
 
+LONGEST_VALUE = 512  #: characters of what stands there that a finding repeats
+
 #: element 720 for what is wrong with a segment as a whole
 _AK304 = {
     "segment.unknown": "1",
@@ -45,7 +47,7 @@ def element_finding(fault: Fault, *, id_: str, number: int, line: int | None, of
         stage=Stage.STRUCTURE,
         message=f"{id_}{fault.position:02d}{component}: {fault.message}",
         location=f"segment {number}, {id_}{place}{component}",
-        value=fault.value or None,
+        value=fault.value[:LONGEST_VALUE] or None,
         expected=fault.expected or None,
         standard=standard,
         line=line,
@@ -95,7 +97,7 @@ def segment_finding(
         stage=Stage.STRUCTURE,
         message=message,
         location=f"segment {number}, {id_}" + (f"-{position:02d}" if position else ""),
-        value=value,
+        value=value and value[:LONGEST_VALUE],
         expected=expected,
         standard=standard,
         line=line,
@@ -123,7 +125,7 @@ def envelope_finding(
         stage=Stage.SYNTAX,
         message=message,
         location=location,
-        value=value,
+        value=value and value[:LONGEST_VALUE],
         expected=expected,
         standard=standard,
         offset=offset,
@@ -138,7 +140,7 @@ def is_count(text: str) -> bool:
 
 def trailer_findings(elements: Sequence[str], number: int, control_number: str, offset: int) -> Iterator[Finding]:
     """What is wrong with the SE that is segment ``number`` of the set ``control_number``."""
-    count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
+    count, control = (elements[i][:80].strip() if len(elements) > i else "" for i in (1, 2))
     where = f"segment {number}, SE"
     if not is_count(count) or int(count) != number:
         yield envelope_finding(

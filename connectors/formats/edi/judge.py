@@ -47,12 +47,12 @@ def judge_segment(spec: Segment, elements: Sequence[str], delimiters: Delimiters
             yield from _judge_use(use, value, position, delimiters)
         elif use.required:
             yield _missing(use, position)
-    for position in range(len(uses) + 1, len(values) + 1):
-        if values[position - 1]:
-            yield Fault(
-                "element.too_many", "3", position, 0, values[position - 1],
-                f"{spec.id} ends with element {len(uses):02d}", f"at most {len(uses)} elements",
-            )  # fmt: skip
+    extra = next((place for place in range(len(uses) + 1, len(values) + 1) if values[place - 1]), 0)
+    if extra:
+        yield Fault(
+            "element.too_many", "3", extra, 0, values[extra - 1],
+            f"{spec.id} ends with element {len(uses):02d}", f"at most {len(uses)} elements",
+        )  # fmt: skip
     for note in spec.notes:
         yield from _judge_note(note, values, 0)
 
@@ -79,7 +79,7 @@ def _judge_use(use: Use, value: str, position: int, delimiters: Delimiters) -> I
             "element.too_many_repetitions", "12", position, 0, value,
             f"{len(repeats)} repetitions", f"at most {use.repeat}", use.element.number,
         )  # fmt: skip
-    for repeat in repeats:
+    for repeat in repeats[: use.repeat]:
         if isinstance(use.element, Composite):
             yield from _judge_composite(use.element, repeat, position, delimiters)
         else:

@@ -59,13 +59,19 @@ class Scope:
     def in_force(self) -> Values:
         """Own values and, where there is none, those of the nearest scope around, but not the header's.
 
-        Asked once the scope is complete.
+        Asked once the scope is complete. Levels may be nested as deep as a file says, so this takes no turn of
+        its own for each.
         """
-        if self.parent is None:
-            return {}
-        if self._in_force is None:
-            self._in_force = self.parent.in_force() | self.values
-        return self._in_force
+        waiting: list[Scope] = []
+        scope: Scope = self
+        while scope._in_force is None and scope.parent is not None:
+            waiting.append(scope)
+            scope = scope.parent
+        values = scope._in_force or {}
+        for scope in reversed(waiting):
+            values = scope._in_force = values | scope.values if scope.values else values
+            scope.parent = None
+        return values
 
 
 class Lines:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
+from connectors.formats.edi.bounds import bounded
 from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
 from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.findings import envelope_finding, is_count
@@ -51,6 +52,8 @@ _TA105 = (
     "027",
 )
 _REMEMBERED = 100_000  #: control numbers kept to notice doubles
+_LONGEST = 80  #: characters of a control number or code that are kept; the longest allowed has 35
+_MOST_LEARNERS = 100  #: kinds of sets of which is kept what was learned
 _MOST_FINDINGS = 100  #: findings of an envelope kept for its end; an answer has room for five
 _ANSWERS = ("FA",)  #: functional groups of acknowledgments, which are never acknowledged
 
@@ -134,7 +137,7 @@ class _Group:
     findings: list[Finding] = field(default_factory=list)
 
     def element(self, position: int) -> str:
-        return self.elements[position].strip() if len(self.elements) > position else ""
+        return _element(self.elements, position)
 
     def noted(self, finding: Finding) -> Finding:
         """The finding, kept for the group's end."""
@@ -162,8 +165,8 @@ class _Group:
 
 
 def read_interchanges(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
-    """Everything in the payload, in order."""
-    return _Reader(tape, plans, learn=learn).run()
+    """Everything in the payload, in order; findings within the bounds of ``bounds``."""
+    return bounded(_Reader(tape, plans, learn=learn).run())
 
 
 class _Reader:
@@ -295,7 +298,7 @@ class _Reader:
             elif id_ == "TA1":
                 yield from self._judge_plain("TA1", elements, offset, interchange)
                 if len(interchange.acknowledgments) < _MOST_FINDINGS:
-                    interchange.acknowledgments.append(tuple(elements[1:]))
+                    interchange.acknowledgments.append(tuple(element[:_LONGEST] for element in elements[1:_LONGEST]))
             elif id_:
                 yield envelope_finding(
                     "segment.misplaced", f"segment {id_[:20]} stands outside any transaction set", interchange.where,
@@ -400,7 +403,7 @@ class _Reader:
                 "group.trailer_alone", "a GE without a GS", interchange.where, offset, expected="GS", TA105="024"
             )
             return
-        count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
+        count, control = (_element(elements, i) for i in (1, 2))
         if not is_count(count) or int(count) != group.sets:
             yield group.noted(envelope_finding(
                 "group.count", f"GE01 says {count or 'nothing'} sets, there are {group.sets}", f"{group.where}, GE-01",
@@ -414,7 +417,7 @@ class _Reader:
         yield group.end(interchange, declared=count)
 
     def _trailer(self, interchange: _Interchange, elements: Sequence[str], offset: int) -> Iterator[Finding]:
-        count, control = (elements[i].strip() if len(elements) > i else "" for i in (1, 2))
+        count, control = (_element(elements, i) for i in (1, 2))
         if not is_count(count) or int(count) != interchange.groups:
             yield envelope_finding(
                 "interchange.count", f"IEA01 says {count or 'nothing'} groups, there are {interchange.groups}",
@@ -439,7 +442,8 @@ class _Reader:
         if version != start.version[:6]:
             key = f"version {start.version}"
             if key not in self.warned:
-                self.warned.add(key)
+                if len(self.warned) < _REMEMBERED:
+                    self.warned.add(key)
                 yield envelope_finding(
                     "version.unknown", f"version {start.version or 'unknown'} is read by the tables of {version}",
                     start.location, offset, severity=Severity.WARNING, value=start.version, expected=version,
@@ -473,17 +477,20 @@ class _Reader:
     def _learner(self, version: str, set_id: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
         """What was learned from one set serves the next of its kind in the payload."""
         suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
+        grammar = load_grammar(version)
+        set_id = set_id if set_id in grammar.sets else ""
         key = (version, set_id, delimiters, suffix, id(wanted))
         if key not in self.learners:
-            machine = Machine(_plan(load_grammar(version), set_id, wanted))
+            if len(self.learners) >= _MOST_LEARNERS:
+                del self.learners[next(iter(self.learners))]
+            machine = Machine(_plan(grammar, set_id, wanted))
             self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
         return self.learners[key][0]
 
     def _start(
         self, elements: Sequence[str], offset: int, group: _Group | None, interchange: _Interchange
     ) -> DocumentStart:
-        set_id = elements[1].strip() if len(elements) > 1 else ""
-        implementation = elements[3].strip() if len(elements) > 3 else ""
+        set_id, control_number, implementation = (_element(elements, i) for i in (1, 2, 3))
         release = group.element(8) if group else ""
         stated = next((v for v in (release, implementation) if v[:6].isdigit() and len(v) >= 6), "")
         control = interchange.element(12)
@@ -509,14 +516,19 @@ class _Reader:
             version=version,
             sender=f"{interchange.element(5)}:{interchange.element(6)}",
             receiver=f"{interchange.element(7)}:{interchange.element(8)}",
-            control_number=elements[2].strip() if len(elements) > 2 else "",
+            control_number=control_number,
             interchange=interchange.control_number,
             group=group.element(6) if group else "",
             test=interchange.element(15) == "T",
-            location=f"set {elements[2].strip() if len(elements) > 2 else ''}",
+            location=f"set {control_number}",
             offset=offset,
             attributes=attributes,
         )
+
+
+def _element(elements: Sequence[str], position: int) -> str:
+    """An element of an envelope's segment without padding; empty where there is none, cut where it is absurd."""
+    return elements[position][:_LONGEST].strip() if len(elements) > position else ""
 
 
 def _sample(so_far: str, text: str) -> str:
