@@ -147,10 +147,15 @@ class _Lines:
         return _constant(text, self.chunk.height)
 
     def _clock(self, rule: FieldRule) -> pl.Series | None:
-        """The time of day beside the date, where the date came from the first path."""
-        if rule.clock not in self._sent or rule.paths[0] not in self._sent:
+        """The time of day beside the date, where the date came from the path that stands beside the clock's."""
+        clock = self._sent.get(rule.clock) if rule.clock is not None else None
+        if clock is None or rule.beside_clock not in self._sent:
             return None
-        return self._sent[rule.clock].zip_with(self._sent[rule.paths[0]].is_not_null(), _nulls(self.chunk.height))
+        taken = self._sent[rule.beside_clock].is_not_null()
+        for earlier in rule.paths[: rule.paths.index(rule.beside_clock)]:
+            if earlier in self._sent:
+                taken &= self._sent[earlier].is_null()
+        return clock.zip_with(taken, _nulls(self.chunk.height))
 
     def _worded(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
         """Through the rule's function and its code list."""

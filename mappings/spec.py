@@ -51,7 +51,8 @@ class FieldRule(Strict):
 
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
     (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``.
-    ``clock`` is a second path with the time of day for a date; it goes with the first alternative.
+    ``clock`` is a second path with the time of day for a date; it goes with the alternative of the same segment
+    (``DTM[002]02`` and ``DTM[002]03``), else with the first.
     ``function`` names a Python function registered with ``mappings.functions``. ``required`` makes
     an empty result a finding.
     """
@@ -70,6 +71,12 @@ class FieldRule(Strict):
     def paths(self) -> tuple[str, ...]:
         """All alternatives, in order."""
         return () if self.path is None else (self.path,) if isinstance(self.path, str) else tuple(self.path)
+
+    @property
+    def beside_clock(self) -> str:
+        """The alternative whose time of day ``clock`` is."""
+        same = (path for path in self.paths if self.clock is not None and path[:-2] == self.clock[:-2])
+        return next(same, self.paths[0])
 
     @property
     def fallback(self) -> str | None:
@@ -168,4 +175,4 @@ class Partner(Strict):
     identities: Identities = Identities()
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
-    control_numbers: InSequence = InSequence.WARN
+    control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken
