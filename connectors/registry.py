@@ -36,6 +36,7 @@ SINKS = {
 #: Asked in this order whether a payload is theirs: the surest first.
 FORMATS = {
     "x12": "connectors.formats.edi:X12",
+    "edifact": "connectors.formats.edi.edifact:Edifact",
     "rows": "connectors.formats.rows:Rows",
     "workbook": "connectors.formats.workbook:Workbook",
 }

@@ -135,7 +135,23 @@ def x12(count: int) -> Sample:
     )
 
 
-SAMPLES = {"rows": [rows], "workbook": [text, workbook], "x12": [x12]}
+def edifact(count: int) -> Sample:
+    segments = [
+        "UNB+UNOC:3+ACME:14+US:14+260101:1200+1",
+        "UNH+1+DESADV:D:96A:UN",
+        "BGM+351+SHIP1+9",
+        "CPS+1",
+        *(segment for n in range(count) for segment in (f"LIN+{n % 9999 + 1}++P{n:05}:EN", f"QTY+12:{n},5:PCE")),
+        f"UNT+{4 + 2 * count}+1",
+        "UNZ+1+1",
+    ]
+    payload = "".join(f"{segment}'\n" for segment in segments).encode()
+    lines = [{"LIN[EN]": f"P{n:05}", "QTY[12]01-2": f"{n}.5", "BGM02": "SHIP1"} for n in range(count)]
+    paths = ["LIN[EN]", "QTY[12]01-2", "BGM02"]
+    return Sample("ship.edi", payload, "edifact.DESADV", "CPS/LIN", paths, {}, lines, ["LIN[EN]"])
+
+
+SAMPLES = {"rows": [rows], "workbook": [text, workbook], "x12": [x12], "edifact": [edifact]}
 MAKERS = [pytest.param(name, make, id=f"{name}-{make.__name__}") for name, makers in SAMPLES.items() for make in makers]
 
 

@@ -183,12 +183,23 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     changes = overlay["sets"]
     for path in sorted((tables / "sets").glob("*.yaml")):
         table = _read(path)
-        root = _set_root(table["table"], str(path.name), standard.opens)
+        root = _table_root(standard, table)
         for change in changes.get(table["set"], ()):
             root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
     return Grammar(version, segments, sets, standard)
+
+
+def _table_root(standard: Standard, table: Mapping[str, Any]) -> Part:
+    """The root of a set in the base version; ``like`` names the set that it differs from by ``changes``."""
+    where = f"{table['set']}.yaml"
+    if "like" not in table:
+        return _set_root(table["table"], where, standard.opens)
+    root = _table_root(standard, _read(standard.tables / "sets" / f"{table['like']}.yaml"))
+    for change in table["changes"]:
+        root = _amended(root, change, where)
+    return root
 
 
 def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:
@@ -208,8 +219,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _element(number: str, text: str, codes: Mapping[str, str]) -> Element:
     type_, least, most, *name = text.split(None, 3)
-    listed = frozenset(codes[number].split()) if number in codes else None
+    listed = frozenset(_listed(codes[number])) if number in codes else None
     return Element(number, type_, int(least), int(most), name[0] if name else "", listed)
+
+
+def _listed(text: str) -> Iterator[str]:
+    """Codes set apart by blanks; ``101..110`` stands for all numbers from 101 to 110."""
+    for code in text.split():
+        first, dots, last = code.partition("..")
+        yield from map(str, range(int(first), int(last) + 1)) if dots else (code,)
 
 
 _REPEATED = re.compile(r"(\d+)x\(([^)]*)\)")

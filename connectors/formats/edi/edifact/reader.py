@@ -1,0 +1,271 @@
+"""EDIFACT interchanges as a stream of documents, line chunks and findings.
+
+The envelope is walked here (ISO 9735): UNA, UNB .. UNZ, UNG .. UNE and UNH .. UNT with their counts and
+references, any number of each in one payload, and messages that stand in no interchange at all.
+What lies inside a message is ``body``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+from connectors.base import Plans, ReadItem
+from connectors.formats.edi.body import Opening, read_body
+from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.edifact.charsets import foreign_characters
+from connectors.formats.edi.edifact.dialect import syntax_finding
+from connectors.formats.edi.edifact.directories import directory_for
+from connectors.formats.edi.edifact.envelope import EnvelopeJudge, Group, Interchange
+from connectors.formats.edi.edifact.plan import edifact_plan
+from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
+from connectors.formats.edi.grammar import EDIFACT, load_grammar
+from connectors.formats.edi.machine import Machine
+from connectors.formats.edi.runs import Learner
+from connectors.formats.edi.tape import Tape
+from schemas.documents import DocumentStart, LinePlan
+from schemas.findings import Finding, Severity
+
+_REMEMBERED = 100_000  #: references kept to notice doubles
+_LONGEST_SEGMENT = 1 << 20
+_WITHOUT_BREAKS = {13: None, 10: None}
+
+
+def read_edifact(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
+    """Everything in the payload, in order."""
+    return _Reader(tape, plans, learn=learn).run()
+
+
+class _Reader:
+    """The walk through one payload."""
+
+    def __init__(self, tape: Tape, plans: Plans, *, learn: bool) -> None:
+        self.tape = tape
+        self.plans = plans
+        self.learn = learn
+        self.documents = 0
+        self.interchanges = 0
+        self.groups = 0
+        self.controls: set[tuple[str, str, str]] = set()
+        self.warned: set[str] = set()
+        self.head: Head | None = None
+        self.learners: dict[tuple[str, str, Delimiters, str, int], tuple[Learner, LinePlan | None]] = {}
+
+    def run(self) -> Iterator[ReadItem]:
+        while True:
+            head = yield from self._next_head()
+            if head is None:
+                break
+            self.interchanges += 1
+            interchange = Interchange(head, self.interchanges, self.tape.offset, first=self.documents + 1)
+            for item in self._walk(interchange):
+                if isinstance(item, Finding):
+                    interchange.note(item)
+                yield item
+            self.tape.watch(None)
+            yield interchange.end(self.documents, self.tape.offset)
+        if not self.interchanges:
+            yield syntax_finding(
+                "interchange.missing", "neither UNB nor UNH anywhere: this is no EDIFACT interchange", "byte 0", 0,
+                expected="UNB", standard={"0085": "13", "0013": "UNB"},
+            )  # fmt: skip
+
+    def _next_head(self) -> Generator[Finding, None, Head | None]:
+        """Skip to the next interchange; None at the end. What is skipped is said when it is not blank."""
+        tape = self.tape
+        begin, skipped = tape.offset, ""
+        while (at := find_head(tape.text, tape.at)) < 0:
+            keep = max(tape.at, len(tape.text) - LONGEST_HEAD)
+            skipped = self._sample(skipped, keep)
+            if not tape.more():
+                skipped = self._sample(skipped, len(tape.text))
+                if self.interchanges or not skipped:
+                    yield from _skipped(begin, skipped, "text.after", "after the last interchange")
+                return None
+        skipped = self._sample(skipped, at)
+        while len(tape.text) - tape.at < LONGEST_HEAD and tape.more():
+            pass
+        place = "between interchanges" if self.interchanges else "before the first UNB"
+        yield from _skipped(begin, skipped, "text.before", place)
+        head = read_head(tape.raw(LONGEST_HEAD))
+        if self.head is None or (head.delimiters, head.advice) != (self.head.delimiters, self.head.advice):
+            tape.shield(head.shield)
+            self.head = head
+        return head
+
+    def _sample(self, so_far: str, to: int) -> str:
+        """The first visible characters of what is skipped."""
+        tape = self.tape
+        text = tape.raw(to - tape.at) if len(so_far) < 80 else ""
+        tape.at = to
+        return (so_far + text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c"))[:80]
+
+    def _walk(self, interchange: Interchange) -> Iterator[ReadItem]:
+        """Everything from UNA or UNB to UNZ, or to what stands in its stead."""
+        tape, head = self.tape, interchange.head
+        judge = EnvelopeJudge(interchange)
+        yield from judge.service_characters()
+        tape.at += head.length
+        if head.problem == "unusable":
+            return
+        group: Group | None = None
+        while (found := self._segment(interchange)) is not None:
+            elements, offset, start, complete = found
+            id_ = elements[0]
+            if id_ == "UNB" and not interchange.elements and not interchange.bare:
+                interchange.open(elements)
+                tape.watch(foreign_characters(interchange.syntax, head.delimiters))
+                yield from judge.header(elements, offset, self._doubled(interchange))
+            elif id_[:3] in ("UNA", "UNB"):
+                tape.at = start
+                break
+            elif id_ == "UNG":
+                if group:
+                    yield from judge.no_group_trailer(group, offset)
+                self.groups += 1
+                group = Group(elements, offset, self.groups, first=self.documents + 1)
+                yield from judge.group(group)
+            elif id_ == "UNE":
+                yield from judge.group_trailer(group, elements, offset)
+                group = None
+            elif id_ == "UNZ":
+                if group:
+                    yield from judge.no_group_trailer(group, offset)
+                yield from judge.trailer(elements, offset, complete=complete)
+                yield from judge.repertoire(tape.seen, tape.offset)
+                return
+            elif id_ == "UNH":
+                yield from judge.bare(offset)
+                yield from self._message(elements, offset, group, interchange)
+            else:
+                yield judge.misplaced(elements, offset)
+        if group:
+            yield from judge.no_group_trailer(group, tape.offset)
+        if not interchange.bare:
+            yield judge.no_trailer(tape.offset)
+        yield from judge.repertoire(tape.seen, tape.offset)
+
+    def _doubled(self, interchange: Interchange) -> bool:
+        """Whether this interchange stood in the payload before."""
+        key = (interchange.sender, interchange.receiver, interchange.control_number)
+        known = key in self.controls
+        if len(self.controls) < _REMEMBERED:
+            self.controls.add(key)
+        return known
+
+    def _segment(self, interchange: Interchange) -> tuple[list[str], int, int, bool] | None:
+        """The next segment outside a message: elements, byte offset, index in the window, whether it was terminated."""
+        tape, delimiters = self.tape, interchange.head.delimiters
+        while (end := tape.text.find(delimiters.segment, tape.at)) < 0 and len(tape.text) - tape.at < _LONGEST_SEGMENT:
+            if not tape.more():
+                break
+        complete = end >= 0
+        if not complete:
+            end = len(tape.text)
+        raw = tape.text[tape.at : end].lstrip(delimiters.blanks)
+        start = end - len(raw)
+        if not complete:
+            raw = raw.rstrip(delimiters.blanks)
+            if not raw:
+                tape.at = end
+                return None
+        tape.at = end + len(delimiters.segment) if complete else end
+        text = raw.translate(_WITHOUT_BREAKS) if not raw.startswith("UNA") else raw
+        dialect = interchange.dialect
+        elements = [dialect.spell(element)[0] for element in text.split(delimiters.element)]
+        return elements, tape.base + start, start, complete
+
+    def _message(
+        self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
+    ) -> Iterator[ReadItem]:
+        self.documents += 1
+        start = self._start(elements, offset, group, interchange)
+        yield start
+        message = start.attributes["message"]
+        directory, near = directory_for(message, start.attributes["version"], start.attributes["release"])
+        if not near and start.version not in self.warned:
+            self.warned.add(start.version)
+            yield syntax_finding(
+                "version.unknown", f"version {start.version or 'unknown'} is read by the tables of {directory}",
+                start.location, offset, severity=Severity.WARNING, value=start.version, expected=directory,
+                standard={"0085": "2"},
+            )  # fmt: skip
+        wanted = self.plans.for_document(start)
+        learner = self._learner(directory, message, interchange.head.delimiters, wanted)
+        early = list(self._early(start, learner, group, interchange))
+        opening = Opening(self.documents, start.control_number, offset, tuple(elements))
+        yield from read_body(self.tape, learner, interchange.dialect, opening, early)
+
+    @staticmethod
+    def _early(
+        start: DocumentStart, learner: Learner, group: Group | None, interchange: Interchange
+    ) -> Iterator[Finding]:
+        """What is wrong with a message as such."""
+        message = start.attributes["message"]
+        interchange.count(message, group)
+        if start.control_number in interchange.messages:
+            yield syntax_finding(
+                "message.duplicate", f"message {start.control_number} stands twice in {interchange.where}",
+                start.location, start.offset or 0, value=start.control_number, standard={"0085": "26", "0013": "UNH"},
+            )  # fmt: skip
+        if len(interchange.messages) < _REMEMBERED:
+            interchange.messages.add(start.control_number)
+        plan = learner.machine.plan
+        if not plan.set.id:
+            yield syntax_finding(
+                "message.unknown", f"there is no table of message '{message}'; it was counted but not judged",
+                start.location, start.offset or 0, value=message or None,
+                expected=", ".join(sorted(plan.grammar.sets)), standard={"0085": "12", "0013": "UNH", "UCD0098": "3"},
+            )  # fmt: skip
+
+    def _learner(self, directory: str, message: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
+        """What was learned from one message serves the next of its kind in the payload."""
+        suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
+        key = (directory, message, delimiters, suffix, id(wanted))
+        if key not in self.learners:
+            machine = Machine(edifact_plan(load_grammar(directory, EDIFACT), message, wanted))
+            self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
+        return self.learners[key][0]
+
+    def _start(
+        self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
+    ) -> DocumentStart:
+        component = interchange.head.delimiters.component
+        reference = elements[1].strip() if len(elements) > 1 else ""
+        kind = [*(part.strip() for part in (elements[2] if len(elements) > 2 else "").split(component)), *[""] * 5]
+        message, version, release, agency, association = kind[:5]
+        attributes = {
+            "message": message,
+            "version": version,
+            "release": release,
+            "agency": agency,
+            "association": association,
+            "access_reference": elements[3].strip() if len(elements) > 3 else "",
+            "syntax": f"{interchange.syntax}:{interchange.syntax_version}",
+            "interchange_date": interchange.component(4, 1),
+            "interchange_time": interchange.component(4, 2),
+            "acknowledgment_requested": interchange.component(9, 1),
+            "application_sender": group.component(2, 1) if group else "",
+            "application_receiver": group.component(3, 1) if group else "",
+        }
+        return DocumentStart(
+            ordinal=self.documents,
+            type=f"edifact.{message}",
+            version=f"{version}.{release}" if release else version,
+            sender=interchange.sender,
+            receiver=interchange.receiver,
+            control_number=reference,
+            interchange=interchange.control_number,
+            group=group.reference if group else "",
+            test=interchange.component(11, 1) == "1",
+            location=f"message {reference}",
+            offset=offset,
+            attributes=attributes,
+        )
+
+
+def _skipped(offset: int, text: str, code: str, place: str) -> Iterator[Finding]:
+    if text:
+        yield syntax_finding(
+            code, f"text {place} is no part of any interchange", place, offset, severity=Severity.WARNING,
+            value=text.encode("latin-1").decode("utf-8", errors="replace"), standard={"0085": "33"},
+        )  # fmt: skip
