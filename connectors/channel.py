@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from connectors.configuration import Shelf, Strict, load_folder, problems_in, read_yaml, wrong
 
 __all__ = ["Channel", "Strict", "load_channels", "read_channel"]
+
+
+#: Lowest and highest number of minute, hour, day, month and weekday in a cron expression.
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_CRON_ITEM = re.compile(r"\*(?:/[1-9]\d*)?|(\d+)(?:-(\d+)(?:/[1-9]\d*)?)?")
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+
+
+def _schedule(given: str) -> str:
+    fields = given.split()
+    sound = len(fields) == len(_CRON) and all(
+        _fits(item, *bounds) for field, bounds in zip(fields, _CRON, strict=True) for item in field.split(",")
+    )
+    if not sound and given not in _PRESETS:
+        raise ValueError(f"not a schedule; write five cron fields in numbers, as in */5 * * * *, or {_PRESETS[0]}")
+    return given
+
+
+def _fits(item: str, lowest: int, highest: int) -> bool:
+    if (match := _CRON_ITEM.fullmatch(item)) is None:
+        return False
+    numbers = [int(number) for number in match.groups() if number is not None]
+    return numbers == sorted(numbers) and all(lowest <= number <= highest for number in numbers)
 
 
 class Channel(Strict):
@@ -25,7 +49,7 @@ class Channel(Strict):
     source: dict[str, Any]  #: ``kind`` and that kind's options
     format: str | None = None  #: fixed format name; None: each payload is recognised
     partner: str | None = None
-    schedule: str | None = "*/5 * * * *"  #: cron; None: only when asked
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = "*/5 * * * *"  #: cron; None: only when asked
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100  #: payloads a translate task takes
     retries: Annotated[int, Field(ge=0, le=20)] = 3
     enabled: bool = True

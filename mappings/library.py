@@ -28,7 +28,7 @@ from mappings.functions import FUNCTIONS
 from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
 from mappings.values import zone_of
-from mappings.yaml_files import Key, YamlFile, read_yaml, unknown, validated
+from mappings.yaml_files import Key, YamlFile, read_yaml, sound_part, unknown, validated
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
 from schemas.lines import KINDS, FieldType, LineKind
@@ -166,11 +166,14 @@ class _Reading:
         self.codes: dict[str, Mapping[str, str]] = {}
         self.standards: dict[str, _Standard] = {}  # by file name
         self.by_document: dict[str, _Standard] = {}
+        self.left_out: set[str] = set()  # faulty mappings, by file name and by document type
 
     def read(self, mappings: Path, partners: Path) -> Library:
         for folder in (mappings, partners):
             if not folder.is_dir():
                 self.problems.append(f"{folder}: no such folder; expected the YAML files of {folder.name}")
+            elif folder == mappings and not any(folder.glob("*.yaml")):
+                self.problems.append(f"{folder}: holds no YAML file; expected one for each standard mapping")
         for path in sorted((mappings.parent / "codes").glob("*.yaml")):
             self._read_codes(path)
         for path in sorted(mappings.glob("*.yaml")):
@@ -219,6 +222,8 @@ class _Reading:
         spec = None
         if not problems:
             spec, problems = validated(MappingSpec, file, file.content)
+            if spec is None:
+                self._look_further(f"standard/{path.stem}", file)
         if spec is not None and (rival := self.by_document.get(spec.document)) is not None:
             problems.append(file.problem(("document",), f"{spec.document} is mapped by {rival.file.name} already"))
         self.problems += problems
@@ -226,6 +231,13 @@ class _Reading:
             one = _Standard(f"standard/{path.stem}", file, spec)
             self.standards[one.name] = one
             self.by_document.setdefault(spec.document, one)
+
+    def _look_further(self, name: str, file: YamlFile) -> None:
+        """Find what else is wrong with a faulty mapping, and remember that it is left out."""
+        self.left_out.add(name)
+        if (rest := sound_part(MappingSpec, file)) is not None:
+            self.left_out.add(rest.document)
+            self._standard_mapping(_Standard(name, file, rest))
 
     # -- partners -----------------------------------------------------------------------------------
 
@@ -240,6 +252,7 @@ class _Reading:
         partner = None
         if not problems:
             partner, problems = validated(Partner, file, file.content)
+            partner = partner or sound_part(Partner, file)
         if partner is not None:
             if partner.partner in known:
                 rival = known[partner.partner][0]
@@ -249,11 +262,16 @@ class _Reading:
             except ValueError as error:
                 problems.append(file.problem(("timezone",), f"expected {error}"))
         self.problems += problems
-        if partner is None or problems:
+        if partner is None:
+            return
+        compiled_by_type = {
+            type_: self._agreement(file, path.stem, partner, type_, agreement)
+            for type_, agreement in partner.documents.items()
+        }
+        if problems:
             return
         known[partner.partner] = (file, partner)
-        for type_, agreement in partner.documents.items():
-            compiled = self._agreement(file, path.stem, partner, type_, agreement)
+        for type_, compiled in compiled_by_type.items():
             if compiled is None:
                 broken.add((partner.partner, type_))
             else:
@@ -266,14 +284,15 @@ class _Reading:
         if agreement.extends is not None:
             base = self.standards.get(agreement.extends)
             if base is None:
-                self.problems.append(
-                    file.problem((*key, "extends"), unknown("mapping", agreement.extends, self.standards))
-                )
+                if agreement.extends not in self.left_out:
+                    sentence = unknown("mapping", agreement.extends, self.standards)
+                    self.problems.append(file.problem((*key, "extends"), sentence))
                 return None
         else:
             base = self.by_document.get(type_)
             if base is None:
-                self.problems.append(file.problem(key, unknown("document type", type_, self.by_document)))
+                if type_ not in self.left_out:
+                    self.problems.append(file.problem(key, unknown("document type", type_, self.by_document)))
                 return None
         own, standard = type_.partition(".")[0], base.spec.document.partition(".")[0]
         if own != standard:
@@ -284,13 +303,15 @@ class _Reading:
         self._check_fields(file, key, base.spec.kind, agreement.fields)
         self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
         self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
+        spec = _with_header(_merged(base.spec, type_, agreement))
         if len(self.problems) > before:
+            self._planned(file, key, spec)  # its paths may be wrong too
             return None
         return self._compiled(
             f"partners/{stem}:{type_}",
             file,
             key,
-            _with_header(_merged(base.spec, type_, agreement)),
+            spec,
             on_error=agreement.on_error,
             timezone=partner.timezone,
         )
@@ -319,9 +340,11 @@ class _Reading:
         self._check_names(one.file, ("identity",), one.spec.kind, one.spec.identity)
         self._check_names(one.file, ("key",), one.spec.kind, one.spec.key)
         self._check_names(one.file, ("layout", "header"), one.spec.kind, one.spec.layout.header)
+        spec = _with_header(one.spec)
         if len(self.problems) > before:
+            self._planned(one.file, (), spec)
             return None
-        return self._compiled(one.name, one.file, (), _with_header(one.spec))
+        return self._compiled(one.name, one.file, (), spec)
 
     def _compiled(
         self,

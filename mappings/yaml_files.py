@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -16,6 +18,9 @@ from rapidfuzz.distance import OSA
 
 Key = tuple[str | int, ...]  #: the way to a value: keys of mappings, indexes of sequences
 Model = TypeVar("Model", bound=BaseModel)
+
+#: Times that faulty parts are left out, each of which may show that what held them is faulty too.
+_ROUNDS = 5
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -42,9 +47,16 @@ class YamlFile:
 
     def problem(self, key: Key, sentence: str) -> str:
         """``partners/acme.yaml:12: documents.x12.856.fields.uom.codes: <sentence>``."""
-        line = next((self.lines[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.lines), 1)
         place = ".".join(str(part) for part in key)
-        return f"{self.name}:{line}: {place}: {sentence}" if place else f"{self.name}:{line}: {sentence}"
+        return (
+            f"{self.name}:{self.line(key)}: {place}: {sentence}"
+            if place
+            else f"{self.name}:{self.line(key)}: {sentence}"
+        )
+
+    def line(self, key: Key) -> int:
+        """The line on which the key stands, or the nearest one above it that is there."""
+        return next((self.lines[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.lines), 1)
 
 
 def read_yaml(path: Path) -> tuple[YamlFile, list[str]]:
@@ -112,7 +124,32 @@ def validated(model: type[Model], file: YamlFile, content: Any) -> tuple[Model |
     except ValidationError as error:
         # a union speaks once for each of its branches; the first is what people write most
         faults = {_key(file, fault): fault for fault in reversed(error.errors(include_url=False))}
-        return None, [file.problem(key, _sentence(model, fault)) for key, fault in reversed(faults.items())]
+        ordered = sorted(faults, key=file.line)
+        return None, [file.problem(key, _sentence(model, faults[key])) for key in ordered]
+
+
+def sound_part(model: type[Model], file: YamlFile) -> Model | None:
+    """What can be understood of a faulty file: its content without the faulty parts, if that makes a ``model``.
+
+    Good for looking further, so that every fault is found in one go; never for use.
+    """
+    content = deepcopy(file.content)
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            for key in {_key(file, fault) for fault in error.errors(include_url=False)}:
+                _leave_out(content, key)
+    return None
+
+
+def _leave_out(content: Any, key: Key) -> None:
+    """Take the value at ``key`` out of ``content``; a sequence goes as a whole."""
+    names = list(takewhile(lambda part: isinstance(part, str), key))
+    for name in names[:-1]:
+        content = content.get(name) if isinstance(content, dict) else None
+    if names and isinstance(content, dict):
+        content.pop(names[-1], None)
 
 
 def _key(file: YamlFile, fault: ErrorDetails) -> Key:
@@ -133,7 +170,8 @@ def _sentence(model: type[BaseModel], fault: ErrorDetails) -> str:
         known = re.findall(r"'([^']*)'|(\d+)", str(context.get("expected", "")))
         return unknown("word", str(given), ("".join(pair) for pair in known))
     if kind == "value_error":
-        return str(context.get("error", fault["msg"]))
+        error = str(context.get("error", fault["msg"]))
+        return f"{given!r}: {error}" if isinstance(given, str) else error
     return f"{fault['msg'].removeprefix('Input ')}, not {given!r}"
 
 

@@ -15,10 +15,15 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from crossdock.cli import app
 from crossdock.settings import Settings
+
+#: How long an example takes says more about the machine's other work than about ours.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 class Postgres:

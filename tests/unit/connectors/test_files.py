@@ -63,6 +63,21 @@ source: {kind: folder, path: inbox, quiet: soon, patern: "*.edi"}
     assert len(told.value.problems) == 7
 
 
+@pytest.mark.parametrize(
+    "schedule", ["*/5 * * * *", "0 * * * *", "@hourly", "15,45 6-18 1-31/2 * 1-5", "59 23 31 12 7"]
+)
+def test_a_schedule_is_cron(tmp_path: Path, schedule: str) -> None:
+    assert read_channel(write(tmp_path, "a.yaml", f"{GOOD}schedule: '{schedule}'\n")).schedule == schedule
+
+
+@pytest.mark.parametrize(
+    "schedule", ["*/5 * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "5-1 * * * *", "*/0 * * * *", "hourly", ""]
+)
+def test_what_airflow_could_not_keep_is_no_schedule(tmp_path: Path, schedule: str) -> None:
+    with pytest.raises(ConfigError, match=r"schedule: given .*: not a schedule; write five cron fields"):
+        read_channel(write(tmp_path, "a.yaml", f"{GOOD}schedule: '{schedule}'\n"))
+
+
 def test_an_unknown_key_deep_in_a_list_is_compared_with_its_own_neighbours(tmp_path: Path) -> None:
     path = write(
         tmp_path,

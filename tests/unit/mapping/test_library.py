@@ -40,6 +40,21 @@ CODES = """\
 """
 
 
+SCATTERED = """\
+partner: ACME
+tier: stratgic
+timezone: America/New_Yrok
+documents:
+  x12.856: {fields: {
+    itm: LIN03,
+    purpose: {path: BSN01, codes: purposes},
+    quantity: {path: SN102, lokup: item}}}
+  x12.999: {}
+  workbook.stock:
+    decimal: ";"
+"""
+
+
 class Shelf:
     """A folder of mappings to write files into."""
 
@@ -214,6 +229,34 @@ def test_all_faults_are_found_at_once(shelf: Shelf) -> None:
     with pytest.raises(ConfigError, match="9 problems") as caught:
         Library.load(shelf.root / "standard", shelf.root / "partners", compile=shelf.compile)
     assert list(caught.value.problems) == problems
+
+
+def test_a_fault_of_one_kind_hides_none_of_another(shelf: Shelf) -> None:
+    shelf.write("partners/acme.yaml", SCATTERED)
+    assert [problem.split(": ")[0].split(":")[1] + " " + problem.split(": ")[1] for problem in shelf.problems()] == [
+        "2 tier",
+        "8 documents.x12.856.fields.quantity.lokup",
+        "11 documents.workbook.stock.decimal",
+        "3 timezone",
+        "6 documents.x12.856.fields.itm",
+        "7 documents.x12.856.fields.purpose.codes",
+        "9 documents.x12.999",
+    ]
+    assert not shelf.read().partners
+
+
+def test_partners_do_not_answer_for_a_faulty_mapping(shelf: Shelf) -> None:
+    shelf.write("standard/x12_856.yaml", NOTICE.replace("required", "requierd").replace("purpose}", "purpos}"))
+    shelf.partner("ACME", "documents: {x12.856: {}}")
+    shelf.partner("BOLTS", "documents: {x12.856: {extends: standard/x12_856}}")
+    assert [problem.split(":")[0] for problem in shelf.problems()] == ["standard/x12_856.yaml"] * 2
+    library = shelf.read()
+    assert library.mapping_for(library.partners["ACME"], "x12.856") is None
+
+
+def test_a_folder_without_mappings_is_a_problem(shelf: Shelf) -> None:
+    library = Library.read(shelf.root, shelf.root / "partners")
+    assert library.problems == (f"{shelf.root}: holds no YAML file; expected one for each standard mapping",)
 
 
 def test_a_faulty_partner_keeps_out_only_itself(shelf: Shelf) -> None:
