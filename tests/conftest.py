@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from crossdock.cli import app
@@ -27,10 +26,6 @@ settings.register_profile(
     "crossdock", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("crossdock")
-
-#: How long an example takes says more about the machine's other work than about ours.
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
 
 
 class Postgres:
