@@ -124,6 +124,7 @@ class DocumentAgreement(Strict):
 
     extends: str | None = None  #: ``standard/x12_856``; by default the standard mapping of that document type
     on_error: OnError = OnError.PARK_LINES
+    line: str = ""  #: what makes one line, where it is not what the standard mapping says
     fields: dict[str, FieldRule] = {}
     key: list[str] = []
     sheet: str | None = None

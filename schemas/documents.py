@@ -136,7 +136,7 @@ class InterchangeEnd:
 
     interchange: Interchange
     groups: int
-    documents: int
+    documents: int  #: of which use is made; fewer than it holds where somebody holds it back
     length: int  #: bytes from its first to its last
     acknowledgments: tuple[tuple[str, ...], ...] = ()  #: the elements of each TA1 in it
     only_answers: bool = False  #: nothing in it but acknowledgments, which are never acknowledged

@@ -26,6 +26,8 @@ APPLICATION = ("824",)
 _999_SINCE = "005010"
 _ANSWERS: dict[object, str] = {997: "997", 999: "999", 824: "824"}
 
+_LOOKED_AT = 50  #: interchanges of one sender that a new one is held against
+
 _ENCODER = msgspec.json.Encoder()
 _GROUP = msgspec.json.Decoder(GroupEnd)
 _INTERCHANGE = msgspec.json.Decoder(InterchangeEnd)
@@ -42,6 +44,53 @@ class OwedAnswer:
     envelope: EnvelopeEnd
     owed_at: datetime
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenInterchange:
+    """An interchange that came in before, and where its bytes stand in the archive."""
+
+    sha256: str
+    name: str  #: of its payload
+    offset: int
+    length: int
+
+
+def seen(
+    connection: Connection, sender: str, receiver: str, control_number: str, payload: int
+) -> list[SeenInterchange]:
+    """Interchanges of the same number in other payloads, the first one first."""
+    query = (
+        sa.select(payload_table.c.sha256, payload_table.c.name, envelopes.c.byte_offset, envelopes.c.byte_length)
+        .join_from(envelopes, payload_table)
+        .where(*_between(sender, receiver, payload), envelopes.c.control_number == storable(control_number))
+        .order_by(envelopes.c.id)
+        .limit(_LOOKED_AT)
+    )
+    return [
+        SeenInterchange(sha256=row.sha256, name=row.name, offset=row.byte_offset, length=row.byte_length)
+        for row in connection.execute(query)
+    ]
+
+
+def recent_numbers(connection: Connection, sender: str, receiver: str, payload: int) -> list[str]:
+    """Control numbers of the interchanges that came last in other payloads, the newest first."""
+    query = (
+        sa.select(envelopes.c.control_number)
+        .where(*_between(sender, receiver, payload))
+        .order_by(envelopes.c.id.desc())
+        .limit(_LOOKED_AT)
+    )
+    return list(connection.scalars(query))
+
+
+def _between(sender: str, receiver: str, payload: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        envelopes.c.kind == INTERCHANGE,
+        envelopes.c.sender == storable(sender),
+        envelopes.c.receiver == storable(receiver),
+        envelopes.c.payload_id != payload,
+    )
 
 
 def write(connection: Connection, payload: int, closed: Sequence[EnvelopeClosed], now: datetime) -> None:

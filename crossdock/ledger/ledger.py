@@ -10,10 +10,10 @@ from typing import Any, Self
 import polars as pl
 
 from connectors.base import State
-from crossdock.ledger import answers, documents, feed, looking, master, parked, payloads, relay
+from crossdock.ledger import answers, documents, envelopes, feed, looking, master, parked, payloads, relay
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
-from crossdock.ledger.envelopes import OwedAnswer
+from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.state import LedgerState
 from crossdock.translation import Translated
@@ -155,6 +155,18 @@ class Ledger:
         """Each sink that was ever delivered to: its position, how far behind the feed it is, when it last moved."""
         with self._database.read() as connection:
             return looking.sinks(connection)
+
+    # -- control numbers of what came in ------------------------------------------------------------
+
+    def seen_interchanges(self, sender: str, receiver: str, control_number: str, payload: int) -> list[SeenInterchange]:
+        """Interchanges with this number from and to the same, in payloads other than ``payload``, oldest first."""
+        with self._database.read() as connection:
+            return envelopes.seen(connection, sender, receiver, control_number, payload)
+
+    def recent_numbers(self, sender: str, receiver: str, payload: int) -> list[str]:
+        """The numbers that came last from and to the same, in payloads other than ``payload``, newest first."""
+        with self._database.read() as connection:
+            return envelopes.recent_numbers(connection, sender, receiver, payload)
 
     # -- answers ----------------------------------------------------------------------------------
 

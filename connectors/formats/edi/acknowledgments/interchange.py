@@ -26,7 +26,7 @@ def interchange_code(end: InterchangeEnd) -> tuple[str, str]:
 
     What could be read was used, so that errors reject only an interchange of which nothing was read.
     """
-    errors = [finding.standard["TA105"] for finding in end.findings if finding.severity is Severity.ERROR]
+    errors = [finding.standard.get("TA105", "024") for finding in end.findings if finding.severity is Severity.ERROR]
     if not errors:
         return "A", NO_ERROR
     return "E" if end.documents else "R", errors[0]

@@ -1,0 +1,154 @@
+"""Answers through the dock, on both databases: a file comes in, its acknowledgment goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors.formats.edi.writer import Envelope, Group, write_interchange
+from crossdock.dock import Dock, Run
+
+PARTNER = """\
+partner: ACME
+identities: {x12: ["ZZ:ACMEINC"]}
+documents: {x12.856: {on_error: park_lines}}
+acknowledge: {functional: 997, application: 824, within: 30m}
+"""
+OUTBOX = """\
+outlet: edi-outbox
+carries: documents
+sink: {kind: folder, path: outbox}
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
+    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
+    (installation.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
+    settings = installation.settings
+    if request.param == "postgresql":
+        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
+    with Dock.open(settings) as opened:
+        yield opened
+
+
+def ship_notice(number: str, item: str = "P-1", quantity: str = "5") -> list[tuple[str, ...]]:
+    return [
+        ("BSN", "00", number, "20260301", "1200"),
+        ("HL", "1", "", "S"), ("DTM", "011", "20260301"), ("N1", "ST", "Plant", "92", "PLANT-1"),
+        ("HL", "2", "1", "O"), ("PRF", "4500001"),
+        ("HL", "3", "2", "I"), ("LIN", "1", "BP", item), ("SN1", "1", quantity, "EA"),
+        ("CTT", "3"),
+    ]  # fmt: skip
+
+
+def interchange(control: int, *sets: Sequence[tuple[str, ...]], wants_ta1: bool = False) -> bytes:
+    envelope = Envelope(
+        sender="ZZ:ACMEINC", receiver="ZZ:US", control_number=control, written_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        acknowledge=wants_ta1,
+    )  # fmt: skip
+    numbered = [("856", f"{number:04d}", list(one)) for number, one in enumerate(sets, 1)]
+    group = Group(code="SH", sender="ACMEINC", receiver="US", control_number=control, release="004010", sets=numbered)
+    return b"".join(write_interchange(envelope, [group]))
+
+
+def come_in(dock: Dock, name: str, content: bytes) -> Run:
+    """The file is dropped and the pipeline run once."""
+    (dock.settings.home / "in" / name).write_bytes(content)
+    done = dock.run()
+    assert not done.errors
+    return done
+
+
+def sent(dock: Dock) -> dict[str, list[str]]:
+    """The segments between GS and GE of everything that left, by file name."""
+    files = sorted((dock.settings.home / "outbox").glob("*.edi"))
+    return {file.name: file.read_text().split("~")[1:-2] for file in files}
+
+
+def acknowledgment(segments: Sequence[str]) -> list[str]:
+    return [segment for segment in segments if segment[:2] in ("AK", "TA", "OT", "TE")]
+
+
+def codes(dock: Dock) -> list[str]:
+    return sorted(row["code"] for row in dock.ledger.findings() if row["code"].startswith("interchange."))
+
+
+def test_accepted_in_part_and_rejected(dock: Dock) -> None:
+    bad = [row for row in ship_notice("S3") if row[0] != "BSN"]
+    done = come_in(dock, "1.edi", interchange(1, ship_notice("S1"), bad))
+    assert done.responded.sent == {"997": 1, "824": 1}
+    answers = sent(dock)
+    assert acknowledgment(answers["ACME-997-000000001.edi"]) == [
+        "AK1*SH*1", "AK2*856*0001", "AK5*A", "AK2*856*0002", "AK3*BSN*2**3", "AK5*R*5", "AK9*P*2*2*1",
+    ]  # fmt: skip
+    assert acknowledgment(answers["ACME-824-000000002.edi"])[0].startswith("OTI*TE*TN*0001*ACMEINC*US")
+    assert dock.run().responded.sent == {}
+    assert sent(dock) == answers
+
+
+def test_a_ta1_that_was_asked_for(dock: Dock) -> None:
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1"), wants_ta1=True))
+    assert any(acknowledgment(segments) == ["TA1*000000001*260301*1200*A*000"] for segments in _whole(dock))
+
+
+def _whole(dock: Dock) -> list[list[str]]:
+    return [file.read_text().split("~") for file in sorted((dock.settings.home / "outbox").glob("*TA1*"))]
+
+
+def test_a_functional_acknowledgment_is_not_answered(dock: Dock) -> None:
+    envelope = Envelope(
+        sender="ZZ:ACMEINC", receiver="ZZ:US", control_number=9, written_at=datetime(2026, 3, 1, tzinfo=UTC),
+        acknowledge=True,
+    )  # fmt: skip
+    segments = [("AK1", "AG", "1"), ("AK9", "A", "1", "1", "1")]
+    group = Group(
+        code="FA", sender="ACMEINC", receiver="US", control_number=9, release="004010", sets=[("997", "0001", segments)]
+    )
+    come_in(dock, "1.edi", b"".join(write_interchange(envelope, [group])))
+    assert sent(dock) == {}
+
+
+def test_the_same_interchange_again_is_answered_again_and_brings_nothing_new(dock: Dock) -> None:
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    events = len(dock.ledger.events())
+    done = come_in(dock, "again.edi", b"\r\n" + interchange(1, ship_notice("S1")))
+    assert done.responded.sent["997"] == 1
+    assert len(dock.ledger.events()) == events
+    first, second = (acknowledgment(sent(dock)[name]) for name in sent(dock) if "997" in name)
+    assert first == second
+    assert codes(dock) == ["interchange.resent"]
+
+
+def test_other_content_under_the_same_number_is_held(dock: Dock) -> None:
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    events, parked = len(dock.ledger.events()), len(dock.ledger.parked())
+    done = come_in(dock, "2.edi", interchange(1, ship_notice("S2", quantity="7")))
+    assert done.responded.sent == {"TA1": 1}
+    assert (len(dock.ledger.events()), len(dock.ledger.parked())) == (events, parked)
+    assert [row["status"] for row in dock.ledger.documents()] == ["rejected", "accepted_with_errors"]
+    assert codes(dock) == ["interchange.altered"]
+    assert [acknowledgment(segments) for segments in _whole(dock)] == [["TA1*000000001*260301*1200*R*025"]]
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "found"),
+    [
+        ("process", "accepted_with_errors", []),
+        ("warn", "accepted_with_errors", ["interchange.gap", "interchange.out_of_order"]),
+        ("reject", "rejected", ["interchange.gap", "interchange.out_of_order"]),
+    ],
+)
+def test_gaps_and_disorder_are_taken_as_agreed(dock: Dock, policy: str, status: str, found: list[str]) -> None:
+    (dock.settings.partners / "acme.yaml").write_text(f"{PARTNER}control_numbers: {policy}\n")
+    for control in (1, 4, 2, 5):
+        come_in(dock, f"{control}.edi", interchange(control, ship_notice(f"S{control}")))
+    assert codes(dock) == found
+    rows = {row["interchange"]: row["status"] for row in dock.ledger.documents()}
+    assert rows == {
+        "000000001": "accepted_with_errors", "000000004": status, "000000002": status,
+        "000000005": "accepted_with_errors",
+    }  # fmt: skip
