@@ -431,6 +431,7 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement) -> Mapp
             "fields": {**base.fields, **agreement.fields},
             "layout": base.layout.model_copy(update={**layout, "header": header}),
             "key": agreement.key or base.key,
+            "line": agreement.line or base.line,
         }
     )
 
