@@ -119,7 +119,12 @@ class Session:
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it, unless they are there."""
-        self._do(lambda sftp: sftp.makedirs(path, exist_ok=True), path)
+
+        async def step(sftp: SFTPClient) -> None:
+            if not await sftp.isdir(path):
+                await sftp.makedirs(path, exist_ok=True)
+
+        self._do(step, path)
 
     def rename(self, old: str, new: str) -> None:
         """Rename, overwriting nothing. Raises Missing without ``old``, Taken or TransientError where ``new`` exists."""

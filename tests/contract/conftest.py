@@ -188,6 +188,7 @@ class Wire:
         self._open = threading.Event()
         self._open.set()
         self._losing = False
+        self._last: int | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._threads = [threading.Thread(target=self._accept)]
@@ -200,6 +201,10 @@ class Wire:
     def lose_next_answer(self) -> None:
         """What the server is asked next it will do, but the connection breaks off before its answer arrives."""
         self._losing = True
+
+    def break_off_after(self, count: int) -> None:
+        """Let ``count`` more bytes reach the client, and then break the connection off, once."""
+        self._last = self.to_client + count
 
     def close(self) -> None:
         self._open.set()
@@ -220,7 +225,9 @@ class Wire:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._server))
-            self._ends += [client, server]
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._ends.append(end)
             for source, target, counted in ((client, server, False), (server, client, True)):
                 thread = threading.Thread(target=self._forward, args=(source, target, counted))
                 self._threads.append(thread)
@@ -232,6 +239,10 @@ class Wire:
                 self._open.wait()
                 if counted and self._losing:
                     self._losing = False
+                    break
+                if counted and self._last is not None and self.to_client + len(data) > self._last:
+                    target.sendall(data[: self._last - self.to_client])
+                    self._last = None
                     break
                 target.sendall(data)
                 self.to_client += len(data) * counted

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from connectors import registry
+from connectors.archive import Archive
+from connectors.channel import Channel
+from connectors.connections import Connection
+from crossdock.ledger import Ledger
+from crossdock.receive import receive
+from schemas.errors import TransientError
 
 pytestmark = pytest.mark.integration
 
@@ -43,6 +54,46 @@ def test_a_file_on_one_server_becomes_events_on_another(
     events = [json.loads(line) for line in file.read_bytes().splitlines()]
     assert [event["data"]["references"]["line"] for event in events] == ["10", "20"]
     assert [path.name for path in (theirs / "done").iterdir()] == ["orders.jsonl"]
+
+
+CONTENTS = {"a.edi": b"", "b.edi": b"b" * 5_000, "c.edi": b"c" * 1_200_000}
+
+
+@pytest.mark.parametrize("settle", ["move", "delete"])
+def test_a_connection_that_breaks_off_at_any_byte_loses_and_doubles_nothing(
+    settle: str, sshd: Any, wire: Any, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+
+        def bytes_of_all(name: str) -> int:
+            inbox = tmp_path / name
+            inbox.mkdir()
+            for file, content in CONTENTS.items():
+                (inbox / file).write_bytes(content)
+            options = {"kind": "sftp", "conn_id": "partner", "path": str(inbox), "quiet": "0s", "settle": settle}
+            before = wire.to_client
+            receive_until_well(Channel(channel=name, source=options), sshd.connection(port=wire.port), archive, ledger)
+            received = [(row["name"], row["sha256"]) for row in ledger.payloads(channel=name)]
+            assert sorted(received) == [(file, sha256(content).hexdigest()) for file, content in CONTENTS.items()]
+            left = {path.name: path.read_bytes() for path in inbox.rglob("*") if path.is_file()}
+            assert left == (CONTENTS if settle == "move" else {})
+            return int(wire.to_client - before)
+
+        whole = bytes_of_all("whole")
+        for n in range(1, 10):
+            wire.break_off_after(whole * n // 9 - 150 * n)
+            bytes_of_all(f"broken-{n}")
+
+
+def receive_until_well(channel: Channel, connection: Connection, archive: Archive, ledger: Ledger) -> None:
+    for _ in range(3):
+        state = ledger.state(channel.channel)
+        source = registry.open_source(channel, home=Path(), state=state, connections=lambda _: connection)
+        with closing(source), suppress(TransientError):
+            receive(channel, source, archive=archive, ledger=ledger)
+            return
+    pytest.fail("one connection broke off, but three runs did not do")
 
 
 def as_json(connection: Any, *, without: str = "") -> str:
