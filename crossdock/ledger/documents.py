@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bulk, feed, payloads
+from crossdock.ledger import bulk, feed, parked, payloads
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
@@ -204,6 +204,9 @@ def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> lis
     if not entries:
         return []
     bulk.insert(connection, documents, [_row(payload, entry, now) for entry in entries])
+    read = [entry.draft for entry in entries if entry.draft.status != "rejected"]
+    copies = {(draft.document.id, storable(draft.document.partner)) for draft in read}
+    parked.supersede(connection, copies, before=entries[0].id, now=now)
     stale = _write_events(connection, entries, position)
     _write_parked(connection, entries, now)
     _write_findings(connection, payload, entries, stale, now)
@@ -340,7 +343,7 @@ def _parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str,
         "byte_offset": line.get(OFFSET),
         "byte_length": line.get(LENGTH),
         "fields": to_json({name: text for name, text in line.items() if isinstance(text, str) and name[:1] != "_"}),
-        "status": "waiting",
+        "status": parked.WAITING,
         "parked_at": now,
         "status_at": now,
     }

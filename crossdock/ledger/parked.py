@@ -1,7 +1,9 @@
-"""Lines that wait: where each stands, and what they wait for together."""
+"""Lines that wait: where each stands, what they wait for together, and when another takes their place."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +13,27 @@ from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import texts
 
 WAITING = "waiting"
+SUPERSEDED = "superseded"  #: the same document came once more, and its newest copy speaks for it
+
+
+def supersede(connection: Connection, copies: Collection[tuple[str, str]], *, before: int, now: datetime) -> None:
+    """Lines of earlier copies of these documents (id and partner) wait no longer; ``before`` is the first new row.
+
+    A file that is sent again byte for byte holds the same documents: its bad lines wait once, and
+    not at all where they are good by now.
+    """
+    query = sa.select(documents.c.id, documents.c.document, documents.c.partner).where(
+        documents.c.document.in_([document for document, _ in copies]),
+        documents.c.id < before,
+        documents.c.parked > 0,
+    )
+    older = [id for id, document, partner in connection.execute(query) if (document, partner) in copies]
+    if older:
+        connection.execute(
+            parked_lines.update()
+            .where(parked_lines.c.document_id.in_(older), parked_lines.c.status == WAITING)
+            .values(status=SUPERSEDED, status_at=now)
+        )
 
 
 def lines(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -229,7 +229,8 @@ def _send_again(path: Path, again: Path, said: Iterable[Made | Planted]) -> Iter
         if isinstance(one, Made):
             yield replace(one, file=_name(again), events={})
         else:
-            yield replace(one, name=f"{one.name}, sent again", file=_name(again), payload=again.name)
+            story = "read once more and parked once more; the line of the newer copy is the one that waits"
+            yield replace(one, name=f"{one.name}, sent again", file=_name(again), payload=again.name, story=story)
     yield Planted(
         name="file sent twice",
         channel=CHANNEL,
