@@ -29,6 +29,9 @@ from schemas.documents import (
 from schemas.findings import Finding, Severity, Stage
 from schemas.master import MASTER_TABLES
 
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus"
+collect_ignore = [] if CORPUS.is_dir() else ["test_corpus_documents.py"]
+
 PAYLOAD = "ab" * 32
 
 NOTICE = """\

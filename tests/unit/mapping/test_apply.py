@@ -134,6 +134,39 @@ def test_each_path_has_its_own_decimal_mark(run: Run) -> None:
     assert lines["quantity"].to_list() == ["1234.5", "1234.5", "1234"]
 
 
+def test_a_clock_goes_with_the_date_of_its_own_segment(run: Run) -> None:
+    body = with_field("shipped_at", '{path: [sent, "DTM02"], clock: "DTM03", format: CCYYMMDD}')
+    lines, findings = run(
+        GOOD | {"DTM02": "20260330", "DTM03": "1015"},
+        GOOD | {"sent": "20260401", "DTM02": "20260330", "DTM03": "1015"},
+        GOOD | {"sent": "20260401"},
+        body=body,
+    )
+    assert findings == []
+    assert lines["shipped_at"].to_list() == [
+        "2026-03-30T10:15:00+02:00",
+        "2026-04-01T00:00:00+02:00",
+        "2026-04-01T00:00:00+02:00",
+    ]
+
+
+def test_a_code_that_says_nothing_leaves_the_word_to_the_next_path(bench: Bench, run: Run) -> None:
+    bench.write("codes/change.yaml", '"01": cancel\n"04": ""\nAI: original\nDI: cancel\n')
+    lines, findings = run(
+        GOOD | {"head": "04", "own": "AI"},
+        GOOD | {"head": "01", "own": "AI"},
+        GOOD | {"head": "04"},
+        GOOD | {"own": "DI"},
+        GOOD | {"head": "04", "own": "XX"},
+        GOOD | {"head": "01", "own": "XX"},
+        body=with_field("purpose", "{path: [head, own], codes: change}"),
+    )
+    assert lines["purpose"].to_list() == ["original", "cancel", None, "cancel", None, "cancel"]
+    assert [(one.code, one.value, one.line, one.expected) for one in findings] == [
+        ("code.unknown", "XX", 5, "a code for cancel, original: 01, 04, AI, DI")
+    ]
+
+
 def test_a_clock_goes_with_the_first_path(run: Run) -> None:
     lines, findings = run(
         GOOD | {"shipped": "20260330", "clock": "1015"},
