@@ -55,37 +55,22 @@ class Options(ServerOptions):
 
 
 def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> SftpSource:  # noqa: ARG001
-    return SftpSource(
-        Session(login_of(options, home=home, connections=connections)),
-        options.path,
-        wanted=Wanted(
-            (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern), options.marker
-        ),
-        quiet=options.quiet.total_seconds(),
-        done=None if options.settle == "delete" else options.done or posixpath.join(options.path, "done"),
-    )
+    return SftpSource(Session(login_of(options, home=home, connections=connections)), options)
 
 
 class SftpSource:
-    """See the module. An arrival's key is the file's name with its time and size; ``done`` None: settled is deleted."""
+    """See the module. An arrival's key is the file's name with its time and size."""
 
-    def __init__(
-        self,
-        server: Session,
-        path: str,
-        *,
-        done: str | None,
-        wanted: Wanted = Wanted(),
-        quiet: float = 5.0,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, server: Session, options: Options, *, pause: Callable[[float], None] = time.sleep) -> None:
+        patterns = (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern)
         self._server = server
-        self._path = path
-        self._done = done
-        self._wanted = wanted
-        self._quiet = quiet
-        self._pause = pause
+        self._path = options.path
+        self._wanted = Wanted(patterns, options.marker)
+        self._quiet = options.quiet.total_seconds()
+        #: None: settled files are deleted
+        self._done = None if options.settle == "delete" else options.done or posixpath.join(options.path, "done")
         self._done_is_there = False
+        self._pause = pause
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Complete files, oldest first. Takes ``quiet`` when there is one to be looked at twice."""

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from connectors.sinks.sftp import Options, SftpSink
-from connectors.sinks.sftp import open_sink as opened_by_registry
+from connectors.ssh.login import Login, login_of
+from connectors.ssh.session import Session
 from schemas.errors import PermanentError, TransientError
 
 pytestmark = pytest.mark.integration
@@ -26,16 +27,30 @@ def outbox(tmp_path: Path) -> Path:
     return tmp_path / "outbox"
 
 
+class Watched(Session):
+    """A session that tells when a file is written and about to get its name."""
+
+    def __init__(self, login: Login, before_renaming: Callable[[], object]) -> None:
+        super().__init__(login)
+        self._before_renaming = before_renaming
+
+    def replace(self, old: str, new: str) -> None:
+        self._before_renaming()
+        super().replace(old, new)
+
+
 @pytest.fixture
 def open_sink(outbox: Path, sshd: Any, tmp_path: Path) -> Iterator[Callable[..., SftpSink]]:
     """A sink into the outbox; ``server`` is another one than usual, keywords are options that differ."""
     opened: list[SftpSink] = []
 
-    def open_(*, server: Any = None, port: int | None = None, **differs: Any) -> SftpSink:
+    def open_(
+        *, server: Any = None, port: int | None = None, before_renaming: Callable[[], object] = bool, **differs: Any
+    ) -> SftpSink:
         options = Options.model_validate({"conn_id": "partner", "path": str(outbox), **differs})
         server = server or sshd
-        connection = server.connection(port=port or server.port)
-        opened.append(opened_by_registry(options, home=tmp_path, connections=lambda _: connection))
+        login = login_of(options, home=tmp_path, connections=lambda _: server.connection(port=port or server.port))
+        opened.append(SftpSink(Watched(login, before_renaming), options.path))
         return opened[-1]
 
     yield open_
@@ -130,19 +145,10 @@ def test_a_connection_that_breaks_off_while_writing_delivers_nothing_and_the_nex
 def test_a_file_that_arrived_without_our_being_told_is_worth_another_try(
     outbox: Path, wire: Any, open_sink: Callable[..., SftpSink]
 ) -> None:
-    sink = open_sink(port=wire.port)
-    write = sink._server.write
-
-    def write_and_lose_what_follows(path: str, content: bytes) -> None:
-        write(path, content)
-        wire.lose_next_answer()
-
-    sink._server.write = write_and_lose_what_follows  # type: ignore[method-assign]
     with pytest.raises(TransientError):
-        sink.put("997.edi", b"x")
+        open_sink(port=wire.port, before_renaming=wire.lose_next_answer).put("997.edi", b"x")
     assert names(outbox) == ["997.edi"]
-    sink._server.write = write  # type: ignore[method-assign]
-    sink.put("997.edi", b"x")
+    open_sink().put("997.edi", b"x")
     assert names(outbox) == ["997.edi"]
 
 
