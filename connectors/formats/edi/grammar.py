@@ -39,7 +39,7 @@ class Standard:
     leading: bool  #: a segment's kind is told by the first component of an element, not by a whole one
 
 
-X12 = Standard("x12", _SCHEMAS / "x12", BASE_VERSION, "ST", "SE", ("ST", "GE", "GS", "IEA", "ISA"), False)
+X12 = Standard("x12", _SCHEMAS / "x12", BASE_VERSION, "ST", "SE", ("ST", "GE", "GS", "IEA"), False)
 EDIFACT = Standard("edifact", _SCHEMAS / "edifact", "D96A", "UNH", "UNT", ("UNH", "UNE", "UNG", "UNZ", "UNB"), True)
 
 
@@ -183,8 +183,12 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     changes = overlay["sets"]
     for path in sorted((tables / "sets").glob("*.yaml")):
         table = _read(path)
-        root = _table_root(standard, table)
-        for change in changes.get(table["set"], ()):
+        changed = changes.get(table["set"], ())
+        if isinstance(changed, str):
+            root, changed = _set_root(changed, f"{version}.yaml", standard.opens), ()
+        else:
+            root = _table_root(standard, table)
+        for change in changed:
             root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
