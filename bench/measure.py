@@ -56,10 +56,20 @@ class Run:
 
 
 _CHILD = """
-import importlib, json, resource, sys, time
+import importlib, inspect, json, resource, sys, time
 module, function, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 work = getattr(importlib.import_module(module), function)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+if inspect.isgeneratorfunction(work):
+    prepared = work(**arguments)
+    next(prepared)
+    def work():
+        try:
+            next(prepared)
+        except StopIteration as done:
+            return done.value
+        raise RuntimeError("it yielded twice")
+    arguments = {}
 start = time.perf_counter()
 result = work(**arguments)
 seconds = time.perf_counter() - start
@@ -71,7 +81,8 @@ print(json.dumps({"result": result, "seconds": seconds, "peak_mb": peak, "grown_
 def in_child(module: str, function: str, arguments: Mapping[str, Any]) -> Run:
     """Call ``module.function(**arguments)`` in a fresh interpreter and say what it cost.
 
-    Imports of the module are not counted. The function returns something JSON can carry.
+    Imports of the module are not counted, nor is what a generator function does before it yields (once).
+    The function returns something JSON can carry.
     Raises RuntimeError with the child's own words when it fails.
     """
     done = subprocess.run(
