@@ -104,26 +104,29 @@ class Body:
             self.machine.segments[self.standard.opens], self.opening.elements, self.opening.offset, 0, None
         )
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
-        suffix = self.learner.suffix
+        suffix, begins_interchange = self.learner.suffix, self.dialect.begins_interchange
         while True:
             if self.state.offered:
                 if suffix and tape.text.startswith(suffix, tape.at):
                     tape.at += len(suffix)
                 yield from pass_known_runs(self)
             end = tape.text.find(terminator, tape.at)
-            if end < 0:
+            complete = end >= 0
+            if not complete:
                 if len(tape.text) - tape.at < LONGEST_SEGMENT and tape.more():
                     continue
-                yield from self._cut_off()
-                return
+                end = len(tape.text)
             raw = tape.text[tape.at : end].lstrip(blanks)
             start = end - len(raw)
             offset = tape.base + start
-            if raw.startswith(self.enders):
+            if (complete and raw.startswith(self.enders)) or begins_interchange(tape.text, start):
                 tape.at = start
                 yield from self._end(
                     offset, [self.dialect.no_trailer_finding(self.opening.control_number, self.number, offset)]
                 )
+                return
+            if not complete:
+                yield from self._cut_off()
                 return
             tape.at = end + len(terminator)
             if not raw:

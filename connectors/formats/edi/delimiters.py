@@ -65,6 +65,11 @@ def find_header(text: str, at: int = 0) -> int:
     return match.start() if match else -1
 
 
+def begins_header(text: str, at: int) -> bool:
+    """Whether what stands there looks like the start of an ISA."""
+    return _START.match(text, at) is not None
+
+
 def read_header(text: str, at: int, *, complete: bool) -> Header | None:
     """The ISA that starts at ``at``; None when more text is needed (``complete`` says there is none)."""
     if len(text) - at < _LONGEST_ISA and not complete:

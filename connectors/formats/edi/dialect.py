@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from connectors.formats.edi import findings
+from connectors.formats.edi.delimiters import begins_header
 from connectors.formats.edi.judge import Fault
 from connectors.formats.edi.tape import spell
 from schemas.findings import Finding, Severity
@@ -20,6 +21,10 @@ class Dialect(Protocol):
 
     def show(self, text: str, /) -> str:
         """A spelled value as it is meant."""
+        ...
+
+    def begins_interchange(self, text: str, at: int, /) -> bool:
+        """Whether another interchange begins there, whatever its delimiters."""
         ...
 
     def element_finding(
@@ -62,6 +67,7 @@ class X12Dialect:
 
     spell = staticmethod(spell)
     show = staticmethod(str)
+    begins_interchange = staticmethod(begins_header)
     element_finding = staticmethod(findings.element_finding)
     segment_finding = staticmethod(findings.segment_finding)
     trailer_findings = staticmethod(findings.trailer_findings)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
 from connectors.formats.edi.bounds import bounded
-from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
+from connectors.formats.edi.delimiters import Delimiters, Header, begins_header, find_header, read_header
 from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.findings import envelope_finding, is_count
 from connectors.formats.edi.grammar import (
@@ -256,7 +256,7 @@ class _Reader:
                 return
             elements, offset, start, complete = found
             id_ = elements[0]
-            if id_[:3] == "ISA":
+            if begins_header(tape.text, start):
                 tape.at = start
                 if group:
                     yield from self._no_group_trailer(group, offset, interchange)

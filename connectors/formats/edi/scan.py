@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from connectors.formats.edi.delimiters import Delimiters, Header, find_header, read_header
+from connectors.formats.edi.delimiters import Delimiters, Header, begins_header, find_header, read_header
 from connectors.formats.edi.tape import BLOCK, Tape, spell
 
 
@@ -60,7 +60,7 @@ def _segments(tape: Tape, delimiters: Delimiters) -> Iterator[Scanned]:
         start = end - len(raw)
         if not raw and end == len(tape.text):
             return
-        if raw.startswith("ISA"):
+        if begins_header(tape.text, start):
             tape.at = start
             return
         tape.at = min(end + len(delimiters.segment), len(tape.text))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.documents import InterchangeEnd
+
 ORDER = ("BEG*00*SA*PO1**20261122", "PO1*1*5*EA")
 
 
@@ -127,3 +129,25 @@ def test_a_set_cut_off_by_the_next_interchange(wrap, read) -> None:
         "interchange.trailer_missing",
     ]
     assert [end.accepted for end in found.ends] == [False, True]
+
+
+@pytest.mark.parametrize("marks", [{}, {"*": "|"}, {"~": "\n"}, {"*": "|", "~": "\n", ">": "^"}], ids=str)
+@pytest.mark.parametrize("outside", [False, True], ids=["within a set", "between sets"])
+def test_an_interchange_broken_off_swallows_nothing_of_the_next(marks, outside, wrap, read) -> None:
+    first = wrap("850", *ORDER, end="~")
+    at = first.index(b"GE*") if outside else first.index(b"PO1*1")
+    second = wrap("850", *ORDER, end="~").decode().translate(str.maketrans(marks)).encode()
+    found = read(first[:at] + second)
+    assert [end.accepted for end in found.ends] == [outside, True]
+    assert sum(isinstance(item, InterchangeEnd) for item in found.items) == 2
+    assert [finding.code for finding in found.errors if finding.code.startswith("interchange.")] == [
+        "interchange.trailer_missing",
+        "interchange.duplicate",
+    ]
+
+
+def test_a_segment_that_only_looks_like_an_isa_loses_nothing(wrap, read) -> None:
+    found = read(wrap("850", *ORDER[:1], "ISA*what", "ISAX", *ORDER[1:]))
+    unplaced = [finding.code for finding in found.errors if finding.code.startswith("segment.")]
+    assert unplaced == ["segment.unexpected", "segment.unknown"]
+    assert found.lines.height == 1

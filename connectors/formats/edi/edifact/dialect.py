@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.formats.edi.edifact.charsets import decode
+from connectors.formats.edi.edifact.service import begins_head
 from connectors.formats.edi.findings import is_count
 from connectors.formats.edi.judge import Fault
 from connectors.formats.edi.tape import Shield
@@ -88,6 +89,10 @@ class EdifactDialect:
 
     def show(self, text: str) -> str:
         return text if self._shield is None else self._shield.show(text)
+
+    @staticmethod
+    def begins_interchange(text: str, at: int) -> bool:
+        return begins_head(text, at)
 
     def element_finding(
         self, fault: Fault, *, id_: str, number: int, line: int | None, offset: int, length: int

@@ -53,6 +53,11 @@ def find_head(text: str, at: int = 0) -> int:
     return match.start() if match else -1
 
 
+def begins_head(text: str, at: int) -> bool:
+    """Whether an interchange, rather than a bare message, seems to begin there."""
+    return _START.match(text, at) is not None and not text.startswith("UNH", at)
+
+
 def read_head(text: str) -> Head:
     """The head that ``text`` begins with, as ``find_head`` found it; LONGEST_HEAD characters are enough."""
     match = _START.match(text)
