@@ -19,6 +19,7 @@ from typing import BinaryIO
 import polars as pl
 
 from connectors.base import Format
+from connectors.formats.edi.unread import unread_format
 from crossdock.desk import Desk
 from crossdock.reading import CAUSE, Reading
 from crossdock.translated import (
@@ -116,6 +117,17 @@ def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], contex
     fixed = metadata.get("format", "")
     if fixed in context.formats:
         return context.formats[fixed]
+    unread = unread_format(head)
+    if unread:
+        return Finding(
+            code="format.unread",
+            severity=Severity.ERROR,
+            stage=Stage.TRANSPORT,
+            message=f"this is {unread}: it is kept, but cannot be read yet",
+            location=name,
+            value=unread,
+            expected=", ".join(sorted(context.formats)),
+        )
     for format in context.formats.values():
         if format.recognises(head, name):
             return format
