@@ -299,9 +299,9 @@ class _Reader:
                 yield from self._judge_plain("TA1", elements, offset, interchange)
                 if len(interchange.acknowledgments) < _MOST_FINDINGS:
                     interchange.acknowledgments.append(tuple(element[:_LONGEST] for element in elements[1:_LONGEST]))
-            elif id_:
+            elif id_ or len(elements) > 1:
                 yield envelope_finding(
-                    "segment.misplaced", f"segment {id_[:20]} stands outside any transaction set", interchange.where,
+                    "segment.misplaced", f"segment '{id_[:20]}' stands outside any transaction set", interchange.where,
                     offset, value=header.delimiters.element.join(elements)[:80], TA105="022",
                 )  # fmt: skip
             else:
@@ -533,7 +533,7 @@ def _element(elements: Sequence[str], position: int) -> str:
 
 def _sample(so_far: str, text: str) -> str:
     """The first visible characters of skipped text."""
-    return so_far if len(so_far) >= 80 else (so_far + text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c"))[:80]
+    return (so_far + text)[:80] if so_far else text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c")[:80]
 
 
 def _number(control: str) -> str:

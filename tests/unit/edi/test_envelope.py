@@ -151,3 +151,16 @@ def test_a_segment_that_only_looks_like_an_isa_loses_nothing(wrap, read) -> None
     unplaced = [finding.code for finding in found.errors if finding.code.startswith("segment.")]
     assert unplaced == ["segment.unexpected", "segment.unknown"]
     assert found.lines.height == 1
+
+
+def test_values_without_a_segment_id_are_no_empty_segment(wrap, read) -> None:
+    found = read(wrap("850", *ORDER).replace(b"GE*", b"*8*0001~GE*"))
+    assert [(finding.code, finding.value) for finding in found.errors] == [("segment.misplaced", "*8*0001")]
+
+
+def test_what_is_skipped_is_quoted_the_same_in_any_pieces(wrap, read) -> None:
+    payload = wrap("850", *ORDER) + b"some \n text\n\n between " + wrap("850", *ORDER)
+    whole = read(payload)
+    assert whole.plain == read(payload, block=7).plain
+    (skipped,) = (finding for finding in whole.findings if finding.code == "text.before")
+    assert skipped.value == "some \n text\n\n between "

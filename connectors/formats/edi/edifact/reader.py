@@ -97,7 +97,7 @@ class _Reader:
         tape = self.tape
         text = tape.raw(to - tape.at) if len(so_far) < 80 else ""
         tape.at = to
-        return (so_far + text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c"))[:80]
+        return (so_far + text)[:80] if so_far else text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c")[:80]
 
     def _walk(self, interchange: Interchange) -> Iterator[ReadItem]:
         """Everything from UNA or UNB to UNZ, or to what stands in its stead."""
