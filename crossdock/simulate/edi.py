@@ -51,6 +51,7 @@ class Sender:
     isa: str
     dialects: Sequence[Dialect] = (COMMON,)
     first: datetime = field(default=datetime(2026, 1, 12, 4, 0, tzinfo=UTC))
+    numbered_from: int = 0  #: the interchange number before the first; a sender has one series
 
 
 def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made | Planted]:
@@ -60,7 +61,7 @@ def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made |
     orders = purchase_orders(order_lines(company, SOUTH, volume.south_orders))
     yield from _write_files(folder, Sender(stem="gullhaven-po", isa=SOUTH_ISA), orders, sets)
     advice = receiving_advice(receipts(company, SOUTH, volume.south_orders))
-    yield from _write_files(folder, Sender(stem="gullhaven-rc", isa=SOUTH_ISA), advice, sets)
+    yield from _write_files(folder, Sender(stem="gullhaven-rc", isa=SOUTH_ISA, numbered_from=500_000), advice, sets)
 
     anvilgate = _shipments(company, ANVILGATE, volume)
     [cut_off] = ship_notices(islice(anvilgate, 1), _FLAWLESS)
@@ -101,7 +102,7 @@ def _write_files(
         made_at = sender.first + timedelta(hours=number)
         with path.open("wb") as stream:
             for place, part in enumerate(_parts(held, per_group * _GROUPS)):
-                control = (number - 1) * _INTERCHANGES + place + 1
+                control = sender.numbered_from + (number - 1) * _INTERCHANGES + place + 1
                 envelope = Envelope(sender=sender.isa, receiver=HUB_ISA, made_at=made_at, control=control)
                 for where, mark in _write_interchange(stream, dialect, envelope, list(_parts(part, per_group))):
                     yield _planted(path, where, mark)

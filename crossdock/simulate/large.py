@@ -32,7 +32,7 @@ def large_856(
     in. Items are those of ``large_master(items)``. Memory does not grow with ``lines``.
     """
     dialect = dialect or Dialect()
-    envelope = Envelope(sender=ANVILGATE.isa, receiver=HUB_ISA, made_at=_MADE_AT, control=1)
+    envelope = Envelope(sender=ANVILGATE.isa, receiver=HUB_ISA, made_at=_MADE_AT, control=lines)  # one size, one number
     sets = range(0, lines, lines_in_set)
     head, tail = envelope.header(dialect), envelope.trailer(1)
     group_head, group_tail = envelope.group_header("SH", 1), envelope.group_trailer(1, len(sets))

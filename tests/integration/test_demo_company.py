@@ -154,7 +154,8 @@ def test_orders_sent_again_with_one_date_changed_give_one_event(
     inbox = simulation.directory / "inbox" / "edi"
     data = (inbox / "done" / "gullhaven-po-0001.edi").read_bytes()
     changed = inbox / "gullhaven-po-0001-changed.edi"
-    changed.write_bytes(data.replace(b"DTM*002*2026", b"DTM*002*2027", 1))
+    later = data.replace(b"*00000000", b"*00000090")  # another content needs another number
+    changed.write_bytes(later.replace(b"DTM*002*2026", b"DTM*002*2027", 1))
     os.utime(changed, (0, 0))
     with dock_for(simulation) as dock:
         [channel] = dock.run("edi-inbox").channels

@@ -27,8 +27,8 @@ def test_counts_and_trailers(tmp_path: Path, lines: int, lines_in_set: int) -> N
         assert [level[1] for level in levels] == [str(number + 1) for number in range(len(levels))]
         assert segments[end - 1] == ["CTT", str(len(levels))]
     assert all(check_digit(segment[2][:-1]) == segment[2][-1] for segment in segments if segment[0] == "MAN")
-    assert segments[-2] == ["GE", str(count["ST"]), "11"]
-    assert segments[-1] == ["IEA", "1", "000000001"]
+    assert segments[-2] == ["GE", str(count["ST"]), f"{lines}1"]
+    assert segments[-1] == ["IEA", "1", f"{lines:09d}"]
 
 
 def test_isa_has_106_characters_and_a_line_costs_about_a_hundred_bytes(tmp_path: Path) -> None:
