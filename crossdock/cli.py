@@ -112,7 +112,9 @@ def check(
     ],
     partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
     json: JsonFlag = False,
-    events: Annotated[bool, typer.Option("--events", help="Include the events themselves.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Include the events themselves (with --json as event_list).")
+    ] = False,
 ) -> None:
     """Read, map and validate files, without a ledger.
 
@@ -330,7 +332,9 @@ def simulate(
     seed: Annotated[
         int, typer.Option("--seed", help="Another number, another company; the same number, the same bytes.")
     ] = 1,
-    lines: Annotated[int, typer.Option("--lines", min=1, help="How many lines over all channels, about.")] = 3000,
+    lines: Annotated[
+        int, typer.Option("--lines", min=1, help="How many lines over all channels, about; 1000 at least.")
+    ] = 3000,
 ) -> None:
     """Make the demo company.
 

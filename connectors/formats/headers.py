@@ -156,14 +156,17 @@ def _likeliest(first: Batch) -> tuple[int, list[str]]:
     return max(rows, key=lambda row: (len(row[1]), -row[0]), default=(1, []))
 
 
+#: Likeness, of 100, from which a header may have been meant by another.
+_NEAR = 80
+
+
 def _hint(field: str, names: Sequence[str], found: Sequence[str]) -> str:
     best = max(
         (match for name in names if (match := process.extractOne(name, found, scorer=fuzz.WRatio, processor=plain))),
         key=lambda match: match[1],
         default=None,
     )
-    guess = f", nearest is {best[0]!r}" if best is not None and best[1] >= 60 else ""
-    return f"{field} ({_listed(names)}{guess})"
+    return f"{field} (nearest is {best[0]!r})" if best is not None and best[1] >= _NEAR else field
 
 
 def _expected(headings: Headings, fields: Sequence[str]) -> str:
