@@ -1,0 +1,84 @@
+"""The bare segments of an EDIFACT payload, without any grammar: for looking, tracing and comparing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from connectors.formats.edi.edifact.charsets import CHARSETS
+from connectors.formats.edi.edifact.dialect import EdifactDialect
+from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
+from connectors.formats.edi.tape import BLOCK, Tape
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedSegment:
+    """One segment: its elements, each a tuple of components, after its tag; and its place without the terminator."""
+
+    tag: str
+    elements: tuple[tuple[str, ...], ...]
+    offset: int
+    length: int
+
+
+def scan_edifact(stream: BinaryIO, block: int = BLOCK) -> Iterator[ScannedSegment]:
+    """Every segment, UNB and UNZ included but not UNA; empty segments and text between are passed over."""
+    tape = Tape(stream, block)
+    while (head := _next_head(tape)) is not None:
+        tape.shield(head.shield)
+        tape.at += head.length
+        yield from _segments(tape, head)
+
+
+def _next_head(tape: Tape) -> Head | None:
+    """The next head whose service characters can be used; the tape is left at it."""
+    while True:
+        while (at := find_head(tape.text, tape.at)) < 0:
+            tape.at = max(tape.at, len(tape.text) - LONGEST_HEAD)
+            if not tape.more():
+                return None
+        tape.at = at
+        while len(tape.text) - tape.at < LONGEST_HEAD and tape.more():
+            pass
+        head = read_head(tape.raw(LONGEST_HEAD))
+        if head.problem != "unusable":
+            return head
+        tape.at += 3
+
+
+def _segments(tape: Tape, head: Head) -> Iterator[ScannedSegment]:
+    """What follows, to its UNZ, the next UNA or UNB, or the end."""
+    marks = head.delimiters
+    dialect = EdifactDialect(head.shield, "ascii")
+    first = True
+    while True:
+        end = tape.text.find(marks.segment, tape.at)
+        if end < 0:
+            if tape.more():
+                continue
+            end = len(tape.text)
+        raw = tape.text[tape.at : end].lstrip(marks.blanks)
+        start = end - len(raw)
+        if end == len(tape.text):
+            raw = raw.rstrip(marks.blanks)
+            if not raw:
+                tape.at = end
+                return
+        if not first and raw.startswith(("UNA", "UNB")):
+            tape.at = start
+            return
+        tape.at = min(end + len(marks.segment), len(tape.text))
+        if not raw:
+            continue
+        elements = [
+            tuple(dialect.show(dialect.spell(part)[0]) for part in element.split(marks.component))
+            for element in raw.split(marks.element)
+        ]
+        tag = elements[0][0]
+        if first and tag == "UNB" and len(elements) > 1:
+            dialect = EdifactDialect(head.shield, CHARSETS.get(elements[1][0], "ascii"))
+        first = False
+        yield ScannedSegment(tag, tuple(elements[1:]), tape.base + start, len(raw))
+        if tag == "UNZ":
+            return
