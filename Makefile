@@ -65,7 +65,6 @@ check: $(VENV)/.dev ## format, lint, types, import rules, configuration, generat
 	$(BIN)/python -m crossdock.contract --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python .ci/requirements_in_step.py
-	$(BIN)/python -m crossdock.contract --check
 
 golden: $(VENV)/.dev ## rewrite the golden folders; read the diff as carefully as code
 	@$(BIN)/python -m pytest tests/golden --rewrite-golden $(ARGS)
