@@ -52,7 +52,7 @@ down: ## stop what `make up` left running
 
 # -- proof --------------------------------------------------------------------------------------
 
-.PHONY: test check golden bench
+.PHONY: test check golden bench fuzz
 test: $(VENV)/.dev ## run all tests; ARGS="-k word" for some
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -71,6 +71,9 @@ golden: $(VENV)/.dev ## rewrite the golden folders; read the diff as carefully a
 
 bench: $(VENV)/.dev ## measure; NAME=prefix for some
 	@$(BIN)/python -m bench $(NAME)
+
+fuzz: $(VENV)/.dev ## look for bytes that break the X12 reader; TIME=seconds, TARGET=read or translate
+	@$(BIN)/python -m fuzz $(or $(TARGET),read) -max_total_time=$(or $(TIME),600)
 
 # -- generated files ----------------------------------------------------------------------------
 
