@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 DEBIAN := $(shell cat .ci/debian-packages.txt)
+DEBIAN_FOR_TESTS := $(shell cat .ci/debian-packages-for-tests.txt)
 
 # -- installation -------------------------------------------------------------------------------
 
@@ -31,7 +32,8 @@ $(VENV)/.run: requirements.txt pyproject.toml $(VENV)/.debian $(VENV)/.created
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt .ci/debian-packages-for-tests.txt $(VENV)/.run
+	@.ci/install-debian $(DEBIAN_FOR_TESTS)
 	$(PIP) install --quiet --requirement requirements-dev.txt
 	@touch $@
 

@@ -110,7 +110,7 @@ class Sshd:
 
     def __init__(self, folder: Path, *, command: str = "internal-sftp") -> None:
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-        assert program, "no sshd: `.ci/install-debian $(cat .ci/debian-packages.txt)` installs it"
+        assert program, "no sshd: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.folder = folder
