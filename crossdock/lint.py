@@ -93,10 +93,10 @@ def _broken(folder: Path, broken: dict[str, ConfigError]) -> Iterator[str]:
 
 def _strangers(folder: Path, channels: Iterable[Channel], library: Library) -> Iterator[str]:
     """Channels that name a partner no file describes."""
-    from mappings.yaml_files import read_yaml, unknown
+    from mappings.yaml_files import read_yaml, unknown, yaml_files
 
     lost = {one.channel: one.partner for one in channels if one.partner and one.partner not in library.partners}
-    for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))) if lost else ():
+    for path in yaml_files(folder) if lost else ():
         file, _ = read_yaml(path)
         if (partner := lost.get(dict(file.content or {}).get("channel", ""))) is not None:
             yield file.problem(("partner",), unknown("partner", partner, library.partners))

@@ -28,7 +28,7 @@ from mappings.functions import FUNCTIONS
 from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
 from mappings.values import zone_of
-from mappings.yaml_files import Key, YamlFile, read_yaml, sound_part, unknown, validated
+from mappings.yaml_files import Key, YamlFile, read_yaml, sound_part, unknown, validated, yaml_files
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
 from schemas.lines import KINDS, FieldType, LineKind
@@ -172,11 +172,11 @@ class _Reading:
         for folder in (mappings, partners):
             if not folder.is_dir():
                 self.problems.append(f"{folder}: no such folder; expected the YAML files of {folder.name}")
-            elif folder == mappings and not any(folder.glob("*.yaml")):
+            elif folder == mappings and not yaml_files(folder):
                 self.problems.append(f"{folder}: holds no YAML file; expected one for each standard mapping")
-        for path in sorted((mappings.parent / "codes").glob("*.yaml")):
+        for path in yaml_files(mappings.parent / "codes"):
             self._read_codes(path)
-        for path in sorted(mappings.glob("*.yaml")):
+        for path in yaml_files(mappings):
             self._read_standard(path)
         standard = {
             one.spec.document: compiled
@@ -186,7 +186,7 @@ class _Reading:
         agreed: dict[tuple[str, str], CompiledMapping] = {}
         broken: set[tuple[str, str]] = set()
         known: dict[str, tuple[YamlFile, Partner]] = {}
-        for path in sorted(partners.glob("*.yaml")):
+        for path in yaml_files(partners):
             self._read_partner(path, known, agreed, broken)
         self._claim_identities(known)
         return Library(

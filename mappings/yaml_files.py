@@ -59,6 +59,11 @@ class YamlFile:
         return next((self.lines[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.lines), 1)
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """The YAML files of a folder, in order of their names; none where there is no such folder."""
+    return sorted((*folder.glob("*.yaml"), *folder.glob("*.yml")))
+
+
 def read_yaml(path: Path) -> tuple[YamlFile, list[str]]:
     """Read ``path``; faults of syntax, encoding and doubled keys come back as problems, never as exceptions."""
     name = f"{path.parent.name}/{path.name}"

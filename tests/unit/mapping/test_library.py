@@ -277,6 +277,11 @@ def test_a_faulty_agreement_is_not_replaced_by_the_standard(shelf: Shelf) -> Non
     assert library.mapping_for(None, "x12.856") is not None
 
 
+def test_a_file_may_end_in_yml(shelf: Shelf) -> None:
+    shelf.write("partners/acme.yml", "partner: ACME")
+    assert list(shelf.read().partners) == ["ACME"]
+
+
 def test_two_files_for_one_partner(shelf: Shelf) -> None:
     shelf.partner("ACME", "")
     shelf.write("partners/zacme.yaml", "partner: ACME")
