@@ -92,6 +92,8 @@ class Body:
         self.line_open = False  #: whether that line's own loop is being read
         self.kind = ""  #: the segment that opened the lines of the innermost loop around lines
         self.around: Around | None = None  #: that loop
+        self.goes_on = False  #: whether the loop met last says more of the open line
+        self.counted_out = False  #: whether the open line has the element that tells lines apart
 
         self.guarding = any(place.loops for place in plan.places)
         self.profile: Profile | None = None
@@ -193,13 +195,14 @@ class Body:
 
     def place(self, move: Move, elements: Sequence[str], offset: int) -> Iterator[BodyItem]:
         """Close the line that ends here, and open the loop and line that begin."""
-        if move.starts or move.level < self.deepest:
+        self.goes_on = move.starts and self.machine.plan.counts > 0 and self._goes_on(move, elements)
+        if (move.starts and not self.goes_on) or move.level < self.deepest:
             self.close_line(offset)
         if self.around is not None and move.level < self.deepest - (0 if move.starts else 1):
             yield from self.settle(offset)
         if move.opens:
             self.openers[len(move.state.frames) - 1] = elements
-        if not move.starts:
+        if not move.starts or self.goes_on:
             return
         if len(self.lines.segments) >= (CHUNK_ROWS if move.level == 1 else MOST_ROWS):
             yield self.lines.flush()
@@ -212,6 +215,7 @@ class Body:
         )
         if is_line:
             self.kind = move.spec.id
+            self.counted_out = self._filled(elements, self.machine.plan.counts)
         if move.spec.id in ("HL", "CPS"):
             id_, parent_id, _, children = (*elements[1:5], "", "", "", "")[:4]
             finding = self.open_level(is_line, id_, parent_id, children, offset, of=move.spec.id)
@@ -219,6 +223,20 @@ class Body:
                 yield self.counted(finding)
         else:
             self._open_loop(move.level, is_line, offset)
+
+    def _goes_on(self, move: Move, elements: Sequence[str]) -> bool:
+        """Whether a loop that makes lines says more of the open one: one of the two has no quantity."""
+        if not self.line_open or move.level != self.deepest or self.kind != move.spec.id:
+            return False
+        filled = self._filled(elements, self.machine.plan.counts)
+        if filled and self.counted_out:
+            return False
+        self.counted_out = self.counted_out or filled
+        return True
+
+    @staticmethod
+    def _filled(elements: Sequence[str], position: int) -> bool:
+        return len(elements) > position > 0 and elements[position].strip() != ""
 
     def close_line(self, offset: int) -> None:
         """The open line, if there is one, ends before byte ``offset``."""

@@ -135,7 +135,7 @@ def _keep(body: Body, run: Run, row: Row, level: int) -> None:
     lines = body.lines
     scope = body.scopes[level] if level or body.header_open else None
     in_line = level == body.deepest and body.line_open
-    if in_line and run.is_line:
+    if in_line and run.is_line and not body.goes_on:
         positions, rows = lines.rows_of(run)
         positions.append(len(lines.offsets) - 1)
         rows.append(row)

@@ -83,7 +83,7 @@ class Move:
 class Plan:
     """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted.
 
-    ``others`` and ``bare`` as in ``paths.LineLoops``.
+    ``others``, ``bare`` and ``counts`` as in ``paths.LineLoops``.
     """
 
     grammar: Grammar
@@ -93,6 +93,7 @@ class Plan:
     places: tuple[Place, ...]
     others: tuple[tuple[Part, ...], ...] = ()
     bare: bool = False
+    counts: int = 0
 
     def begins_line(self, loop: Part) -> bool:
         """Whether this loop is one that makes lines."""

@@ -24,7 +24,8 @@ a path without a component means the first one, and ids are where LIN, PIA and t
 A line is named by its loop: ``PO1``, ``HL[I]``, ``LIN/FST``. Where several loops may hold the lines of
 one parent they are all named: ``LIN/FST | LIN/SDP/FST``. Of loops with different first segments
 those that stand first in their parent make its lines, and the parent named last
-is a line itself where it holds none: ``PO1/ACK | PO1/SCH | PO1``.
+is a line itself where it holds none: ``PO1/ACK | PO1/SCH | PO1``. In ``PO1/ACK(02)`` an ACK makes a line
+of its own only if it and the one before it have an element 02; else it says more of the line before.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from rapidfuzz import process
 from connectors.formats.edi.grammar import Composite, Grammar, Part, Segment, TransactionSet
 from schemas.errors import ConfigError
 
-_STEP = re.compile(r"(?P<id>[A-Z][A-Z0-9]{1,2})(?:\[(?P<qualifier>[^\]/]+)\])?")
+_STEP = re.compile(r"(?P<id>[A-Z][A-Z0-9]{1,2})(?:\[(?P<qualifier>[^\]/]+)\])?(?:\((?P<counts>\d{2})\))?")
 _PLACE = re.compile(
     r"(?P<id>[A-Z][A-Z0-9]{1,2}?)(?:\[(?P<qualifier>[^\]/]+)\])?(?P<element>\d{2})?(?:-(?P<component>\d{1,2}))?"
 )
@@ -51,6 +52,7 @@ class Loop:
 
     id: str
     qualifier: str | None = None
+    counts: int = 0  #: the element without which it says more of the loop before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class LineLoops:
     """Where lines begin: the chain of parts from the set to the line's loop, and what may stand in its stead.
 
     ``others`` are chains to loops inside the same parent. ``bare``: a parent without any line is one itself.
+    ``counts`` is the element that tells a further line from more about the one before; 0 where each loop is a line.
     """
 
     chain: tuple[Part, ...]
     qualifier: str | None = None
     others: tuple[tuple[Part, ...], ...] = ()
     bare: bool = False
+    counts: int = 0
 
 
 def qualifier_position(segment_id: str) -> int:
@@ -87,7 +91,8 @@ def qualifier_position(segment_id: str) -> int:
 def read_loop(text: str) -> tuple[Loop, ...]:
     """``HL[I]`` or ``PO1/SCH`` taken apart; empty when it cannot be read."""
     steps = [_STEP.fullmatch(step) for step in text.split("/")]
-    return tuple(Loop(step["id"], step["qualifier"]) for step in steps if step) if all(steps) else ()
+    loops = tuple(Loop(step["id"], step["qualifier"], int(step["counts"] or 0)) for step in steps if step)
+    return loops if all(steps) else ()
 
 
 def read_place(text: str) -> Place | None:
@@ -160,7 +165,8 @@ def _line_loops(set_: TransactionSet, line: str, problems: list[str]) -> LineLoo
             others.append(other)
     if bare and (len(chain) < 3 or chain[-2].id == "HL"):
         problems.append(f"line: '{more[-1]}' cannot be a line beside '{first}'")
-    return LineLoops(chain, qualifier, tuple(others), bare)
+    counts = max((step.counts for step in read_loop(first)), default=0) if first else 0
+    return LineLoops(chain, qualifier, tuple(others), bare, counts)
 
 
 def _line_chain(set_: TransactionSet, line: str, problems: list[str]) -> tuple[tuple[Part, ...], str | None]:

@@ -138,3 +138,36 @@ def test_a_fault_of_a_loop_without_lines_concerns_the_document(wrap, read) -> No
     found = read(wrap("855", *ORDER, "PO1*1*many*EA***VN*A", "CTT*1"), plans=plan("PO1/ACK", "PO101"))
     assert [(finding.code, finding.line) for finding in found.findings] == [("element.character", None)]
     assert not found.ends[0].accepted
+
+
+@pytest.mark.parametrize("learn", [True, False])
+@pytest.mark.parametrize("times", [1, 40])
+def test_a_loop_without_a_quantity_says_more_of_the_line_before(wrap, read, learn, times) -> None:
+    answers = [
+        *("PO1*1*25*EA***VN*A", "ACK*IP", "ACK*DR***067*20260520", "ACK*IQ*20*EA", "ACK*IS*****REF"),
+        *(
+            "PO1*2*25*EA***VN*B",
+            "ACK*IA*20*EA*067*20260401",
+            "ACK*IB*5*EA",
+            "DTM*010*20260501",
+            "ACK*DR***068*20260601",
+        ),
+        *("PO1*3*25*EA***VN*C", "ACK*IR"),
+        *("PO1*4*25*EA***VN*D", "ACK*IA*25*EA"),
+    ]
+    wanted = plan("PO1/ACK(02) | PO1", "PO101", "ACK01", "ACK02", "ACK[04=067]05", "ACK[04=068]05", "ACK06")
+    payload = wrap("855", *ORDER, *answers * times, "CTT*4")
+    lines = read(payload, plans=wanted, learn=learn).lines
+    assert (
+        lines.select("PO101", "ACK01", "ACK02", "ACK[04=067]05", "ACK[04=068]05", "ACK06").rows()
+        == [
+            ("1", "IP", "20", "20260520", None, "REF"),
+            ("2", "IA", "20", "20260401", None, None),
+            ("2", "IB", "5", None, "20260601", None),
+            ("3", "IR", None, None, None, None),
+            ("4", "IA", "25", None, None, None),
+        ]
+        * times
+    )
+    offset, length = lines["_offset"][0], lines["_length"][0]
+    assert payload[offset : offset + length].decode().count("ACK*") == 4
