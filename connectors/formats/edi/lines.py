@@ -8,6 +8,7 @@ columns when a chunk is handed on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from operator import sub
 from typing import Protocol
@@ -17,6 +18,7 @@ import polars as pl
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
 
 CHUNK_ROWS = 4096
+FEW = 48  #: lines that are made into a table one value at a time
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
@@ -126,6 +128,10 @@ class Lines:
         size = len(self.segments)
         own = self._own()
         positions, outer = _around(self.parents)
+        if size <= FEW:
+            table = self._table_of_few(own, positions, outer)
+            self._clear()
+            return LineChunk(ordinal=self.ordinal, table=table)
         around = pl.Series(positions, dtype=pl.UInt32)
         inherited = set().union(*outer)
         columns: dict[str, pl.Series] = {
@@ -141,7 +147,7 @@ class Lines:
             if slot in self.header.values:
                 layers.append(_constant(self.header.values[slot], size))
             if self.scopes:
-                layers.append(self._lent(slot))
+                layers.append(pl.Series(self._lent(slot), dtype=pl.String))
             columns[path] = _nearest(layers, size)
         table = pl.DataFrame(columns)
         found = [path for slot, path in enumerate(self.paths) if own[slot] is not None]
@@ -151,6 +157,37 @@ class Lines:
         table = table.with_columns(_with_point(path, places) for path, places in decimals)
         self._clear()
         return LineChunk(ordinal=self.ordinal, table=table)
+
+    def _table_of_few(
+        self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]
+    ) -> pl.DataFrame:
+        """The same table, value by value: work on columns pays only for many lines."""
+        size = len(self.segments)
+        columns = [
+            pl.Series(ORDINAL, range(self.done + 1, self.done + size + 1), dtype=pl.Int64),
+            pl.Series(LOCATION, [f"segment {number}" for number in self.segments], dtype=pl.String),
+            pl.Series(OFFSET, self.offsets, dtype=pl.Int64),
+            pl.Series(LENGTH, list(map(sub, self.ends, self.offsets)), dtype=pl.Int64),
+        ]
+        nothing: Row = [None] * size
+        inherited = set().union(*outer)
+        for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
+            found = own[slot]
+            column = nothing if found is None else found
+            if slot in inherited:
+                column = _filled(column, [outer[position].get(slot) for position in positions])
+            if slot in self.header.values:
+                column = _filled(column, [self.header.values[slot]] * size)
+            if self.scopes:
+                column = _filled(column, self._lent(slot))
+            if found is not None and any(text is not None and text.endswith(" ") for text in column):
+                column = [None if text is None else text.rstrip(" ") or None for text in column]
+            if places:
+                column = [text and _pointed(text, places) for text in column]
+            columns.append(
+                _constant(None, size).alias(path) if column is nothing else pl.Series(path, column, pl.String)
+            )
+        return pl.DataFrame(columns)
 
     def _clear(self) -> None:
         self.done += len(self.segments)
@@ -192,11 +229,11 @@ class Lines:
                 fill(slot, later.items())
         return own
 
-    def _lent(self, slot: int) -> pl.Series:
+    def _lent(self, slot: int) -> list[str | None]:
         lent: list[str | None] = [None] * len(self.segments)
         for position, scope in self.scopes.items():
             lent[position] = scope.lent(slot)
-        return pl.Series(lent, dtype=pl.String)
+        return lent
 
 
 def _close_gaps(positions: list[int], rows: list[Row], size: int) -> None:
@@ -206,6 +243,11 @@ def _close_gaps(positions: list[int], rows: list[Row], size: int) -> None:
         if position >= len(positions) or positions[position] != position:
             positions.insert(position, position)
             rows.insert(position, nothing)
+
+
+def _filled(column: Row, other: Row) -> Row:
+    """Row by row the first that is filled."""
+    return [mine if mine is not None else theirs for mine, theirs in zip(column, other, strict=True)]
 
 
 def _constant(value: str | None, size: int) -> pl.Series:
@@ -255,3 +297,17 @@ def _with_point(path: str, decimals: int) -> pl.Expr:
     digits = text.str.strip_prefix("-").str.zfill(decimals + 1)
     point = sign + digits.str.head(-decimals) + "." + digits.str.tail(decimals)
     return pl.when(text.str.contains(r"^-?\d+$")).then(point).otherwise(text).alias(path)
+
+
+_WHOLE = re.compile(r"-?\d+")
+
+
+def _pointed(text: str, decimals: int) -> str:
+    """One value as ``_with_point`` writes it."""
+    if decimals < 0:
+        return text.replace(",", ".", 1)
+    if not _WHOLE.fullmatch(text):
+        return text
+    sign, digits = ("-", text[1:]) if text[0] == "-" else ("", text)
+    digits = digits.zfill(decimals + 1)
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
