@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 LOAD = 8192  #: weight that is handed over at once
-LOADS = 2  #: that wait at most, beside the one being made and the one being used
+LOADS = 1  #: that wait at most, beside the one being made and the one being used
 
 
 def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:
