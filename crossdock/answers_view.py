@@ -67,6 +67,33 @@ def answer_summary_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType | N
     return table
 
 
+def expectations_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType | None:
+    """How prompt partners are with what we sent; None when nothing of ours is to be answered."""
+    if not rows:
+        return None
+    table = plain_table()
+    table.add_column("partner", style="bold")
+    table.add_column("of our")
+    styles = {
+        "waiting": "",
+        "due_soon": "yellow",
+        "overdue": "bold red",
+        "accepted": "green",
+        "late": "yellow",
+        "rejected": "bold red",
+    }
+    for name in styles:
+        table.add_column({"late": "of them late"}.get(name, name.replace("_", " ")), justify="right")
+    table.add_column("next due")
+    for row in rows:
+        cells = (
+            Text(f"{row[name]:,}" if row[name] else "-", style=style if row[name] else DIM)
+            for name, style in styles.items()
+        )
+        table.add_row(row["partner"], row["kind"], *cells, clock(row["next_due"]) if row["next_due"] else "")
+    return table
+
+
 def _state(row: Mapping[str, Any]) -> Text:
     if row["status"] == "refused":
         return Text("refused", style="bold red")

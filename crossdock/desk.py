@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import Format
-from crossdock.translated import Context, EnvelopeClosed
+from crossdock.translated import ANSWERS, Context, EnvelopeClosed
 from mappings.apply import UNKNOWN
 from mappings.library import IDENTITY_FORMATS, CompiledMapping
 from mappings.spec import Partner
@@ -63,7 +63,8 @@ class Desk:
         partner, name = self._partner(start.sender)
         mapping = self.context.library.mapping_for(partner, start.type)
         if mapping is None:
-            return Decision(partner, name, None, (self._unmapped(start, partner),))
+            needless = bool(name) and start.type in ANSWERS
+            return Decision(partner, name, None, () if needless else (self._unmapped(start, partner),))
         if name or _names_partner(mapping):
             return Decision(partner, name, mapping)
         stranger = start.sender or self.metadata.get("from", "")

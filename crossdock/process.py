@@ -7,6 +7,7 @@ from contextlib import closing
 
 from connectors.archive import Archive
 from crossdock.ahead import ahead
+from crossdock.answered import answered
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.translation import Context, DocumentLines, Translated, translate_stream
@@ -33,7 +34,8 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
     try:
         with closing(ahead(_translated(record, archive, context), weigh=_rows)) as translated:
             checked = controlled(translated, record=record, archive=archive, ledger=ledger, library=context.library)
-            return ledger.store(record.id, checked)
+            heard = answered(checked, record=record, archive=archive, ledger=ledger)
+            return ledger.store(record.id, heard)
     except _Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING

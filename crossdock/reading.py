@@ -103,11 +103,12 @@ class OpenDocument:
         """The verdict."""
         grave = self.parked > 0 or any(finding.severity is Severity.ERROR for finding in self.findings)
         strict = self.mapping is not None and self.mapping.on_error is OnError.REJECT_DOCUMENT
-        if not end.accepted or self.mapping is None or (strict and grave):
+        unread = self.mapping is None and not self.document.is_answer
+        if not end.accepted or unread or (strict and grave):
             status = "rejected"
         else:
             status = "accepted_with_errors" if grave else "accepted"
-            if self.mapping.plan.line and not (self.lines or end.lines):
+            if self.mapping is not None and self.mapping.plan.line and not (self.lines or end.lines):
                 self.findings.append(self._without_lines(self.mapping.plan.line))
         return DocumentClosed(
             document=self.document,

@@ -17,7 +17,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from crossdock.answers_view import answer_summary_view, responded_line
+from crossdock.answers_view import answer_summary_view, expectations_view, responded_line
 from crossdock.display import (
     DIM,
     STREAM_STYLES,
@@ -262,6 +262,7 @@ def status_view(ledger: Ledger) -> RenderableType:
         "Rejected documents": rejected_view(ledger),
         "Lines that wait": causes_view(causes[:CAUSES], "crossdock parked shows all" if len(causes) > CAUSES else ""),
         "Answers to partners": answer_summary_view(ledger.answer_summary()),
+        "Answers from partners": expectations_view(ledger.expectations()),
         "Master data": masters_view(ledger.master_loads()),
         "Feed": sinks_view(ledger.sinks()),
     }

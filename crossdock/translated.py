@@ -30,6 +30,10 @@ class Context:
     lenient: bool = False
 
 
+#: documents that answer what we sent
+ANSWERS = frozenset({"x12.997", "x12.999", "x12.824"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One business document of a payload, with who sent it and how it is read.
@@ -44,6 +48,11 @@ class Document:
     partner: str
     mapping: str | None
     mapping_version: str
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is a known partner's answer to something we sent: it is matched, and needs no mapping."""
+        return bool(self.partner) and self.mapping is None and self.start.type in ANSWERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +99,21 @@ class EnvelopeClosed:
     agreement: Acknowledge | None = None
 
 
-Translated = DocumentOpened | DocumentLines | DocumentClosed | EnvelopeClosed | Finding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerReceived:
+    """What a partner says of something we sent: ``outcome`` is accepted, accepted_with_errors, partly_accepted
+    or rejected. ``number`` is the control number it names; ``transmission`` None where we sent nothing of the kind."""
+
+    partner: str
+    kind: str  #: 997, 999, 824, TA1
+    ordinal: int  #: of its document, or among the interchange's TA1
+    number: int
+    outcome: str
+    detail: str
+    transmission: int | None
+
+
+Translated = DocumentOpened | DocumentLines | DocumentClosed | EnvelopeClosed | AnswerReceived | Finding
 
 
 def document_id(payload: str, ordinal: int) -> str:

@@ -23,6 +23,7 @@ from connectors.formats.edi.unread import unread_format
 from crossdock.desk import Desk
 from crossdock.reading import CAUSE, Reading
 from crossdock.translated import (
+    AnswerReceived,
     Context,
     Document,
     DocumentClosed,
@@ -43,6 +44,7 @@ from schemas.findings import Finding, Severity, Stage
 
 __all__ = [
     "CAUSE",
+    "AnswerReceived",
     "Context",
     "Document",
     "DocumentClosed",

@@ -18,11 +18,19 @@ from crossdock.ledger import bulk, feed, parked, payloads
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
+from crossdock.ledger.received import write as write_received
 from crossdock.ledger.records import StoreSummary
 from crossdock.ledger.tables import documents, findings, parked_lines
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable, to_json
-from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, EnvelopeClosed, Translated
+from crossdock.translation import (
+    AnswerReceived,
+    DocumentClosed,
+    DocumentLines,
+    DocumentOpened,
+    EnvelopeClosed,
+    Translated,
+)
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
 
@@ -125,7 +133,8 @@ class Gathering:
     ready: list[Draft] = field(default_factory=list)
     open: Draft | None = None
     loose: list[Finding] = field(default_factory=list)
-    envelopes: list[EnvelopeClosed] = field(default_factory=list)  #: ended, all their documents ready or committed
+    #: envelopes that ended, all their documents ready or committed, and what they said of ours
+    envelopes: list[EnvelopeClosed | AnswerReceived] = field(default_factory=list)
     rows: int = 0  #: in ``ready``
 
     def take(self, item: Translated) -> None:
@@ -140,7 +149,7 @@ class Gathering:
                 self.ready.append(self.open)
                 self.rows += self.open.rows
                 self.open = None
-            case EnvelopeClosed():
+            case EnvelopeClosed() | AnswerReceived():
                 self.envelopes.append(item)
             case Finding():
                 self.loose.append(item)
@@ -155,7 +164,7 @@ class Gathering:
         ready, self.ready, self.rows = self.ready, [], 0
         return ready
 
-    def ended(self) -> list[EnvelopeClosed]:
+    def ended(self) -> list[EnvelopeClosed | AnswerReceived]:
         ended, self.envelopes = self.envelopes, []
         return ended
 
@@ -174,7 +183,7 @@ def _commit(
     drafts: Sequence[Draft],
     tally: Tally,
     *,
-    envelopes: Sequence[EnvelopeClosed] = (),
+    envelopes: Sequence[EnvelopeClosed | AnswerReceived] = (),
     last: Sequence[Finding] | None = None,
 ) -> None:
     """One transaction: the documents and all that came of them, the envelopes that ended and the answers owed
@@ -184,7 +193,9 @@ def _commit(
     try:
         with database.write() as connection:
             entries = _write(connection, payload, drafts)
-            write_envelopes(connection, payload, envelopes, datetime.now(UTC))
+            now = datetime.now(UTC)
+            write_envelopes(connection, payload, [one for one in envelopes if isinstance(one, EnvelopeClosed)], now)
+            write_received(connection, payload, [one for one in envelopes if isinstance(one, AnswerReceived)], now)
             loose = 0 if last is None else _finish(connection, payload, last)
     finally:
         for draft in drafts:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from connectors.base import State
-from crossdock.ledger import answers, documents, envelopes, feed, looking, master, parked, payloads, relay
+from crossdock.ledger import answers, documents, envelopes, feed, looking, master, parked, payloads, received, relay
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
@@ -252,6 +252,17 @@ class Ledger:
         """Per partner and kind: how many were sent (and late), wait (and are overdue), or were refused."""
         with self._database.read() as connection:
             return answers.summary(connection, datetime.now(UTC))
+
+    def transmission_of(self, partner: str, level: str, number: int) -> int | None:
+        """What we sent the partner as the ``interchange`` or ``group`` (the level) of that number; None if nothing."""
+        with self._database.read() as connection:
+            return received.transmission_of(connection, partner, level, number)
+
+    def expectations(self) -> list[dict[str, Any]]:
+        """Per partner and kind of what we sent: how much waits for an answer (or will be late within the hour), is
+        overdue, was accepted (in time or late) or rejected."""
+        with self._database.read() as connection:
+            return received.expectations(connection, datetime.now(UTC))
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0002"
+REVISION = "0003"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -361,4 +361,21 @@ control_numbers = sa.Table(
     sa.Column("last", sa.BigInteger, nullable=False),
     sa.Column("moved_at", Instant, nullable=False),
     sa.PrimaryKeyConstraint("partner", "kind"),
+)
+
+#: What partners say of what we sent.
+received_answers = sa.Table(
+    "received_answers",
+    metadata,
+    _id(),
+    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
+    sa.Column("ordinal", sa.BigInteger, nullable=False),  # of the document, or among the TA1 of the interchange
+    _text("partner"),
+    _text("kind"),
+    sa.Column("number", sa.BigInteger, nullable=False),  # the control number it names
+    _text("outcome"),
+    _text("detail"),
+    sa.Column("transmission_id", sa.BigInteger, sa.ForeignKey("transmissions.id")),  # null: nothing we sent
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.UniqueConstraint("payload_id", "kind", "ordinal", "number"),
 )

@@ -152,3 +152,73 @@ def test_gaps_and_disorder_are_taken_as_agreed(dock: Dock, policy: str, status: 
         "000000001": "accepted_with_errors", "000000004": status, "000000002": status,
         "000000005": "accepted_with_errors",
     }  # fmt: skip
+
+
+def from_partner(control: int, *segments: tuple[str, ...], set_id: str = "997") -> bytes:
+    """An acknowledgment by the partner, as an interchange of its own."""
+    envelope = Envelope(
+        sender="ZZ:ACMEINC", receiver="ZZ:US", control_number=control, written_at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    group = Group(
+        code="FA" if set_id == "997" else "AG", sender="ACMEINC", receiver="US", control_number=control,
+        release="004010", sets=[(set_id, "0001", segments)],
+    )  # fmt: skip
+    return b"".join(write_interchange(envelope, [group]))
+
+
+def expected(dock: Dock) -> dict[str, int]:
+    names = ("waiting", "due_soon", "overdue", "accepted", "late", "rejected")
+    return {name: row[name] for row in dock.ledger.expectations() for name in names if row[name]}
+
+
+def noted(dock: Dock) -> list[str]:
+    return [row["code"] for row in dock.ledger.findings() if row["code"].startswith("answer.")]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "counted", "told"),
+    [
+        (("A", "1", "1", "1"), {"accepted": 1}, []),
+        (("R", "1", "1", "0", "5"), {"rejected": 1}, ["answer.rejected"]),
+    ],
+)
+def test_a_partners_997_is_matched_to_our_824(
+    dock: Dock, verdict: tuple[str, ...], counted: dict[str, int], told: list[str]
+) -> None:
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    assert expected(dock) == {"waiting": 1}
+    number = next(row for row in dock.ledger.answers() if row["kind"] == "824")["interchange_number"]
+    come_in(dock, "2.edi", from_partner(2, ("AK1", "AG", str(number)), ("AK9", *verdict)))
+    assert (expected(dock), noted(dock)) == (counted, told)
+    assert [row["status"] for row in dock.ledger.documents() if row["type"] == "x12.997"] == ["accepted"]
+
+
+def test_an_answer_after_its_time_is_late_but_accepted(dock: Dock) -> None:
+    agreed = PARTNER.replace("within: 30m", "within: 30m, expect: 0s")
+    (dock.settings.partners / "acme.yaml").write_text(agreed)
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    assert expected(dock) == {"overdue": 1}
+    number = next(row for row in dock.ledger.answers() if row["kind"] == "824")["interchange_number"]
+    come_in(dock, "2.edi", from_partner(2, ("AK1", "AG", str(number)), ("AK9", "A", "1", "1", "1")))
+    assert expected(dock) == {"accepted": 1, "late": 1}
+
+
+def test_a_breach_is_told_before_it_happens(dock: Dock) -> None:
+    agreed = PARTNER.replace("within: 30m", "within: 30m, expect: 20m")
+    (dock.settings.partners / "acme.yaml").write_text(agreed)
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    assert expected(dock) == {"waiting": 1, "due_soon": 1}
+
+
+def test_an_answer_to_nothing_of_ours_is_told(dock: Dock) -> None:
+    come_in(dock, "1.edi", from_partner(1, ("AK1", "AG", "77"), ("AK9", "A", "1", "1", "1")))
+    assert noted(dock) == ["answer.unmatched"]
+
+
+def test_a_ta1_that_rejects_is_matched_by_the_interchange(dock: Dock) -> None:
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    number = next(row for row in dock.ledger.answers() if row["kind"] == "824")["interchange_number"]
+    empty = from_partner(2, ("AK1", "AG", "9"), ("AK9", "A", "1", "1", "1")).decode()
+    head, tail = empty.split("~")[0], "IEA*0*000000002~"
+    come_in(dock, "2.edi", f"{head}~TA1*{number:09d}*260301*1200*R*022~{tail}".encode())
+    assert (expected(dock), noted(dock)) == ({"rejected": 1}, ["answer.rejected"])

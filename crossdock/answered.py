@@ -1,0 +1,83 @@
+"""Acknowledgments that come in, taken out of the stream and matched to what we sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from connectors.archive import Archive
+from connectors.formats.edi.acknowledgments.received import Received, read_interchange_acknowledgment, read_set
+from crossdock.ledger import Ledger, PayloadRecord
+from crossdock.translation import AnswerReceived, DocumentClosed, EnvelopeClosed, Translated
+from schemas.documents import DocumentStart, GroupEnd, InterchangeEnd
+from schemas.findings import Finding, Severity, Stage
+
+_LARGEST = 4 << 20  #: bytes of an acknowledgment that are read; what lies beyond is detail
+
+
+def answered(
+    translated: Iterable[Translated], *, record: PayloadRecord, archive: Archive, ledger: Ledger
+) -> Iterator[Translated]:
+    """The translation and, where a group of acknowledgments or an interchange ends, what it says of ours."""
+    waiting: list[DocumentStart] = []
+    for item in translated:
+        yield item
+        match item:
+            case DocumentClosed(document=document) if document.is_answer and item.status != "rejected":
+                waiting.append(document.start)
+            case EnvelopeClosed(envelope=GroupEnd(interchange=interchange), partner=partner):
+                for start in waiting:
+                    content = archive.read_range(record.sha256, start.offset or 0, _LARGEST)
+                    segments = list(_segments(content, interchange.delimiters))
+                    for received in read_set(start.type.partition(".")[2], segments):
+                        yield from _told(received, partner, start.ordinal, start.location, ledger)
+                waiting = []
+            case EnvelopeClosed(envelope=InterchangeEnd() as end, partner=partner) if partner:
+                for number, elements in enumerate(end.acknowledgments, 1):
+                    statement = read_interchange_acknowledgment(elements)
+                    if statement is not None:
+                        yield from _told(statement, partner, number, f"TA1 {number}", ledger)
+            case _:
+                pass
+
+
+def _segments(content: bytes, delimiters: Mapping[str, str]) -> Iterator[list[str]]:
+    """The segments of the set that ``content`` begins with, up to its SE."""
+    for raw in content.decode("latin-1").split(delimiters["segment"]):
+        segment = raw.strip("\r\n ").split(delimiters["element"])
+        if segment[0] == "SE":
+            return
+        yield segment
+
+
+def _told(received: Received, partner: str, ordinal: int, location: str, ledger: Ledger) -> Iterator[Translated]:
+    transmission = ledger.transmission_of(partner, received.level, received.number)
+    yield AnswerReceived(
+        partner=partner,
+        kind=received.kind,
+        ordinal=ordinal,
+        number=received.number,
+        outcome=received.outcome,
+        detail=received.detail,
+        transmission=transmission,
+    )
+    if transmission is None:
+        yield Finding(
+            code="answer.unmatched",
+            severity=Severity.WARNING,
+            stage=Stage.BUSINESS,
+            message=f"a {received.kind} answers {received.level} {received.number}, which {partner} never had from us",
+            location=location,
+            value=str(received.number),
+            expected=f"the control number of a {received.level} we sent",
+        )
+    elif received.outcome == "rejected":
+        yield Finding(
+            code="answer.rejected",
+            severity=Severity.WARNING,
+            stage=Stage.BUSINESS,
+            message=f"{partner} rejects {received.level} {received.number} of ours"
+            + (f": {received.detail}" if received.detail else ""),
+            location=location,
+            value=str(received.number),
+            expected="an acceptance",
+        )
