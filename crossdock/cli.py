@@ -108,28 +108,37 @@ def crossdock(
 @app.command(rich_help_panel=LOOK)
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="EDI, workbook, CSV, mail (.eml) or pulled rows.")
+        list[Path],
+        typer.Argument(metavar="FILE", help="EDI, workbook, CSV, mail (.eml) or pulled rows; or a folder of such."),
     ],
     partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
     json: JsonFlag = False,
     events: Annotated[
         bool, typer.Option("--events", help="Include the events themselves (with --json as event_list).")
     ] = False,
+    table: Annotated[bool, typer.Option("--table", help="One row a file, and nothing else.")] = False,
 ) -> None:
     """Read, map and validate files, without a ledger.
 
-    Shows documents, events and findings. Exit code 0: clean; 1: findings of severity error;
+    Shows documents, events and findings, of each file in a folder. Exit code 0: clean; 1: findings of severity error;
     2: a file that is not readable at all.
     """
     from crossdock import display, report
     from crossdock.check import ALL, check_file, exit_code
+    from crossdock.check_table import files_in, result, table_view
 
-    wanted = ALL if events else 0 if json else report.SAMPLE
+    if table and (json or events):
+        raise typer.BadParameter("a table holds neither documents nor events: leave out --json and --events")
+    wanted = ALL if events else 0 if json or table else report.SAMPLE
     context = _pure_context(partner)
     worst = 0
-    for file in files:
+    results = []
+    for file, name in files_in(files):
         checked = check_file(file, context, partner=partner, sample=wanted)
-        if json:
+        if table:
+            documents = list(checked)
+            results.append(result(name, documents))
+        elif json:
             documents = []
             for document in checked:
                 typer.echo(document.as_json(events=events))
@@ -138,6 +147,8 @@ def check(
             documents = list(checked)
             display.show(display.console(), report.checked_view(file, documents))
         worst = max(worst, exit_code(documents))
+    if table:
+        display.show(display.console(), table_view(results))
     raise typer.Exit(worst)
 
 
