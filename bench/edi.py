@@ -16,6 +16,7 @@ from schemas.documents import DocumentEnd, DocumentStart, LinePlan
 
 SIZE = 5_000_000
 LARGE = 100_000_000
+HUGE = 1_000_000_000
 #: What a mapping of a ship notice takes: header, order, package and item.
 PATHS = (
     "BSN01", "BSN02", "BSN03", "BSN04", "DTM[011]02", "DTM[017]02", "TD503", "REF[BM]02", "N1[SF]04", "N1[ST]04",
@@ -143,4 +144,35 @@ def memory() -> Iterator[Measurement]:
     )  # fmt: skip
 
 
-BENCHMARKS: dict[str, Benchmark] = {"edi.read": reading, "edi.memory": memory}
+def gigabyte() -> Iterator[Measurement]:
+    """A gigabyte in sets of 5 MB, against a tenth of it: the same memory, the same cost a line. Takes minutes."""
+    with tempfile.TemporaryDirectory() as folder:
+        tenth, whole = (
+            in_child("bench.edi", "read_ours", {"path": _of_many_sets(folder, size)}) for size in (LARGE, HUGE)
+        )
+    yield Measurement(
+        name="edi.gigabyte.peak_memory", value=whole.peak_mb, unit="MB", peer="the same for 100 MB",
+        peer_value=tenth.peak_mb, ratio=tenth.peak_mb / whole.peak_mb, floor=1 / 1.15, limit=250.0,
+    )  # fmt: skip
+    cost, peer_cost = (run.seconds / run.result["lines"] * 1e6 for run in (whole, tenth))
+    yield Measurement(
+        name="edi.gigabyte.cost_per_line", value=cost, unit="us", peer="the same for 100 MB", peer_value=peer_cost,
+        ratio=peer_cost / cost,
+    )  # fmt: skip
+
+
+def _of_many_sets(folder: str, size: int) -> str:
+    """One interchange of about ``size`` bytes: the set of 5 MB again and again, under its own control numbers."""
+    head, rest = b"".join(ship_notice(SIZE)).split(b"ST*856*0001~", 1)
+    body = rest[: rest.rindex(b"*0001~")]
+    count = max(1, size // len(body))
+    path = Path(folder) / f"856-sets-{size}.edi"
+    with path.open("wb") as stream:
+        stream.write(head)
+        for number in range(1, count + 1):
+            stream.writelines((f"ST*856*{number:04d}~".encode(), body, f"*{number:04d}~\n".encode()))
+        stream.write(f"GE*{count}*1~\nIEA*1*000000001~\n".encode())
+    return str(path)
+
+
+BENCHMARKS: dict[str, Benchmark] = {"edi.read": reading, "edi.memory": memory, "edi.gigabyte": gigabyte}
