@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from connectors.formats.edi import X12
+from connectors.formats.edi.edifact import Edifact
 from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity
 
@@ -35,6 +36,22 @@ PATHS = {
             "PID05",
         ),
     ),
+    "edifact.DESADV": (
+        "CPS/LIN",
+        (
+            "BGM02",
+            "DTM[137]01-2",
+            "LIN01",
+            "LIN[EN]",
+            "PIA[SA]",
+            "QTY[12]01-2",
+            "RFF[ON]01-2",
+            "GIN[BJ]02",
+            "NAD[DP]02",
+            "IMD03-4",
+        ),
+    ),
+    "edifact.ORDERS": ("LIN", ("BGM02", "LIN01", "LIN[EN]", "PIA[SA]", "QTY[21]01-2", "PRI[AAA]01-2", "NAD[DP]/LOC02")),
     "x12.861": ("RCD", ("BRA01", "RCD02", "RCD03-1", "LIN[BP]", "DTM[050]02")),
 }
 
@@ -91,16 +108,18 @@ Wrap = Callable[..., bytes]
 
 @pytest.fixture(scope="session")
 def plans() -> Wanted:
-    format_ = X12()
-    return Wanted(format_.compile(type_, line, paths, {}) for type_, (line, paths) in PATHS.items())
+    formats = {"x12": X12(), "edifact": Edifact()}
+    return Wanted(
+        formats[type_.partition(".")[0]].compile(type_, line, paths, {}) for type_, (line, paths) in PATHS.items()
+    )
 
 
 @pytest.fixture(scope="session")
 def read(plans: Wanted) -> ReadPayload:
-    """``read(payload, block=..., learn=..., plans=...)``: the payload as read."""
+    """``read(payload, block=..., learn=..., plans=..., of=X12)``: the payload as read."""
 
-    def run(payload: bytes, *, block: int = 1 << 16, learn: bool = True, plans: Wanted = plans) -> Read:
-        format_ = X12(block, learn=learn)
+    def run(payload: bytes, *, block: int = 1 << 16, learn: bool = True, plans: Wanted = plans, of: type = X12) -> Read:
+        format_ = of(block, learn=learn)
         return Read(list(format_.read(io.BytesIO(payload), name="test.edi", plans=plans, metadata={})))
 
     return run

@@ -17,8 +17,8 @@ LONGEST_HEAD = 400  #: characters looked at to tell the service characters
 _REPETITION = "*"
 #: UNA with its six characters, or five where the reserved blank is lost; UNB with its syntax; UNH of a bare message
 _START = re.compile(
-    r"UNA(?:.{4}\S|.{6})\s*(?=UN[BGH])"
-    r"|(?<![A-Za-z0-9])UNB(?P<element>[^A-Za-z0-9\s])[A-Z]{3,4}(?P<component>[^A-Za-z0-9\s])[0-9A-Z]"
+    r"UNA(?:.{4}[^ \t\r\n]|.{6})[ \t\r\n]*(?=UN[BGH])"
+    r"|(?<![A-Za-z0-9])UNB(?P<element>[^A-Za-z0-9 \t\r\n])[A-Z]{3,4}(?P<component>[^A-Za-z0-9 \t\r\n])[0-9A-Z]"
     r"|(?<![A-Za-z0-9])UNH\+[^+\r\n]{1,35}\+[A-Z]{6}:",
     re.DOTALL,
 )
@@ -65,24 +65,29 @@ def read_head(text: str) -> Head:
     length = match.end() if match and advised else 0
     syntax = _syntax_version(text[length:])
     if advised:
-        return _advised(text[:length], length, syntax)
+        return _advised(text[:length], text[length:], syntax)
     element, component = (match["element"], match["component"]) if match and match["element"] else ("+", ":")
     component = ":" if component == element else component
     segment, release = ("\x1c", "") if element == "\x1d" else ("'", "?")
-    first_line = text[length:].splitlines()[:1]
-    if segment == "'" and first_line and "'" not in first_line[0] and len(first_line[0]) < len(text) - length:
+    first_line, broken, _ = text[length:].partition("\n")
+    if segment == "'" and broken and "'" not in first_line:
         segment = "\n"
     marks = Delimiters(element, component, segment, _REPETITION if syntax >= "4" else "", release, ",.")
     usual = replace(STANDARD, repetition=marks.repetition)
     return Head(marks, problem="" if marks == usual else "guessed")
 
 
-def _advised(advice: str, length: int, syntax: str) -> Head:
-    """Positions 1 to 6: component, element, decimal mark, release, repetition (from version 4), terminator."""
-    said = advice.rstrip("\r\n") if advice[8:9] not in ("\r", "\n") else advice[:9]
-    component, element, decimal, release = tuple(said[3:7])
-    short = len(said.rstrip(" ")) == 8
-    repetition, segment = (" ", said[7]) if short else (said[7], said[8])
+def _advised(advice: str, following: str, syntax: str) -> Head:
+    """Positions 1 to 6: component, element, decimal mark, release, repetition (from version 4), terminator.
+
+    Before a line break the fifth is the terminator if it ends a segment on the next line.
+    """
+    component, element, decimal, release, repetition, segment = tuple(advice[3:9].ljust(6))
+    broken = not advice[8:].strip("\r\n ")
+    short = broken and repetition not in (" ", _REPETITION) and repetition in following.partition("\n")[0]
+    if short:
+        repetition, segment = " ", repetition
+    said = advice[: 8 if short else 9]
     marks = Delimiters(
         element,
         component,
@@ -93,10 +98,10 @@ def _advised(advice: str, length: int, syntax: str) -> Head:
     )
     separators = [marks.element, marks.component, marks.segment, *filter(None, (marks.repetition, marks.release))]
     unusable = len(set(separators)) < len(separators) or any(mark.isalnum() for mark in separators)
-    return Head(marks, said, length, "unusable" if unusable else "short" if short else "")
+    return Head(marks, said, len(advice), "unusable" if unusable else "short" if short else "")
 
 
 def _syntax_version(text: str) -> str:
     """S001 0002 of the UNB that follows; 3 where there is none."""
-    match = re.match(r"UNB[^A-Za-z0-9\s][A-Z]{3,4}[^A-Za-z0-9\s](\d)", text)
+    match = re.match(r"UNB[^A-Za-z0-9][A-Z]{3,4}[^A-Za-z0-9](\d)", text)
     return match[1] if match else "3"
