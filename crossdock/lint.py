@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from connectors.channel import Channel
     from connectors.configuration import Model, Shelf
+    from connectors.outlet import Outlet
     from crossdock.settings import Settings
     from mappings.library import Library
     from mappings.yaml_files import Key, YamlFile
@@ -59,6 +60,7 @@ def lint(settings: Settings) -> Linted:
     channels = _read(load_channels, settings.channels, problems)
     outlets = _read(load_outlets, settings.outlets, problems)
     problems += _strangers(settings.channels, channels.values(), library)
+    problems += _dead_ends(settings.partners, outlets, library)
     return Linted(
         channels=len(channels),
         outlets=len(outlets),
@@ -100,6 +102,19 @@ def _strangers(folder: Path, channels: Iterable[Channel], library: Library) -> I
         file, _ = read_yaml(path)
         if (partner := lost.get(dict(file.content or {}).get("channel", ""))) is not None:
             yield file.problem(("partner",), unknown("partner", partner, library.partners))
+
+
+def _dead_ends(folder: Path, outlets: Mapping[str, Outlet], library: Library) -> Iterator[str]:
+    """Partners whose answers go to an outlet that is not there or carries no documents."""
+    from mappings.yaml_files import read_yaml, unknown, yaml_files
+
+    able = {name: outlet for name, outlet in outlets.items() if outlet.carries == "documents"}
+    promised = {name: one.acknowledge.to for name, one in library.partners.items() if one.acknowledge}
+    lost = {name: to for name, to in promised.items() if to not in able}
+    for path in yaml_files(folder) if lost else ():
+        file, _ = read_yaml(path)
+        if (to := lost.get(dict(file.content or {}).get("partner", ""))) is not None:
+            yield file.problem(("acknowledge", "to"), unknown("outlet for documents", to, able))
 
 
 def _placed(file: YamlFile, problem: str) -> str:

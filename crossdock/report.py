@@ -435,6 +435,9 @@ def trace_view(found: Mapping[str, Any]) -> RenderableType:
         "payload",
         phrases(Text(payload["name"]), payload["channel"], size(payload["size"]), Text(payload["sha256"], style=DIM)),
     )
+    for answer in found["answers"]:
+        how = answer["name"] or answer["status"]
+        grid.add_row("answered by", Text(f"{answer['kind']}, {how}"))
     for revision in found["revisions"]:
         if revision["id"] != event["id"]:
             other = f"revision {revision['sequence']} of the same subject: {revision['kind']}, {revision['id']}"

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger.envelopes import MADE, OWED, REFUSED, OwedAnswer, facts
+from crossdock.ledger.envelopes import GROUP, MADE, OWED, REFUSED, OwedAnswer, facts
 from crossdock.ledger.tables import answers, control_numbers, documents, envelopes, findings, transmissions
 from crossdock.ledger.text import storable, texts
+from schemas.documents import GroupEnd
 from schemas.findings import Finding, Severity, Stage
 
 SENT = "sent"
@@ -304,6 +305,29 @@ def listing(connection: Connection, *, status: str | None, limit: int) -> list[d
     if status is not None:
         query = query.where(answers.c.status == status)
     return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def of_document(connection: Connection, payload: int, group: str, ordinal: int) -> list[dict[str, Any]]:
+    """What was answered to the functional group that the document came in: kind, file and the time it left."""
+    query = (
+        sa.select(
+            answers.c.kind,
+            answers.c.status,
+            envelopes.c.facts,
+            transmissions.c.name,
+            transmissions.c.sent_at,
+        )
+        .join_from(answers, envelopes)
+        .outerjoin(transmissions, answers.c.transmission_id == transmissions.c.id)
+        .where(envelopes.c.payload_id == payload, envelopes.c.kind == GROUP, envelopes.c.control_number == group)
+        .order_by(answers.c.id)
+    )
+    found = []
+    for row in connection.execute(query):
+        envelope = facts(GROUP, row.facts)
+        if isinstance(envelope, GroupEnd) and envelope.first <= ordinal <= envelope.last:
+            found.append({"kind": row.kind, "status": row.status, "name": row.name, "sent_at": row.sent_at})
+    return found
 
 
 def summary(connection: Connection, now: datetime) -> list[dict[str, Any]]:

@@ -306,7 +306,7 @@ class Ledger:
 
     def trace(self, event_id: str) -> dict[str, Any] | None:
         """``event``, ``document``, ``payload``, ``lineage``, ``revisions`` of its key, ``findings`` of its
-        document, ``delivered`` (by sink) and ``timeline`` of an event; None if unknown."""
+        document, ``delivered`` (by sink), ``answers`` to its group and ``timeline`` of an event; None if unknown."""
         with self._database.read() as connection:
             return looking.trace(connection, event_id)
 

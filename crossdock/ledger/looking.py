@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import feed
+from crossdock.ledger import answers, feed
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import cursors, deliveries, documents, events, findings, iso, payloads
 from crossdock.ledger.tables import feed as head
@@ -163,6 +164,7 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
     data = msgspec.json.decode(event.data)
     fields = [name for name in event.__dataclass_fields__ if name != "data"]
     delivered = _delivered(connection, event.position)
+    answered = answers.of_document(connection, payload.id, document.functional_group, document.ordinal)
     return {
         "event": {name: getattr(event, name) for name in fields} | {"line": row.line, "data": data},
         "lineage": data.get("lineage", {}),
@@ -171,7 +173,8 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
         "revisions": _revisions(connection, event),
         "findings": problems(connection, severity=None, document=document.document, payload=payload.id, limit=1000),
         "delivered": delivered,
-        "timeline": _timeline(payload, document, delivered),
+        "answers": answered,
+        "timeline": _timeline(payload, document, delivered, answered),
     }
 
 
@@ -203,13 +206,16 @@ def _delivered(connection: Connection, position: int) -> dict[str, datetime | No
     return {row.sink: row.at for row in rows}
 
 
-def _timeline(payload: Any, document: Any, delivered: dict[str, datetime | None]) -> list[dict[str, Any]]:
+def _timeline(
+    payload: Any, document: Any, delivered: dict[str, datetime | None], answered: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """The steps of the document's life so far, each with its time."""
     steps = [
         ("received", payload.received_at),
         ("recorded", payload.recorded_at),
         ("read", document.read_at),
         (document.status, document.stored_at),
+        *((f"{one['kind']} sent", one["sent_at"]) for one in answered if one["sent_at"] is not None),
         *((f"published to {sink}", at) for sink, at in sorted(delivered.items()) if at is not None),
     ]
     return [{"step": step, "at": iso(at)} for step, at in steps]

@@ -17,6 +17,8 @@ identities: {x12: ["ZZ:ACMEINC"]}
 documents: {x12.856: {on_error: park_lines}}
 acknowledge: {functional: 997, application: 824, within: 30m}
 """
+#: nothing to be looked up, so that lines become events without master data
+PLAIN = 'fields: {item: "LIN[BP]", site: {const: BER}, unit: {const: EA}}'
 OUTBOX = """\
 outlet: edi-outbox
 carries: documents
@@ -88,6 +90,17 @@ def test_accepted_in_part_and_rejected(dock: Dock) -> None:
     assert acknowledgment(answers["ACME-824-000000002.edi"])[0].startswith("OTI*TE*TN*0001*ACMEINC*US")
     assert dock.run().responded.sent == {}
     assert sent(dock) == answers
+
+
+def test_an_event_is_traced_to_the_answer_its_document_got(dock: Dock) -> None:
+    (dock.settings.partners / "acme.yaml").write_text(PARTNER.replace("on_error: park_lines", PLAIN))
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    events = dock.ledger.events()
+    assert events
+    trace = dock.ledger.trace(events[0].id)
+    assert trace is not None
+    assert [(one["kind"], one["name"]) for one in trace["answers"]] == [("997", "ACME-997-000000001.edi")]
+    assert "997 sent" in [step["step"] for step in trace["timeline"]]
 
 
 def test_a_ta1_that_was_asked_for(dock: Dock) -> None:

@@ -72,3 +72,11 @@ def test_a_folder_that_is_not_there_is_a_problem_and_not_an_exception(installati
 
     assert result.exit_code == 1
     assert "there is no such folder" in result.stdout
+
+
+def test_answers_to_an_outlet_that_carries_none_are_told(installation: Installation) -> None:
+    partner = installation.home / "partners" / "acme.yaml"
+    partner.write_text(f"{partner.read_text()}acknowledge:\n  functional: 997\n  to: feed\n")
+    result = installation.run("lint")
+    assert result.exit_code == 1
+    assert "acme.yaml:6: acknowledge.to: unknown outlet for documents 'feed'" in result.stdout
