@@ -154,9 +154,13 @@ class Reading:
         self.current = OpenDocument(self.desk, start)
 
     def take(self, chunk: LineChunk) -> Iterator[Translated]:
-        """A chunk of the current document; its second one makes it stream."""
+        """A chunk of the current document; one more than may wait makes it stream."""
         current = self.current
         if current is None or current.mapping is None:
+            return
+        if current.held is not None and current.held.table.height + chunk.table.height <= TOGETHER:
+            both = pl.concat([current.held.table, chunk.table], how="diagonal")
+            current.held = LineChunk(ordinal=chunk.ordinal, table=both)
             return
         if current.held is not None:
             if not current.streams:
