@@ -16,7 +16,7 @@ from connectors.formats.edi.grammar import Segment
 from connectors.formats.edi.hierarchy import Hierarchy
 from connectors.formats.edi.judge import Fault, judge_segment
 from connectors.formats.edi.known import pass_known_runs
-from connectors.formats.edi.lines import CHUNK_ROWS, Lines, Scope
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Lines, Scope
 from connectors.formats.edi.machine import Capture, Move, State
 from connectors.formats.edi.paths import qualifier_position
 from connectors.formats.edi.runs import Learner, Profile
@@ -25,7 +25,6 @@ from schemas.documents import DocumentEnd, LineChunk
 from schemas.findings import Finding, Severity
 
 LONGEST_SEGMENT = 1 << 20
-MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
 _DEEPEST = 30  #: loops within loops; the standard's sets have at most five
 
 _WITHOUT_BREAKS = {10: None, 13: None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from connectors.formats.edi.lines import CHUNK_ROWS, Row, Values
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Row, Values
 from connectors.formats.edi.machine import Move, Offer
 from connectors.formats.edi.runs import Run
 from schemas.documents import DocumentEnd, LineChunk
@@ -26,7 +26,10 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     terminator, count, known_parent = body.delimiters.segment, text.count, body.hierarchy.parent
     parents, segments, offsets, ends = lines.parents, lines.segments, lines.offsets, lines.ends
     plain_level = body.hierarchy.plain_level
-    leaves = not body.guarding and body.deepest == 1
+    deepest = body.deepest
+    leaves = not body.guarding and deepest == 1
+    own = not body.guarding and deepest > 0 and not body.machine.plan.counts
+    most = CHUNK_ROWS if deepest == 1 else MOST_ROWS
     state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
     kept = parent_id = parent = None
     positions, rows = lines.rows_of(None)
@@ -83,6 +86,26 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
             line_open = body.header_open = False
             body.line, body.scopes[1] = None, scope
             parent_id, parent = row[run.id], scope
+        elif (
+            own and run.is_line and move.starts and move.level == deepest and run.level is None
+            and len(offsets) < most and body.kind in ("", run.profile.spec.id)
+        ):  # fmt: skip
+            if line_open:
+                ends.append(base + at)
+            body.header_open, body.kind, line_open = False, run.profile.spec.id, True
+            if run is not kept:
+                kept = run
+                positions, rows = lines.rows_of(run)
+            positions.append(len(offsets))
+            rows.append(row)
+            parents.append(body.scopes[deepest - 1])  # type: ignore[arg-type]  # loops of the chain open in order
+            segments.append(number)
+            offsets.append(base + at)
+        elif own and line_open and move.level == deepest and not move.starts and body.scopes[deepest] is None:
+            for slot, index in run.takes:
+                value = row[index]
+                if value and (value := value.rstrip(" ")):
+                    lines.put(slot, value)
         else:
             body.state, body.number, body.line_open, tape.at = state, number, line_open, at
             if line_open:

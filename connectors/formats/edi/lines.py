@@ -18,6 +18,8 @@ import polars as pl
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
 
 CHUNK_ROWS = 4096
+MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
+MOST_BELOW = 1000  #: levels below one line that are looked through for values
 FEW = 48  #: lines that are made into a table one value at a time
 
 Values = dict[int, str]  #: by slot
@@ -52,7 +54,8 @@ class Scope:
             self.owner, self.line = owner, owner.line
             if owner.below is None:
                 owner.below = []
-            owner.below.append(self.values)
+            if len(owner.below) < MOST_BELOW:
+                owner.below.append(self.values)
 
     def lent(self, slot: int) -> str | None:
         """The first value found below."""

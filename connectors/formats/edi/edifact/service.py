@@ -92,8 +92,8 @@ def _advised(advice: str, following: str, syntax: str) -> Head:
         element,
         component,
         segment,
-        repetition.strip() if syntax >= "4" else "",
-        release.strip(),
+        repetition.strip(" ") if syntax >= "4" else "",
+        release.strip(" "),
         ",." if syntax >= "4" or decimal not in (",", ".") else decimal,
     )
     separators = [marks.element, marks.component, marks.segment, *filter(None, (marks.repetition, marks.release))]

@@ -26,10 +26,11 @@ def interchanges(draw):
         element, component, draw(st.sampled_from([segment, "\n"])), repetition if version == "4" else "", release, ".,"
     )
     syntax, categories = draw(st.sampled_from([("UNOC", "latin-1"), ("UNOY", "utf-8")]))
+    banned = "\r\n\0\x1a\x0c"
+    if syntax == "UNOC":  # what is valid UTF-8 is taken for it
+        banned += "".join(map(chr, range(0x80, 0xC0)))
     text = st.text(
-        st.characters(
-            codec=categories, exclude_characters="\r\n\0\x1a\x0c", exclude_categories=["Cs", "Cc", "Cn", "Co"]
-        ),
+        st.characters(codec=categories, exclude_characters=banned, exclude_categories=["Cs", "Cc", "Cn", "Co"]),
         max_size=8,
     )
     full = text.filter(lambda value: value.strip() != "")
