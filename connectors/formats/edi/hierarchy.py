@@ -39,10 +39,10 @@ class Hierarchy:
 
     def add(self, id_: str, scope: Scope) -> bool:
         """Remember a level that may become a parent; False when its HL01 stood before."""
-        fresh = id_ not in self._levels
+        fresh = self._levels.pop(id_, None) is None
         self._levels[id_] = scope
         if id_ == self._last_id:
             self._last = scope
         if len(self._levels) > REMEMBERED:
-            del self._levels[next(iter(self._levels))]
+            self._levels.pop(next(iter(self._levels))).in_force()  # lets go of the levels above it
         return fresh

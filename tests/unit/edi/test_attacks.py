@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -11,6 +12,8 @@ import pytest
 
 from connectors.formats.edi.body import LONGEST_SEGMENT
 from connectors.formats.edi.bounds import MOST_OF_DOCUMENT, MOST_OF_LINE, MOST_OF_PAYLOAD, bounded
+from connectors.formats.edi.hierarchy import REMEMBERED, Hierarchy
+from connectors.formats.edi.lines import Scope
 from connectors.formats.edi.reader import read_interchanges
 from connectors.formats.edi.tape import Tape
 from schemas.documents import DocumentEnd, DocumentStart, LineChunk
@@ -190,3 +193,15 @@ def test_absurd_delimiters_are_read_or_refused_the_same_in_any_pieces(separator,
     whole = read(payload)
     assert whole.plain == read(payload, block=7, learn=False).plain
     assert whole.errors or any(isinstance(item, LineChunk) for item in whole.items)
+
+
+def test_levels_that_nobody_can_name_any_more_are_let_go_of() -> None:
+    hierarchy = Hierarchy(Scope(None))
+    scope = Scope(hierarchy.header, {0: "outermost"})
+    first = weakref.ref(scope)
+    hierarchy.add("0", scope)
+    for level in range(1, REMEMBERED + 3):
+        scope = Scope(scope)
+        hierarchy.add(str(level), scope)
+    assert first() is None
+    assert scope.in_force() == {0: "outermost"}

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
+from connectors.formats.edi.bounds import bounded
 from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.edifact.charsets import foreign_characters
 from connectors.formats.edi.edifact.dialect import syntax_finding
@@ -32,7 +33,7 @@ _WITHOUT_BREAKS = {13: None, 10: None}
 
 def read_edifact(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
     """Everything in the payload, in order."""
-    return _Reader(tape, plans, learn=learn).run()
+    return bounded(_Reader(tape, plans, learn=learn).run())
 
 
 class _Reader:
