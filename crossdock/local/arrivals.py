@@ -13,6 +13,7 @@ from crossdock.simulate.plan import Effect, Simulation
 
 if TYPE_CHECKING:
     from crossdock.ledger import Ledger
+    from crossdock.local.feed import Feed
 
 
 class _Identified(msgspec.Struct):
@@ -50,6 +51,14 @@ def not_delivered(ledger: Ledger, feed: Path) -> list[str]:
         )
         if ids
     ]
+
+
+def not_readable(ledger: Ledger, feed: Feed) -> list[str]:
+    """A sentence when what ``crossdock serve`` hands out, page by page, is not what the ledger holds."""
+    wanted, found = list(ledgered(ledger)), [event["id"] for event in feed.events()]
+    if wanted == found:
+        return []
+    return [f"the feed's API gives {len(found)} event(s) where the ledger holds {len(wanted)}, or in another order"]
 
 
 def not_taken(simulation: Simulation) -> list[str]:

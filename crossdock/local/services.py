@@ -1,4 +1,4 @@
-"""Airflow's processes as children of this one: started together, watched, stopped together."""
+"""Airflow's processes and the feed's as children of this one: started together, watched, stopped together."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from crossdock.local.feed import Feed
 from crossdock.local.rest import Rest
 from schemas.errors import PermanentError, TransientError
 
@@ -29,6 +30,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
     "dag-processor": ("airflow", "dag-processor"),
     "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    "feed": ("crossdock", "serve"),
 }
 
 #: How Airflow is set wherever it runs for us, in containers too.
@@ -46,7 +48,7 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Where one local Airflow keeps its things, and how it is reached.
+    """Where one local Airflow and the feed beside it keep their things, and how they are reached.
 
     ``home`` is the ``CROSSDOCK_HOME`` of its tasks; Airflow's own files go below it. ``settings``
     are further environment variables for all services, such as ``AIRFLOW_CONN_...``.
@@ -57,6 +59,8 @@ class Installation:
     dags: Path = DAGS
     user: str = "admin"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    feed_port: int = field(default_factory=lambda: free_port(8400))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
     _secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
@@ -82,6 +86,14 @@ class Installation:
     def rest(self) -> Rest:
         return Rest(self.url, self.user, self.password)
 
+    @cached_property
+    def feed(self) -> Feed:
+        return Feed(f"http://127.0.0.1:{self.feed_port}", self.token)
+
+    def unwell(self) -> list[str]:
+        """The services that do not say they are well, by name."""
+        return [*self.rest.unwell(), *(() if self.feed.is_well() else ("feed",))]
+
     def environment(self) -> dict[str, str]:
         """The whole environment of every service, and of a command that shall see the same Airflow.
 
@@ -92,6 +104,8 @@ class Installation:
             **inherited,
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath))),
             "CROSSDOCK_HOME": str(self.home),
+            "CROSSDOCK_SERVE_PORT": str(self.feed_port),
+            "CROSSDOCK_TOKEN": self.token,
             "AIRFLOW_HOME": str(self.airflow_home),
             **AIRFLOW_SETTINGS,
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
@@ -151,7 +165,7 @@ class Running:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
-            unwell = self.installation.rest.unwell()
+            unwell = self.installation.unwell()
             if not unwell:
                 return
             time.sleep(0.5)

@@ -24,7 +24,8 @@ from rich.text import Text
 
 from crossdock import display, report
 from crossdock.dock import Dock
-from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_taken
+from crossdock.feed.access import USER
+from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_readable, not_taken
 from crossdock.local.flow import load_master_data, run_round, wait_for_dags
 from crossdock.local.services import Installation, Running, free_port, start, stop_left_over
 from crossdock.settings import Settings
@@ -78,6 +79,7 @@ def demo(console: Console, *, seed: int, lines: int) -> int:
                 *not_arrived(simulation, dock.ledger),
                 *not_found_out(simulation, dock.ledger),
                 *not_delivered(dock.ledger, feed),
+                *not_readable(dock.ledger, installation.feed),
             ]
             first = list(ledgered(dock.ledger))
             simulate(home, seed=seed, lines=lines)
@@ -114,6 +116,9 @@ def up(console: Console, *, seed: int, lines: int) -> int:
         Group(
             Text.assemble("Airflow runs at ", (installation.url, "bold")),
             Text.assemble("login ", (installation.user, "bold"), ", password ", (installation.password, "bold")),
+            Text.assemble("the console is at ", (installation.feed.url, "bold")),
+            Text.assemble("login ", (USER, "bold"), ", password ", (installation.token, "bold")),
+            Text(f"programs read {installation.feed.url}/v1/events with that password as their bearer token"),
             Text(f"everything of it is in {home}, its logs in {installation.logs}"),
             Text("`make down` stops it", style="bold"),
         )
@@ -160,8 +165,9 @@ def started(console: Console, installation: Installation) -> Running:
             running.stop()
             raise
         said(
-            f"Airflow is up at {installation.url} (login {installation.user}, password {installation.password}; "
-            f"logs in {installation.logs})"
+            f"Airflow is up at {installation.url} (login {installation.user}, password {installation.password}), "
+            f"the console at {installation.feed.url} (login {USER}, password {installation.token}); "
+            f"logs in {installation.logs}"
         )
     return running
 
@@ -235,6 +241,13 @@ def outcome(dock: Dock, simulation: Simulation) -> Group:
                 "look further   ",
                 (f". {simulation.directory / 'environment'}; .venv/bin/crossdock status", "bold"),
                 " (or answers, events, trace, findings, parked)",
+            )
+        ),
+        Padding(
+            Text.assemble(
+                "in a browser   ",
+                (f". {simulation.directory / 'environment'}; ", "bold"),
+                ("CROSSDOCK_TOKEN=choose-a-long-one .venv/bin/crossdock serve", "bold"),
             )
         ),
     )

@@ -1,0 +1,69 @@
+"""Errors as problem documents (RFC 9457), whoever raised them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from schemas.errors import CrossdockError, TransientError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extensions: Any) -> Response:
+    """A problem of no type of its own: its title is the status's phrase (RFC 9457, 4.2.1)."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse({**document, **extensions}, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Let every error that leaves a route of ``app`` become a problem document."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(CrossdockError, _stopped)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """All faults of the request at once, each with the parameter, what was given and what is wrong with it."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {
+            "parameter": str(fault["loc"][-1]),
+            "given": "" if fault["input"] is None else str(fault["input"])[:200],
+            "detail": fault["msg"],
+        }
+        for fault in error.errors()
+    ]
+    told = "; ".join(f"{fault['parameter']}: {fault['detail']}" for fault in faults)
+    return problem(422, told, errors=faults)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"There is nothing at {request.url.path}."
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+def _stopped(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """The ledger is away or busy: 503, worth another try. What stays wrong: 500."""
+    assert isinstance(error, CrossdockError)
+    hint: dict[str, Any] = {"hint": error.hint} if error.hint else {}
+    if isinstance(error, TransientError):
+        seconds = str(math.ceil(error.retry_after or 5))
+        return problem(503, error.message, headers={"Retry-After": seconds}, **hint)
+    return problem(500, error.message, **hint)
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """What nobody foresaw is told in the log, not to the asker."""
+    return problem(500, "This should not happen. The service's log has the whole story.")
