@@ -210,6 +210,33 @@ def respond(
     raise typer.Exit(max(map(exit_code, responded.errors), default=0))
 
 
+@app.command(rich_help_panel=RUN)
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", envvar="CROSSDOCK_SERVE_HOST", help="The address to listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", envvar="CROSSDOCK_SERVE_PORT", min=0, max=65535, help="Its port; 0: a free one.")
+    ] = 8400,
+) -> None:
+    """The feed over HTTP, and the console's pages.
+
+    Needs CROSSDOCK_TOKEN: programs send it as bearer token, people log in as `crossdock` with it for a password.
+    """
+    import os
+
+    from crossdock.dock import Dock
+    from crossdock.feed.access import USER, token_from
+    from crossdock.feed.serving import serve as answer
+
+    def ready(url: str) -> None:
+        typer.echo(f"the feed is at {url}/v1/events, the console at {url}; log in as {USER} with CROSSDOCK_TOKEN")
+
+    token = token_from(os.environ)
+    with Dock.open() as dock:
+        answer(dock.ledger, token, host=host, port=port, ready=ready)
+
+
 @app.command(rich_help_panel=REMEMBERED)
 def answers(
     status: Annotated[AnswerStatus | None, typer.Option("--status", help="Only answers in this state.")] = None,
