@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import openpyxl
 import polars as pl
@@ -101,7 +102,9 @@ def text(count: int) -> Sample:
     return Sample("stock.csv", payload, "workbook.stock", "", paths, HEADINGS, lines, ["Part no.", "Qty"])
 
 
+@cache
 def workbook(count: int) -> Sample:
+    """The same bytes at every call: openpyxl writes the time into them."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Stock list")
     sheet.append(["Stock of plant 1"])
