@@ -106,6 +106,10 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
                 value = row[index]
                 if value and (value := value.rstrip(" ")):
                     lines.put(slot, value)
+        elif own and not line_open and 0 < move.level == deepest - 1 and not move.starts:
+            if (around := body.scopes[move.level]) is not None:
+                for slot, value in _values(run, row).items():
+                    around.values.setdefault(slot, value)
         else:
             body.state, body.number, body.line_open, tape.at = state, number, line_open, at
             if line_open:
