@@ -1,0 +1,89 @@
+"""`crossdock serve` as a process of its own, read over a real socket while the pipeline goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from crossdock.dock import Dock
+from crossdock.local.arrivals import ledgered, not_readable
+from crossdock.local.feed import Feed
+from schemas.errors import PermanentError, TransientError
+
+pytestmark = pytest.mark.integration
+
+TOKEN = "correct-horse-battery"
+COMMAND = [str(Path(sys.executable).parent / "crossdock"), "serve", "--port"]
+
+
+def environment(known: Any) -> dict[str, str]:
+    return {**os.environ, **known.environment, "CROSSDOCK_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def served(known: Any) -> Iterator[str]:
+    """The address of a running service over the installation's ledger; stopping it leaves no complaint."""
+    process = subprocess.Popen(
+        [*COMMAND, "0"], env=environment(known), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert "the console at http://127.0.0.1:" in said, process.communicate()
+    yield said.split("console at ")[1].partition(";")[0]
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=20)
+    assert complaints == ""
+
+
+def test_what_is_committed_meanwhile_can_be_read_at_once(
+    known: Any, served: str, orders: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("crossdock.local.feed.PAGE", 3)
+    feed = Feed(served, TOKEN)
+    assert feed.is_well()
+    assert list(feed.events()) == []
+    with Dock.open(known.settings) as dock:
+        for batch in ("1", "2"):
+            known.drop(f"po{batch}.jsonl", orders(*((batch, str(line)) for line in range(1, 5))))
+            dock.run()
+            assert not_readable(dock.ledger, feed) == []
+        assert [event["id"] for event in feed.events()] == list(ledgered(dock.ledger))
+        assert len(list(feed.events(after=5))) == 3
+    page = requests.get(served, auth=("crossdock", TOKEN), timeout=30)
+    assert page.ok
+    assert "po2.jsonl" not in page.text
+    assert "inbox" in page.text
+
+
+def test_a_stranger_is_told_so(served: str):
+    with pytest.raises(PermanentError, match=r"401.*Show the token"):
+        list(Feed(served, "wrong-wrong-wrong-wrong").events())
+
+
+def test_a_service_that_is_not_there_is_worth_another_try():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        feed = Feed(f"http://127.0.0.1:{nobody.getsockname()[1]}", TOKEN)
+        assert not feed.is_well()
+        with pytest.raises(TransientError, match="does not answer"):
+            list(feed.events())
+
+
+def test_a_taken_port_is_told_with_what_to_do(known: Any):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [*COMMAND, str(port)], env=environment(known), capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 4
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert "--port" in done.stderr
