@@ -38,7 +38,7 @@ def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001
         {
             "parameter": str(fault["loc"][-1]),
             "given": "" if fault["input"] is None else str(fault["input"])[:200],
-            "detail": fault["msg"],
+            "detail": "there is no such parameter" if fault["type"] == "extra_forbidden" else fault["msg"],
         }
         for fault in error.errors()
     ]
