@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from connectors.configuration import Shelf, Strict, load_folder, problems_in, read_yaml, wrong
+from schemas.configuration import Problem, Shelf, Strict, load_folder, read_entry
 
 __all__ = ["Channel", "Strict", "load_channels", "read_channel"]
 
@@ -57,20 +58,18 @@ class Channel(Strict):
 
 def read_channel(path: Path) -> Channel:
     """The channel a file describes, its source options checked too. Raises ConfigError with all its problems."""
-    from connectors import registry
-
-    given = read_yaml(path)
-    problems = problems_in(given, Channel)
-    source = given.get("source")
-    if isinstance(source, dict):
-        problems += registry.problems_in_source(source)
-    if (format_ := given.get("format")) is not None:
-        problems += registry.problems_in_format(format_)
-    if problems:
-        raise wrong(path, problems)
-    return Channel.model_validate(given)
+    return read_entry(path, Channel, _further)[1]
 
 
 def load_channels(folder: Path) -> Shelf[Channel]:
     """All channels of a folder by name; broken files are in ``.broken`` and stop no other."""
-    return load_folder(folder, read_channel, lambda channel: channel.channel, what="channel")
+    return load_folder(folder, Channel, _further, named="channel")
+
+
+def _further(given: Mapping[str, Any]) -> Iterator[Problem]:
+    from connectors import registry
+
+    if isinstance(source := given.get("source"), dict):
+        yield from registry.problems_in_source(source)
+    if (format_ := given.get("format")) is not None:
+        yield from registry.problems_in_format(format_)

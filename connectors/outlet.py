@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connectors.configuration import Shelf, Strict, load_folder, problems_in, read_yaml, wrong
+from schemas.configuration import Problem, Shelf, Strict, load_folder
 
 
 class Outlet(Strict):
@@ -22,20 +23,13 @@ class Outlet(Strict):
     enabled: bool = True
 
 
-def read_outlet(path: Path) -> Outlet:
-    """The outlet a file describes, its sink options checked too. Raises ConfigError with all its problems."""
-    from connectors import registry
-
-    given = read_yaml(path)
-    problems = problems_in(given, Outlet)
-    sink = given.get("sink")
-    if isinstance(sink, dict):
-        problems += registry.problems_in_sink(sink)
-    if problems:
-        raise wrong(path, problems)
-    return Outlet.model_validate(given)
-
-
 def load_outlets(folder: Path) -> Shelf[Outlet]:
     """All outlets of a folder by name; broken files are in ``.broken`` and stop no other."""
-    return load_folder(folder, read_outlet, lambda outlet: outlet.outlet, what="outlet")
+    return load_folder(folder, Outlet, _further, named="outlet")
+
+
+def _further(given: Mapping[str, Any]) -> Iterable[Problem]:
+    from connectors import registry
+
+    sink = given.get("sink")
+    return registry.problems_in_sink(sink) if isinstance(sink, dict) else ()

@@ -16,9 +16,10 @@ from typing import Any, cast
 
 from connectors.base import Format, Sink, Source, State
 from connectors.channel import Channel
-from connectors.configuration import problems_in, unknown, wrong
 from connectors.connections import Connections
 from connectors.outlet import Outlet
+from schemas.configuration import Problem, faults, unknown
+from schemas.errors import ConfigError
 
 SOURCES = {
     "folder": "connectors.sources.folder",
@@ -68,7 +69,7 @@ def recognise(head: bytes, name: str) -> Format | None:
 def open_source(channel: Channel, *, home: Path, state: State, connections: Connections) -> Source:
     """The channel's source; relative paths start at ``home``. Raises ConfigError, TransientError, PermanentError."""
     if problems := problems_in_source(channel.source):
-        raise wrong(f"channel {channel.channel}", problems)
+        raise ConfigError(f"channel {channel.channel} cannot be used", problems=tuple(map(str, problems)))
     module = import_module(SOURCES[channel.source["kind"]])
     options = module.Options.model_validate(_beside_kind(channel.source))
     return cast(Source, module.open_source(options, home=home, state=state, connections=connections))
@@ -77,34 +78,34 @@ def open_source(channel: Channel, *, home: Path, state: State, connections: Conn
 def open_sink(outlet: Outlet, *, home: Path, connections: Connections) -> Sink:
     """The outlet's sink; relative paths start at ``home``. Raises ConfigError, TransientError, PermanentError."""
     if problems := problems_in_sink(outlet.sink):
-        raise wrong(f"outlet {outlet.outlet}", problems)
+        raise ConfigError(f"outlet {outlet.outlet} cannot be used", problems=tuple(map(str, problems)))
     module = import_module(SINKS[outlet.sink["kind"]])
     options = module.Options.model_validate(_beside_kind(outlet.sink))
     return cast(Sink, module.open_sink(options, home=home, connections=connections))
 
 
-def problems_in_source(source: Mapping[str, Any]) -> list[str]:
+def problems_in_source(source: Mapping[str, Any]) -> list[Problem]:
     """Everything wrong with a channel's ``source``, without connecting to anything."""
     return _problems(source, SOURCES, "source")
 
 
-def problems_in_sink(sink: Mapping[str, Any]) -> list[str]:
+def problems_in_sink(sink: Mapping[str, Any]) -> list[Problem]:
     """Everything wrong with an outlet's ``sink``, without connecting to anything."""
     return _problems(sink, SINKS, "sink")
 
 
-def problems_in_format(name: object) -> list[str]:
+def problems_in_format(name: object) -> list[Problem]:
     """Whether a channel's fixed ``format`` exists."""
-    return [] if name in FORMATS else [f"format: {unknown(name, FORMATS)}"]
+    return [] if name in FORMATS else [Problem(("format",), unknown("format", name, FORMATS))]
 
 
-def _problems(given: Mapping[str, Any], modules: Mapping[str, str], under: str) -> list[str]:
+def _problems(given: Mapping[str, Any], modules: Mapping[str, str], under: str) -> list[Problem]:
     kind = given.get("kind")
     if kind is None:
-        return [f"{under}.kind: is missing; known: {', '.join(sorted(modules))}"]
+        return [Problem((under, "kind"), f"is missing; known: {', '.join(sorted(modules))}")]
     if kind not in modules:
-        return [f"{under}.kind: {unknown(kind, modules)}"]
-    return problems_in(_beside_kind(given), import_module(modules[kind]).Options, under=under)
+        return [Problem((under, "kind"), unknown("kind", kind, modules))]
+    return faults(import_module(modules[kind]).Options, _beside_kind(given), under=(under,))
 
 
 def _beside_kind(given: Mapping[str, Any]) -> dict[str, Any]:

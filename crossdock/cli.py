@@ -159,7 +159,7 @@ def _pure_context(partner: str) -> Context:
     from crossdock.dock import Dock
     from crossdock.translation import Context
     from mappings.master_data import MasterData
-    from mappings.yaml_files import unknown
+    from schemas.configuration import unknown
 
     with Dock.open() as dock:
         library, left_out = dock.library, dock.left_out()
@@ -247,7 +247,7 @@ def answers(
     from crossdock import answers_view, display
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         rows = dock.ledger.answers(status=status, limit=limit)
     if json:
         _echo_rows(rows)
@@ -261,7 +261,7 @@ def status() -> None:
     from crossdock import display, report
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         display.show(display.console(), report.status_view(dock.ledger))
 
 
@@ -280,7 +280,7 @@ def events(
     from crossdock import display, report
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         if jsonl:
             for event in _feed(dock.ledger, after, limit, stream):
                 typer.echo(event.cloud_event())
@@ -309,7 +309,7 @@ def trace(
     from crossdock import display, report, spotlight
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         if (found := dock.ledger.trace(event_id)) is None:
             raise typer.BadParameter(f"no event has the id {event_id!r}; `crossdock events --jsonl` shows ids")
         lineage = found["lineage"]
@@ -332,7 +332,7 @@ def findings(
     from crossdock import display, report
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         rows = dock.ledger.findings(severity=severity, document=document, limit=limit, newest=True)
     if json:
         _echo_rows(rows)
@@ -349,7 +349,7 @@ def parked(
     from crossdock import display, report
     from crossdock.dock import Dock
 
-    with Dock.open() as dock:
+    with Dock.open(create=False) as dock:
         rows, causes = dock.ledger.parked(limit=limit), dock.ledger.parked_causes()
     if json:
         _echo_rows(rows)

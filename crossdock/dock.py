@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from connectors.archive import Archive
     from connectors.base import Outbox, Sink, Source
     from connectors.channel import Channel
-    from connectors.configuration import Shelf
     from connectors.connections import Connection, Connections
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from crossdock.respond import Responded
     from crossdock.translation import Context
     from mappings.library import Library
+    from schemas.configuration import Shelf
 
 Configured = TypeVar("Configured", "Channel", "Outlet")
 
@@ -112,19 +112,23 @@ class Run:
 class Dock:
     """The assembled installation. Use ``Dock.open``, and close it or use it in ``with``."""
 
-    def __init__(self, settings: Settings, connections: Connections) -> None:
+    def __init__(self, settings: Settings, connections: Connections, *, create: bool = True) -> None:
         self.settings = settings
         self.connections = connections
+        self._create = create
         self._context: Context | None = None
 
     @classmethod
-    def open(cls, settings: Settings | None = None, *, connections: Connections | None = None) -> Dock:
+    def open(
+        cls, settings: Settings | None = None, *, connections: Connections | None = None, create: bool = True
+    ) -> Dock:
         """The dock that ``settings`` (default: the environment's) describe.
 
         ``connections`` finds a connection by its id; by default ``AIRFLOW_CONN_<ID>`` is read.
+        Without ``create``, for who only looks, a ledger that is not there is not made but missed.
         Nothing is opened yet.
         """
-        return cls(settings or Settings.from_environment(), connections or _from_environment)
+        return cls(settings or Settings.from_environment(), connections or _from_environment, create=create)
 
     def __enter__(self) -> Self:
         return self
@@ -141,9 +145,12 @@ class Dock:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, its schema up to date. Raises TransientError when the database is away."""
+        """The ledger, its schema up to date. Raises TransientError when the database is away, ConfigError
+        when there is none and none may be made."""
         from crossdock.ledger import Ledger
 
+        if not self._create:
+            return Ledger.open(self.settings.ledger_url, create=False)
         try:
             self.settings.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -407,15 +414,13 @@ def _from_environment(conn_id: str) -> Connection:
 
 
 def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> Configured:
-    from connectors.configuration import unknown
+    from schemas.configuration import unknown
 
     if name in shelf:
         return shelf[name]
     if name in shelf.broken:
         raise shelf.broken[name]
-    raise ConfigError(
-        f"{kind}: {unknown(name, (*shelf, *shelf.broken))}", hint=f"each {kind} is a YAML file in {folder}"
-    )
+    raise ConfigError(unknown(kind, name, (*shelf, *shelf.broken)), hint=f"each {kind} is a YAML file in {folder}")
 
 
 class _WatchedSink:

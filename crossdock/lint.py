@@ -5,19 +5,17 @@ Nothing is connected to; the paths of mappings are compiled against the grammars
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from connectors.channel import Channel
-    from connectors.configuration import Model, Shelf
     from connectors.outlet import Outlet
     from crossdock.settings import Settings
     from mappings.library import Library
-    from mappings.yaml_files import Key, YamlFile
-    from schemas.errors import ConfigError
+    from schemas.configuration import Model, Shelf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ def lint(settings: Settings) -> Linted:
     problems += library.problems
     channels = _read(load_channels, settings.channels, problems)
     outlets = _read(load_outlets, settings.outlets, problems)
-    problems += _strangers(settings.channels, channels.values(), library)
+    problems += _strangers(channels, library)
     problems += _dead_ends(settings.partners, outlets, library)
     return Linted(
         channels=len(channels),
@@ -71,42 +69,31 @@ def lint(settings: Settings) -> Linted:
     )
 
 
-def _read(load: Callable[[Path], Shelf[Model]], folder: Path, problems: list[str]) -> Mapping[str, Model]:
+def _read(load: Callable[[Path], Shelf[Model]], folder: Path, problems: list[str]) -> Shelf[Model]:
+    from schemas.configuration import Shelf
     from schemas.errors import ConfigError
 
     try:
         shelf = load(folder)
     except ConfigError as error:
         problems.append(str(error))
-        return {}
-    problems += _broken(folder, shelf.broken)
+        return Shelf()
+    problems += shelf.problems
     return shelf
 
 
-def _broken(folder: Path, broken: dict[str, ConfigError]) -> Iterator[str]:
-    """The problems of files that could not be used, with the line each is on."""
-    from mappings.yaml_files import read_yaml
-
-    for stem, error in broken.items():
-        path = next((p for suffix in ("yaml", "yml") if (p := folder / f"{stem}.{suffix}").exists()), folder / stem)
-        file, unreadable = read_yaml(path)
-        yield from unreadable or (_placed(file, problem.removeprefix(f"{path}: ")) for problem in error.problems)
-
-
-def _strangers(folder: Path, channels: Iterable[Channel], library: Library) -> Iterator[str]:
+def _strangers(channels: Shelf[Channel], library: Library) -> Iterator[str]:
     """Channels that name a partner no file describes."""
-    from mappings.yaml_files import read_yaml, unknown, yaml_files
+    from schemas.configuration import unknown
 
-    lost = {one.channel: one.partner for one in channels if one.partner and one.partner not in library.partners}
-    for path in yaml_files(folder) if lost else ():
-        file, _ = read_yaml(path)
-        if (partner := lost.get(dict(file.content or {}).get("channel", ""))) is not None:
-            yield file.problem(("partner",), unknown("partner", partner, library.partners))
+    for name, channel in channels.items():
+        if channel.partner and channel.partner not in library.partners:
+            yield channels.files[name].problem(("partner",), unknown("partner", channel.partner, library.partners))
 
 
-def _dead_ends(folder: Path, outlets: Mapping[str, Outlet], library: Library) -> Iterator[str]:
+def _dead_ends(folder: Path, outlets: Shelf[Outlet], library: Library) -> Iterator[str]:
     """Partners whose answers go to an outlet that is not there or carries no documents."""
-    from mappings.yaml_files import read_yaml, unknown, yaml_files
+    from schemas.configuration import read_yaml, unknown, yaml_files
 
     able = {name: outlet for name, outlet in outlets.items() if outlet.carries == "documents"}
     promised = {name: one.acknowledge.to for name, one in library.partners.items() if one.acknowledge}
@@ -115,20 +102,3 @@ def _dead_ends(folder: Path, outlets: Mapping[str, Outlet], library: Library) ->
         file, _ = read_yaml(path)
         if (to := lost.get(dict(file.content or {}).get("partner", ""))) is not None:
             yield file.problem(("acknowledge", "to"), unknown("outlet for documents", to, able))
-
-
-def _placed(file: YamlFile, problem: str) -> str:
-    """``key: sentence`` with file and line in front, the key looked for in the file."""
-    key, separator, sentence = problem.partition(": ")
-    found = _key_in(file, key)
-    return file.problem(found, sentence) if separator and found is not None else file.problem((), problem)
-
-
-def _key_in(file: YamlFile, dotted: str) -> Key | None:
-    """The key that is written ``dotted``, or the nearest one above it that stands in the file."""
-    spelled = {".".join(map(str, key)): key for key in file.lines}
-    if dotted in spelled:
-        return spelled[dotted]
-    parent, dot, last = dotted.rpartition(".")
-    above = _key_in(file, parent) if dot else ()
-    return (*above, last) if above is not None and (above or not dot) else None

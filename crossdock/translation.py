@@ -37,7 +37,7 @@ from mappings.library import Compile, Library
 from mappings.master_data import MasterData
 from mappings.normalise import empty_events
 from mappings.values import instant_text, zone_of
-from mappings.yaml_files import unknown
+from schemas.configuration import unknown
 from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage

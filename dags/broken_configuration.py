@@ -19,4 +19,5 @@ if missing:
     raise ConfigError(
         f"missing until their files are mended: {', '.join(missing)}",
         problems=tuple(problem for error in missing.values() for problem in error.problems),
+        hint=f"the files lie in {settings.channels} and {settings.outlets}",
     )

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from mappings.spec import Layout
 from mappings.values import ccyymmdd, decimal_text, implied_decimal_text, iso, written
-from mappings.yaml_files import unknown
+from schemas.configuration import unknown
 
 NumberFormat = Callable[[str], str]
 TimeFormat = Callable[[str, str, ZoneInfo], datetime]  #: text, clock, zone

@@ -28,7 +28,7 @@ from mappings.functions import FUNCTIONS
 from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
 from mappings.values import zone_of
-from mappings.yaml_files import Key, YamlFile, read_yaml, sound_part, unknown, validated, yaml_files
+from schemas.configuration import Key, YamlFile, faults, read_yaml, sound_part, unknown, yaml_files
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
 from schemas.lines import KINDS, FieldType, LineKind
@@ -221,9 +221,11 @@ class _Reading:
         file, problems = read_yaml(path)
         spec = None
         if not problems:
-            spec, problems = validated(MappingSpec, file, file.content)
-            if spec is None:
+            problems = file.told(faults(MappingSpec, file.content))
+            if problems:
                 self._look_further(f"standard/{path.stem}", file)
+            else:
+                spec = MappingSpec.model_validate(file.content)
         if spec is not None and (rival := self.by_document.get(spec.document)) is not None:
             problems.append(file.problem(("document",), f"{spec.document} is mapped by {rival.file.name} already"))
         self.problems += problems
@@ -235,7 +237,7 @@ class _Reading:
     def _look_further(self, name: str, file: YamlFile) -> None:
         """Find what else is wrong with a faulty mapping, and remember that it is left out."""
         self.left_out.add(name)
-        if (rest := sound_part(MappingSpec, file)) is not None:
+        if (rest := sound_part(MappingSpec, file.content)) is not None:
             self.left_out.add(rest.document)
             self._standard_mapping(_Standard(name, file, rest))
 
@@ -251,8 +253,8 @@ class _Reading:
         file, problems = read_yaml(path)
         partner = None
         if not problems:
-            partner, problems = validated(Partner, file, file.content)
-            partner = partner or sound_part(Partner, file)
+            problems = file.told(faults(Partner, file.content))
+            partner = sound_part(Partner, file.content)
         if partner is not None:
             if partner.partner in known:
                 rival = known[partner.partner][0]

@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.base import Outbox, Sink
-from connectors.configuration import Strict
 from connectors.connections import Connections
 from connectors.sinks.files import batch_file, plain_name, unfinished
+from schemas.configuration import Strict
 from schemas.errors import PermanentError, TransientError
 
 #: Waiting or clearing up helps against these.

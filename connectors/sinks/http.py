@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from connectors.base import Sink
-from connectors.configuration import Duration, Strict
 from connectors.connections import Connection, Connections
+from schemas.configuration import Strict
+from schemas.durations import Duration
 from schemas.errors import ConfigError, PermanentError, TransientError
 
 if TYPE_CHECKING:

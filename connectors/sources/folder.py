@@ -23,9 +23,10 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from connectors.base import Arrival, State
-from connectors.configuration import Duration, Strict
 from connectors.connections import Connections
 from connectors.sources.names import Wanted, kept_as, legible, moment
+from schemas.configuration import Strict
+from schemas.durations import Duration
 from schemas.errors import PermanentError, TransientError
 
 PIECE = 1 << 20  #: bytes per piece of a fetch

@@ -16,10 +16,10 @@ from itertools import chain
 from pathlib import Path
 
 from connectors.base import Arrival, State
-from connectors.configuration import Strict
 from connectors.connections import Connections
 from connectors.sources.folder import PIECE, Stamp, move, named, stamps, still_there
 from connectors.sources.names import moment
+from schemas.configuration import Strict
 from schemas.errors import PermanentError
 
 _HEAD = 256 * 1024  #: bytes within which a message's headers are looked for

@@ -22,12 +22,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from connectors.base import Arrival, State
-from connectors.configuration import Duration
 from connectors.connections import Connections
 from connectors.sources.names import Wanted, kept_as, legible, moment
 from connectors.ssh.errors import Dropped, Missing, Taken
 from connectors.ssh.login import ServerOptions, login_of
 from connectors.ssh.session import PIECE, Session, Stamp
+from schemas.durations import Duration
 from schemas.errors import PermanentError, TransientError
 
 _RESUMES = 4  #: connections in a row that may break off without a byte before a fetch gives up

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from connectors.configuration import Duration, Strict
 from connectors.connections import Connection, Connections
+from schemas.configuration import Strict
+from schemas.durations import Duration
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -86,8 +86,17 @@ class Database:
         if revision != REVISION:
             raise PermanentError(
                 f"the ledger's schema is {revision or 'missing'}, not {REVISION}",
-                hint="open it once with migrations allowed: crossdock status does",
+                hint="open it once with migrations allowed: crossdock migrate does",
             )
+
+    def require_existing(self) -> None:
+        """Raise ConfigError where no ledger was ever made; nothing is made by asking."""
+        if (self.file is None or self.file.exists()) and self._revision() is not None:
+            return
+        raise ConfigError(
+            f"{self.file or self.url.render_as_string()}: there is no ledger here",
+            hint="CROSSDOCK_HOME and CROSSDOCK_LEDGER say where it is; crossdock run or crossdock migrate makes one",
+        )
 
     def _revision(self) -> str | None:
         with self.read() as connection:

@@ -31,14 +31,17 @@ class Ledger:
         self._database = database
 
     @classmethod
-    def open(cls, url: str, *, migrate: bool = True, patience: float = PATIENCE) -> Ledger:
+    def open(cls, url: str, *, migrate: bool = True, create: bool = True, patience: float = PATIENCE) -> Ledger:
         """Connect to ``sqlite:///file`` or ``postgresql://...``; with ``migrate`` bring the schema up to date first.
 
-        ``patience`` is how many seconds to wait for locks. Raises ConfigError for other URLs,
+        ``patience`` is how many seconds to wait for locks. Raises ConfigError for other URLs and,
+        without ``create``, where there is no ledger yet,
         PermanentError for a schema that is newer than this program or, without ``migrate``, older.
         """
         database = Database(url, patience=patience)
         try:
+            if not create:
+                database.require_existing()
             if migrate:
                 database.migrate()
             else:

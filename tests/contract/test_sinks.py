@@ -232,4 +232,4 @@ def test_a_misspelt_option_is_named_with_its_neighbour(receiving: Receiving) -> 
     option = max((option for option in receiving.options if option != "kind"), key=len)
     given = dict(receiving.options)
     given[option + "s"] = given.pop(option)
-    assert any(f"did you mean '{option}'" in problem for problem in registry.problems_in_sink(given))
+    assert any(f"did you mean '{option}'" in problem.sentence for problem in registry.problems_in_sink(given))

@@ -313,7 +313,9 @@ def test_a_misspelt_option_is_named_with_its_neighbour(place: Place) -> None:
     given = dict(place.options)
     given[longest + "s"] = given.pop(longest)
     problems = registry.problems_in_source(given)
-    assert any(f"source.{longest}s" in problem and f"did you mean '{longest}'" in problem for problem in problems)
+    assert any(
+        f"source.{longest}s" in problem and f"did you mean '{longest}'" in problem for problem in map(str, problems)
+    )
 
 
 def test_an_unknown_kind_is_refused_before_anything_opens(tmp_path: Path, state: Any) -> None:

@@ -36,10 +36,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.base import State
-from connectors.configuration import Duration, Strict, unknown
 from connectors.connections import Connections
 from connectors.sources.odbc.source import OdbcSource
 from connectors.sources.odbc.statement import MARKER, Pull, parse
+from schemas.configuration import Strict, unknown
+from schemas.durations import Duration
 
 __all__ = ["OdbcSource", "Options", "Query", "open_source"]
 
@@ -70,7 +71,7 @@ class Query(Strict):
         statement = parse(self.sql)
         for name in statement.markers:
             if name != MARKER:
-                raise ValueError(f"sql: {unknown(f':{name}', [f':{MARKER}'])}")
+                raise ValueError(f"sql: {unknown('marker', f':{name}', [f':{MARKER}'])}")
         if statement.bare:
             raise ValueError(f"sql: a bare '?' stands for nothing; write :{MARKER}")
         if self.watermark and not statement.markers:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connectors.configuration import unknown
 from connectors.connections import Connection
+from schemas.configuration import unknown
 from schemas.errors import ConfigError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def connection_string(connection: Connection) -> str:
         driver = named.get("driver") or (dialect.driver if dialect else "")
         if not driver:
             raise ConfigError(
-                f"connection {connection.conn_id!r}: {unknown(connection.type, (*DIALECTS, *_ALIASES))}",
+                f"connection {connection.conn_id!r}: {unknown('type', connection.type, (*DIALECTS, *_ALIASES))}",
                 hint="or name an installed ODBC driver as driver in the connection's extra",
             )
         keys = dialect.keys if dialect else _SERVER

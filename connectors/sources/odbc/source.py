@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.base import Arrival, State
-from connectors.configuration import unknown
 from connectors.sources.odbc.driver import translated
 from connectors.sources.odbc.statement import Pull
 from connectors.sources.odbc.values import TYPE_NAMES, texts
 from connectors.sources.odbc.watermark import DIGEST, Watermark, Window, before
+from schemas.configuration import unknown
 from schemas.errors import ConfigError, TransientError
 
 _PIECE = 1 << 20
@@ -224,7 +224,7 @@ def _check_columns(pull: Pull, names: list[str]) -> None:
     wanted = [("watermark", pull.watermark)] if pull.watermark else []
     wanted += [("key", name) for name in pull.key]
     problems = tuple(
-        f"queries.{pull.name}.{what}: {unknown(name, known).replace('unknown', 'no such column', 1)}"
+        f"queries.{pull.name}.{what}: {unknown('column', name, known)}"
         for what, name in wanted
         if name.casefold() not in known
     )

@@ -43,9 +43,33 @@ def test_a_run_says_what_it_did_for_each_channel_and_outlet(known: Installation,
 
 
 def test_status_before_anything_has_come_in(installation: Installation) -> None:
+    installation.run("migrate")
+
     result = installation.run("status")
 
     assert result.stdout == "nothing has come in yet; crossdock run takes in what waits\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["events"], ["findings"], ["parked"], ["answers"], ["trace", "0" * 32]]
+)
+def test_who_only_looks_makes_no_ledger(installation: Installation, command: list[str]) -> None:
+    installation.environment["CROSSDOCK_HOME"] = str(installation.home / "mistyped")
+
+    result = installation.run(*command)
+
+    assert result.exit_code == 2
+    assert "there is no ledger here" in result.stderr
+    assert "crossdock migrate" in result.stderr
+    assert not (installation.home / "mistyped").exists()
+
+
+def test_an_empty_file_is_no_ledger_yet(installation: Installation) -> None:
+    (installation.home / "ledger.db").touch()
+
+    assert installation.run("status").exit_code == 2
+    assert installation.run("migrate").exit_code == 0
+    assert installation.run("status").exit_code == 0
 
 
 def test_status_shows_counts_reasons_causes_master_data_and_the_feed(ran: Installation) -> None:

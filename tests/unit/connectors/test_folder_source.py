@@ -187,7 +187,7 @@ def test_a_full_folder_of_settled_files_is_for_a_person(inbox: Path) -> None:
 @pytest.mark.parametrize("done", ["inbox", "./inbox/", "inbox/x/.."])
 def test_settled_files_cannot_stay_where_they_are(done: str) -> None:
     (problem,) = registry.problems_in_source({"kind": "folder", "path": "inbox", "done": done})
-    assert "the same folder" in problem
+    assert "the same folder" in problem.sentence
 
 
 def test_a_file_from_the_future_is_taken_once_two_looks_find_it_unchanged(inbox: Path) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from connectors.channel import Channel, load_channels
-from connectors.configuration import Shelf
 from connectors.outlet import load_outlets
 from connectors.registry import formats
 from crossdock.settings import Settings
@@ -14,6 +13,7 @@ from crossdock.simulate.company import HUB_ISA, NORTH, OURSELVES, SOUTH, SOUTH_I
 from crossdock.simulate.mailbox import STRANGER
 from crossdock.translation import compile_with
 from mappings.library import Library
+from schemas.configuration import Shelf
 from schemas.master import MASTER_TABLES
 
 
