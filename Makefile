@@ -46,7 +46,7 @@ install: $(VENV)/.run ## install what running needs: Debian packages, Python pac
 demo: $(VENV)/.run ## make the demo company, let Airflow run it to the last published event, show what came of it
 	@$(BIN)/python examples/demo/run.py
 
-up: $(VENV)/.run ## leave Airflow running on the demo company; says where and with which login
+up: $(VENV)/.run ## leave Airflow and the console running on the demo company; says where and with which login
 	@$(BIN)/python examples/demo/run.py up
 
 down: ## stop what `make up` left running

@@ -79,7 +79,7 @@ def demo(console: Console, *, seed: int, lines: int) -> int:
                 *not_arrived(simulation, dock.ledger),
                 *not_found_out(simulation, dock.ledger),
                 *not_delivered(dock.ledger, feed),
-                *not_readable(dock.ledger, installation.feed),
+                *unread(console, installation, dock),
             ]
             first = list(ledgered(dock.ledger))
             simulate(home, seed=seed, lines=lines)
@@ -197,6 +197,15 @@ def one_round(console: Console, running: Running, simulation: Simulation, dock: 
         )
         fresh = len(list(ledgered(dock.ledger))) - before
         said(f"{what}: {display.count(len(runs), 'DAG run')}, {display.count(fresh, 'new event')} in {feed}")
+
+
+def unread(console: Console, installation: Installation, dock: Dock) -> list[str]:
+    """What the feed's API does not hand out as the ledger holds it."""
+    with step(console, "the feed is read over HTTP") as said:
+        problems = not_readable(dock.ledger, installation.feed)
+        read = display.count(sum(1 for _ in installation.feed.events()), "event")
+        said(f"{read} read back over HTTP from {installation.feed.url}/v1/events")
+    return problems
 
 
 def waiting_answers(dock: Dock) -> int:
