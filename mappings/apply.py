@@ -128,19 +128,22 @@ class _Lines:
     def _told(self, name: str, rule: FieldRule) -> pl.Series:
         """The first origin that is filled; where its code means nothing (``''``), the first that says something."""
         origins = self._origins(rule)
-        if rule.codes is None or "" not in self.mapping.codes[rule.codes].values():
-            return self._worded(name, rule, _first(origins, self.chunk.height))
+        lists = {codes for _, codes in origins}
+        if len(lists) < 2 and not any(codes and "" in self.mapping.codes[codes].values() for codes in lists):
+            sent = _first([sent for sent, _ in origins], self.chunk.height)
+            return self._worded(name, rule, sent, next(iter(lists), None))
         told = _nulls(self.chunk.height)
-        for sent in origins:
-            text = self._worded(name, rule, sent.zip_with(told.is_null(), _nulls(len(sent))))
+        for sent, codes in origins:
+            text = self._worded(name, rule, sent.zip_with(told.is_null(), _nulls(len(sent))), codes)
             told = _first([told, text.replace("", None)], len(sent))
         return told
 
-    def _origins(self, rule: FieldRule) -> list[pl.Series]:
-        """One column for each origin of the rule that is filled anywhere, in the order in which they are asked."""
-        origins = [self._sent[path] for path in rule.paths if path in self._sent]
+    def _origins(self, rule: FieldRule) -> list[tuple[pl.Series, str | None]]:
+        """A column and its code list for each origin that is filled anywhere, in the order in which they are asked."""
+        asked = zip(rule.paths, rule.code_lists, strict=False)
+        origins = [(self._sent[path], codes) for path, codes in asked if path in self._sent]
         if rule.fallback is not None:
-            origins.append(self._constant(rule.fallback))
+            origins.append((self._constant(rule.fallback), rule.code_lists[-1]))
         return origins
 
     def _constant(self, text: str | None) -> pl.Series:
@@ -157,17 +160,18 @@ class _Lines:
                 taken &= self._sent[earlier].is_null()
         return clock.zip_with(taken, _nulls(self.chunk.height))
 
-    def _worded(self, name: str, rule: FieldRule, text: pl.Series) -> pl.Series:
-        """Through the rule's function and its code list."""
+    def _worded(self, name: str, rule: FieldRule, text: pl.Series, codes: str | None) -> pl.Series:
+        """Through the rule's function and the code list called ``codes``."""
         if rule.function is not None:
             text = self._each(name, rule, text, FUNCTIONS[rule.function])
-        return text if rule.codes is None else self._coded(name, rule, text, self.mapping.codes[rule.codes])
+        return text if codes is None else self._coded(name, rule, text, codes)
 
-    def _coded(self, name: str, rule: FieldRule, text: pl.Series, codes: Mapping[str, str]) -> pl.Series:
+    def _coded(self, name: str, rule: FieldRule, text: pl.Series, list_: str) -> pl.Series:
         """Codes not in the list stay as sent, with a warning; but a purpose or a required field is not guessed.
 
         Upper and lower case are the same.
         """
+        codes = self.mapping.codes[list_]
         known = {code.lower(): meaning for code, meaning in codes.items()}
         if is_constant(text) and text[0].lower() in known:
             return _constant(known[text[0].lower()], len(text))
@@ -185,7 +189,7 @@ class _Lines:
             strange,
             text,
             severity=Severity.ERROR if grave else Severity.WARNING,
-            message=f"{name} {{!r}} is not in the code list {rule.codes}",
+            message=f"{name} {{!r}} is not in the code list {list_}",
             expected=lambda _: _listed(codes),
         )
         return coded if grave else coded.zip_with(~strange, text)
@@ -194,12 +198,14 @@ class _Lines:
         """Numbers in canonical form; each path may have a decimal mark of its own."""
         columns: list[pl.Series] = []
         taken: pl.Series | None = None
-        for path in (*rule.paths, None):
+        for path, codes in zip((*rule.paths, None), rule.code_lists, strict=True):
             sent = self._constant(rule.fallback) if path is None else self._sent.get(path)
             if sent is None or sent.null_count() == len(sent):
                 continue
             wanted = sent if taken is None else sent.zip_with(~taken, _nulls(self.chunk.height))
-            columns.append(self._numbers(name, rule, self._worded(name, rule, wanted), self._number_format(rule, path)))
+            columns.append(
+                self._numbers(name, rule, self._worded(name, rule, wanted, codes), self._number_format(rule, path))
+            )
             if not sent.null_count():
                 break
             taken = sent.is_not_null() if taken is None else taken | sent.is_not_null()
@@ -270,7 +276,7 @@ class _Lines:
         """Our id for what was sent: the first origin that the master data know wins."""
         if rule.lookup is None or (name == "partner" and name in self.columns):
             return
-        origins = [self._worded(name, rule, text) for text in self._origins(rule)]
+        origins = [self._worded(name, rule, text, codes) for text, codes in self._origins(rule)]
         sent = _first(origins, self.chunk.height)
         found = self._known(name, rule.lookup, origins)
         self._keep_beside(name, sent, found)

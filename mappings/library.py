@@ -361,7 +361,7 @@ class _Reading:
         plan = self._planned(file, key, spec)
         if plan is None:
             return None
-        codes = {rule.codes: self.codes[rule.codes] for rule in spec.fields.values() if rule.codes}
+        codes = {name: self.codes[name] for rule in spec.fields.values() for name in rule.code_lists if name}
         return CompiledMapping(
             name=name,
             version=_version(spec, codes, on_error, timezone),
@@ -396,8 +396,9 @@ class _Reading:
         self._check_names(file, (*key, "fields"), kind, rules)
         for name, rule in rules.items():
             place: Key = (*key, "fields", name)
-            if rule.codes is not None and rule.codes not in self.codes:
-                self.problems.append(file.problem((*place, "codes"), unknown("list", rule.codes, self.codes)))
+            for codes in dict.fromkeys(rule.code_lists):
+                if codes is not None and codes not in self.codes:
+                    self.problems.append(file.problem((*place, "codes"), unknown("list", codes, self.codes)))
             if rule.function is not None and rule.function not in FUNCTIONS:
                 self.problems.append(file.problem((*place, "function"), unknown("function", rule.function, FUNCTIONS)))
             if rule.format is not None and name in KINDS[kind]:

@@ -50,7 +50,8 @@ class FieldRule(Strict):
     """Where a canonical field comes from, and what is done to it, in this order.
 
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
-    (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``.
+    (a list in mappings/codes, or one for each alternative where the same code means another thing
+    in each), ``format`` (how a date or number is written), ``lookup``.
     ``clock`` is a second path with the time of day for a date; it goes with the alternative of the same segment
     (``DTM[002]02`` and ``DTM[002]03``), else with the first.
     ``function`` names a Python function registered with ``mappings.functions``. ``required`` makes
@@ -60,7 +61,7 @@ class FieldRule(Strict):
     path: str | list[str] | None = None
     const: str | None = None
     default: str | None = None
-    codes: str | None = None
+    codes: str | list[str] | None = None
     format: str | None = None
     clock: str | None = None
     lookup: Lookup | None = None
@@ -71,6 +72,13 @@ class FieldRule(Strict):
     def paths(self) -> tuple[str, ...]:
         """All alternatives, in order."""
         return () if self.path is None else (self.path,) if isinstance(self.path, str) else tuple(self.path)
+
+    @property
+    def code_lists(self) -> tuple[str | None, ...]:
+        """The code list of each alternative and, last, of what stands in for them."""
+        if isinstance(self.codes, list):
+            return (*self.codes, self.codes[-1])
+        return (self.codes,) * (len(self.paths) + 1)
 
     @property
     def beside_clock(self) -> str:
@@ -93,6 +101,8 @@ class FieldRule(Strict):
     def _has_an_origin(self) -> FieldRule:
         if self.path is None and self.const is None and self.default is None:
             raise ValueError("needs one of path, const or default")
+        if isinstance(self.codes, list) and len(self.codes) != len(self.paths):
+            raise ValueError(f"codes names {len(self.codes)} lists for {len(self.paths)} paths")
         return self
 
 

@@ -167,6 +167,19 @@ def test_a_code_that_says_nothing_leaves_the_word_to_the_next_path(bench: Bench,
     ]
 
 
+def test_the_same_code_may_mean_another_thing_at_each_path(bench: Bench, run: Run) -> None:
+    bench.write("codes/line.yaml", '"1": original\n"4": ""\n')
+    bench.write("codes/head.yaml", '"1": cancel\n')
+    lines, findings = run(
+        GOOD | {"own": "1", "head": "1"},
+        GOOD | {"own": "4", "head": "1"},
+        GOOD | {"head": "1"},
+        body=with_field("purpose", "{path: [own, head], codes: [line, head]}"),
+    )
+    assert lines["purpose"].to_list() == ["original", "cancel", "cancel"]
+    assert findings == []
+
+
 def test_a_clock_goes_with_the_first_path(run: Run) -> None:
     lines, findings = run(
         GOOD | {"shipped": "20260330", "clock": "1015"},
