@@ -135,7 +135,7 @@ def test_the_same_input_again_brings_no_new_event(site: Site, first_round: list[
 def test_a_broken_channel_is_an_import_error_and_the_others_ran(site: Site, first_round: list[DagRun]):
     errors = site.rest.import_errors()
     assert errors.keys() == {"broken_configuration.py"}
-    assert "unknown 'fodler'; did you mean 'folder'?" in errors["broken_configuration.py"]
+    assert "unknown kind 'fodler'; did you mean 'folder'?" in errors["broken_configuration.py"]
     assert {run.dag_id for run in first_round} >= {f"inbound_{name}" for name in site.channels}
     assert "inbound_broken" not in site.rest.dag_ids()
 
