@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.formats.cells import column, column_letter, decimal_mark, text_of
+from connectors.formats.workbook.cells import column, column_letter, decimal_mark, text_of
 
 cells = st.one_of(
     st.text(max_size=20),

@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 
 from connectors.base import ReadItem
-from connectors.formats import sheets
-from connectors.formats.workbook import Workbook
+from connectors.formats.workbook import Workbook, sheets
 from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity
 

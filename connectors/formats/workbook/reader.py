@@ -23,11 +23,20 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from connectors.base import Plans, ReadItem
-from connectors.formats import headers
-from connectors.formats.cells import column, column_letter, decimal_mark, text_of
-from connectors.formats.delimited import looks_delimited, open_text
-from connectors.formats.headers import Fit, Headings
-from connectors.formats.sheets import OLE2, ZIP, Batch, GridSheet, Sheet, Unreadable, open_workbook, refuse_ole2
+from connectors.formats.workbook import headers
+from connectors.formats.workbook.cells import column, column_letter, decimal_mark, text_of
+from connectors.formats.workbook.delimited import looks_delimited, open_text
+from connectors.formats.workbook.headers import Fit, Headings
+from connectors.formats.workbook.sheets import (
+    OLE2,
+    ZIP,
+    Batch,
+    GridSheet,
+    Sheet,
+    Unreadable,
+    open_workbook,
+    refuse_ole2,
+)
 from schemas.documents import (
     LENGTH,
     LOCATION,

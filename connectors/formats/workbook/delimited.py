@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
-from connectors.formats.sheets import Batch, Unreadable
+from connectors.formats.workbook.sheets import Batch, Unreadable
 from schemas.findings import Finding, Severity, Stage
 
 DELIMITERS = (";", "\t", ",", "|")

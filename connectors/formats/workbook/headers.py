@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
-from connectors.formats.cells import column_letter, plain, text_of
-from connectors.formats.sheets import Batch, Sheet
+from connectors.formats.workbook.cells import column_letter, plain, text_of
+from connectors.formats.workbook.sheets import Batch, Sheet
 from schemas.documents import LinePlan
 from schemas.findings import Finding, Severity, Stage
 
