@@ -6,6 +6,7 @@
     +-- ConfigError      a file of configuration is wrong: mend it; trying again is useless
     +-- TransientError   the world is busy: try again, after ``retry_after`` seconds where known
     +-- PermanentError   it will not work this way: stop and tell a person
+        +-- RefusedError a receiver says no to what it was given; it may well take the rest
 
 Bad *data* is never an exception; it is a ``findings.Finding``. All errors survive
 pickling, because Airflow carries them between processes.
@@ -56,6 +57,10 @@ class TransientError(CrossdockError):
 
 class PermanentError(CrossdockError):
     """No retry will help: refused credentials, a vanished table, a receiver that says no."""
+
+
+class RefusedError(PermanentError):
+    """A receiver read what it was handed and will not have it: others it may take, this again hardly."""
 
 
 def _rebuild(cls: type[CrossdockError], message: str, state: dict[str, Any]) -> CrossdockError:

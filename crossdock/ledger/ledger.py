@@ -10,11 +10,24 @@ from typing import Any, Self
 import polars as pl
 
 from connectors.base import State
-from crossdock.ledger import answers, documents, envelopes, feed, looking, master, parked, payloads, received, relay
+from crossdock.ledger import (
+    answers,
+    documents,
+    envelopes,
+    feed,
+    held,
+    looking,
+    master,
+    parked,
+    payloads,
+    received,
+    relay,
+)
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
+from crossdock.ledger.relay import Policy
 from crossdock.ledger.state import LedgerState
 from crossdock.translation import Translated
 from schemas.findings import Finding
@@ -145,19 +158,69 @@ class Ledger:
         with self._database.read() as connection:
             return feed.page(connection, after=after, limit=limit, stream=stream)
 
-    def deliver(self, sink: str, hand_over: Callable[[Sequence[StoredEvent]], None], *, batch: int = 1000) -> int:
+    def position_at(self, instant: datetime) -> int:
+        """The position after which begins what was written down at ``instant`` or later."""
+        with self._database.read() as connection:
+            return relay.position_at(connection, instant)
+
+    def deliver(
+        self,
+        sink: str,
+        hand_over: Callable[[Sequence[StoredEvent]], None],
+        *,
+        batch: int = 1000,
+        policy: Policy | None = None,
+        begin: int = 0,
+    ) -> int:
         """Move one sink's cursor to the feed's end; returns the events delivered.
 
-        Batches go in order, and the cursor moves after each ``hand_over`` returns; what it raises
-        goes through and leaves the cursor before that batch. One runner per sink at a time:
-        another one finds nothing to do and returns 0.
+        Batches go in order, and the cursor moves after each ``hand_over`` returns. TransientError leaves
+        the cursor before that batch, which is offered again when ``policy`` says; RefusedError holds back
+        the events it means and goes on with the others; any other error leaves the cursor where it is.
+        What the policy does not wait for goes through. One runner per sink at a time: another one
+        finds nothing to do and returns 0, and so does one whose sink is paused. A sink that is new
+        begins after the position ``begin``.
         """
-        return relay.deliver(self._database, sink, hand_over, batch=batch)
+        return relay.deliver(self._database, sink, hand_over, batch=batch, policy=policy, begin=begin)
 
     def sinks(self) -> list[dict[str, Any]]:
-        """Each sink that was ever delivered to: its position, how far behind the feed it is, when it last moved."""
+        """Each sink that was ever delivered to: its position, how far ``behind`` the feed it is, when it last moved,
+        whether it is paused or left alone and why, and how many events it did not take (``waiting``, ``dead``)."""
         with self._database.read() as connection:
             return looking.sinks(connection)
+
+    def held_events(
+        self, sink: str | None = None, *, status: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """What sinks did not take, in feed order: cause, attempts, when next. ``status``: waiting or dead."""
+        with self._database.read() as connection:
+            return held.listing(connection, sink, status, limit)
+
+    def pause_sink(self, sink: str, reason: str = "") -> bool:
+        """Hand nothing more to it; False where there is no such sink."""
+        with self._database.write() as connection:
+            return relay.pause(connection, sink, reason, datetime.now(UTC))
+
+    def resume_sink(self, sink: str) -> bool:
+        """Go on with it, at once; False where there is no such sink."""
+        with self._database.write() as connection:
+            return relay.resume(connection, sink)
+
+    def backfill_sink(self, sink: str, after: int) -> None:
+        """Let it get everything after the position ``after``, again or for the first time. Raises PermanentError
+        for a position that the feed does not have."""
+        with self._database.write() as connection:
+            relay.backfill(connection, sink, after, datetime.now(UTC))
+
+    def redrive(self, sink: str, positions: Sequence[int] | None = None) -> int:
+        """Let what the sink refused (all, or at these positions) be offered again at the next run; how many."""
+        with self._database.write() as connection:
+            return held.redrive(connection, sink, positions)
+
+    def discard(self, sink: str, positions: Sequence[int]) -> int:
+        """Give up dead letters at these positions: the sink never gets them; how many."""
+        with self._database.write() as connection:
+            return held.discard(connection, sink, positions)
 
     # -- control numbers of what came in ------------------------------------------------------------
 

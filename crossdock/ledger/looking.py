@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import answers, feed
+from crossdock.ledger import answers, feed, held
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import cursors, deliveries, documents, events, findings, iso, payloads
 from crossdock.ledger.tables import feed as head
@@ -249,10 +249,11 @@ def document_rows(
 
 
 def sinks(connection: Connection) -> list[dict[str, Any]]:
-    """Each sink's cursor and how far it is behind the feed's end."""
+    """Each sink's cursor, how far it is behind the feed's end, how it does, and what it did not take."""
     newest = connection.scalar(sa.select(head.c.position)) or 0
+    counted = held.counts(connection)
     query = sa.select(cursors).order_by(cursors.c.sink)
     return [
-        {"sink": row.sink, "position": row.position, "behind": newest - row.position, "moved_at": row.moved_at}
+        dict(row._mapping) | {"behind": newest - row.position, "waiting": 0, "dead": 0} | counted.get(row.sink, {})
         for row in connection.execute(query)
     ]

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0003"
+REVISION = "0004"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -228,6 +228,30 @@ cursors = sa.Table(
     sa.Column("sink", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),  # of the last event the sink holds
     sa.Column("moved_at", Instant, nullable=False),
+    sa.Column("paused_at", Instant),  # null: it is not paused
+    sa.Column("pause_reason", sa.Text, nullable=False, server_default=sa.text("''")),
+    _count("failures"),  # in a row, up to now
+    sa.Column("failure", sa.Text, nullable=False, server_default=sa.text("''")),  # the last one of them
+    sa.Column("retry_at", Instant),  # it is left alone until then
+    _count("refusals"),  # events refused with none taken between them
+)
+
+#: What a sink did not take: waiting for another try or for an earlier event of its key, or dead (see ``held``).
+held_events = sa.Table(
+    "held_events",
+    metadata,
+    _text("sink"),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    _text("id"),
+    _text("stream"),
+    _text("subject"),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    _text("status"),  # waiting, dead
+    sa.Column("retry_at", Instant),
+    _text("cause"),
+    sa.Column("held_at", Instant, nullable=False),
+    sa.PrimaryKeyConstraint("sink", "position"),
+    sa.ForeignKeyConstraint(["sink"], ["cursors.sink"]),
 )
 
 deliveries = sa.Table(

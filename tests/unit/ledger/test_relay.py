@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_a_cursor_moved_by_another_is_noticed(url: str, filled: Ledger) -> None:
     events = filled.events(limit=10)
     filled.deliver("feed", FakeSink(), batch=5)
     with pytest.raises(TransientError, match="moved by someone else"), filled._database.write() as connection:
-        _move(connection, "feed", events)
+        _move(connection, "feed", events, datetime.now(UTC))
     assert filled.sinks()[0]["position"] == 25
 
 
