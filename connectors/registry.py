@@ -22,6 +22,7 @@ from schemas.configuration import Problem, faults, unknown
 from schemas.errors import ConfigError
 
 SOURCES = {
+    "as2": "connectors.sources.as2",
     "folder": "connectors.sources.folder",
     "maildir": "connectors.sources.maildir",
     "odbc": "connectors.sources.odbc",
@@ -29,6 +30,7 @@ SOURCES = {
 }
 
 SINKS = {
+    "as2": "connectors.sinks.as2",
     "folder": "connectors.sinks.folder",
     "http": "connectors.sinks.http",
     "sftp": "connectors.sinks.sftp",

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import asyncssh
 import psutil
 import pytest
 
+from connectors.as2.station import Station
 from connectors.connections import Connection
 
 
@@ -54,12 +56,16 @@ class Answer:
 
 
 class Receiver:
-    """Answers requests from ``answers``, one each, then with 204; keeps every request in ``requests``."""
+    """Answers requests from ``answers``, one each, then with 204; keeps every request in ``requests``.
+
+    Where there is a ``station``, that answers.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.template = Answer()
+        self.station: Station | None = None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -69,6 +75,9 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 answer = receiver.answers.pop(0) if receiver.answers else Answer()
                 receiver.requests.append(Request(self.path, dict(self.headers), body))
+                if receiver.station is not None:
+                    reply = receiver.station.receive(self.headers.items(), body, datetime.now(UTC))
+                    answer = Answer(reply.status, dict(reply.headers), reply.body)
                 time.sleep(answer.wait)
                 if answer.hang_up:
                     self.close_connection = True

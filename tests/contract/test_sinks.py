@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,9 @@ from connectors import registry
 from connectors.base import Outbox, Sink
 from connectors.connections import Connection
 from connectors.outlet import Outlet
+from connectors.sources import as2
 from schemas.errors import CrossdockError, PermanentError, TransientError
+from tests.as2_identities import identity, ours, pem
 
 
 class Receiving(Protocol):
@@ -78,12 +81,46 @@ class HttpReceiving:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        from dataclasses import replace
-
         before = len(self.receiver.requests)
         self.receiver.answers = [replace(self.receiver.template, status=503)]
         yield
         del self.receiver.requests[before:]
+
+
+class As2Receiving:
+    """A partner's station behind an HTTP server."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        us, them = identity("us"), identity("them")
+        self.connection = ours(us)
+        self.path = home / "theirs" / "in"
+        station = {
+            "path": "in",
+            "own": {"name": "ANVILGATE", "conn_id": "as2"},
+            "partners": [{"name": "RAVENSMOOR", "certificates": [pem(us)]}],
+        }
+        options = as2.Options.model_validate(station)
+        self.receiver = fixture("receiver")
+        self.receiver.station = as2.open_station(options, home=home / "theirs", connections=lambda _: ours(them))
+        self.options = {
+            "kind": "as2",
+            "url": self.receiver.url,
+            "own": {"name": "RAVENSMOOR", "conn_id": "as2"},
+            "partner": {"name": "ANVILGATE", "certificates": [pem(them)]},
+        }
+
+    def received(self) -> list[dict[str, Any]]:
+        files = (
+            sorted(self.path.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns) if self.path.is_dir() else []
+        )
+        return known_once(json.loads(line) for file in files for line in file.read_bytes().splitlines())
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        station, self.receiver.station = self.receiver.station, None
+        self.receiver.answers = [replace(self.receiver.template, status=503)]
+        yield
+        self.receiver.station = station
 
 
 def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -91,6 +128,7 @@ def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 RECEIVING: Mapping[str, Callable[[Path, Callable[[str], Any]], Receiving]] = {
+    "as2": As2Receiving,
     "folder": FolderReceiving,
     "http": HttpReceiving,
     "sftp": SftpReceiving,
@@ -188,7 +226,7 @@ of_files = pytest.mark.parametrize("receiving", ["folder", "sftp"], indirect=Tru
 def test_who_else_takes_documents_is_tested_here() -> None:
     sinks = [import_module(module) for module in registry.SINKS.values()]
     outboxes = {name for module in sinks for name, kind in vars(module).items() if hasattr(kind, "put")}
-    assert outboxes - {"Outbox"} == {"FolderSink", "SftpSink"}
+    assert outboxes - {"Outbox"} == {"As2Sink", "FolderSink", "SftpSink"}
 
 
 @of_files

@@ -14,10 +14,15 @@ from typing import Any, Protocol
 import pytest
 
 from connectors import registry
+from connectors.as2.entity import entity
+from connectors.as2.identity import Identity
+from connectors.as2.message import wrap
 from connectors.base import Arrival, Source
 from connectors.channel import Channel
 from connectors.connections import Connection
+from connectors.sources import as2
 from schemas.errors import ConfigError, PermanentError, TransientError
+from tests.as2_identities import NOW, identity, ours, pem
 
 LARGEST_PIECE = 4 << 20
 
@@ -97,6 +102,51 @@ class SftpPlace(FolderPlace):
         growing = threading.Thread(target=grow)
         growing.start()
         return lambda: (stop.set(), growing.join(), put_away())[0]
+
+
+class As2Place(FolderPlace):
+    """What a partner posted to the station."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        super().__init__(home, fixture)
+        us, them = identity("us"), identity("them")
+        self.connection = ours(us)
+        self.options = {
+            "kind": "as2",
+            "path": "inbox",
+            "own": {"name": "RAVENSMOOR", "conn_id": "as2"},
+            "partners": [{"name": "ANVILGATE", "certificates": [pem(them)]}],
+        }
+        options = as2.Options.model_validate({name: value for name, value in self.options.items() if name != "kind"})
+        self.station = as2.open_station(options, home=home, connections=lambda _: ours(us))
+
+    def put(self, number: int, size: int) -> None:
+        self.put_there[number] = (b"%d\r\n\xff\x00" % number) * (size // 5)
+        before = set(self.path.iterdir())
+        self._post(number, self.put_there[number], identity("us"))
+        (new,) = set(self.path.iterdir()) - before
+        os.utime(new, (1_700_000_000 + number, 1_700_000_000 + number))
+
+    def _post(self, number: int, document: bytes, recipient: Identity) -> None:
+        content = entity([("Content-Type", "application/EDI-X12")], document)
+        wrapped, _ = wrap(
+            content, by=identity("them"), digest="sha-256", recipient=recipient.certificate, cipher="aes-256",
+            compress=False,
+        )  # fmt: skip
+        headers = {"AS2-From": "ANVILGATE", "AS2-To": "RAVENSMOOR", "Message-ID": f"<{number}@anvilgate.example>"}
+        self.station.receive([*wrapped.headers.items(), *headers.items()], wrapped.body, NOW)
+
+    def half(self) -> Callable[[], None]:
+        """One that cannot be opened, and one in the middle of being written."""
+        self._post(9, b"ISA*", identity("stranger"))
+        file = self.path / ".growing.edi.tmp"
+        file.write_bytes(b"ISA*")
+        return file.unlink
+
+    def remove(self) -> None:
+        """The folder is made when it is not there, so something must stand in its way."""
+        super().remove()
+        self.path.write_text("a file where the folder should be")
 
 
 class MaildirPlace:
@@ -181,6 +231,7 @@ class OdbcPlace:
 
 
 PLACES: Mapping[str, Callable[[Path, Callable[[str], Any]], Place]] = {
+    "as2": As2Place,
     "folder": FolderPlace,
     "maildir": MaildirPlace,
     "odbc": OdbcPlace,

@@ -1,0 +1,46 @@
+"""Keys and self-signed certificates for AS2, made once a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from connectors.as2.identity import Identity
+from connectors.connections import Connection
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@cache
+def identity(name: str, *, days: int = 365) -> Identity:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=400))
+        .not_valid_after(NOW + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    return Identity(key, builder.sign(key, hashes.SHA256()))
+
+
+def pem(one: Identity) -> str:
+    return one.certificate.public_bytes(Encoding.PEM).decode()
+
+
+def key_pem(one: Identity) -> str:
+    return one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def ours(one: Identity) -> Connection:
+    return Connection(conn_id="as2", type="as2", extra={"private_key": key_pem(one), "certificate": pem(one)})
