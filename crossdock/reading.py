@@ -52,6 +52,7 @@ class OpenDocument:
             partner=decision.name,
             mapping=None if decision.mapping is None else decision.mapping.name,
             mapping_version="" if decision.mapping is None else decision.mapping.version,
+            master_version=desk.context.master_version,
         )
         self.findings: list[Finding] = list(decision.findings)
         self.zone = desk.metadata.get("timezone") or (decision.partner.timezone if decision.partner else "UTC")

@@ -28,6 +28,7 @@ class Context:
     master: MasterData
     formats: Mapping[str, Format]
     lenient: bool = False
+    master_version: str = ""  #: which versions of the master tables ``master`` holds
 
 
 #: documents that answer what we sent
@@ -48,6 +49,7 @@ class Document:
     partner: str
     mapping: str | None
     mapping_version: str
+    master_version: str = ""
 
     @property
     def is_answer(self) -> bool:

@@ -20,6 +20,7 @@ from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
 from crossdock.ledger.received import write as write_received
 from crossdock.ledger.records import StoreSummary
+from crossdock.ledger.standing import write_confirmations
 from crossdock.ledger.tables import documents, findings, parked_lines
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable, to_json
@@ -214,7 +215,7 @@ def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> lis
     entries = [Entry(id, draft) for id, draft in enumerate(_not_yet_there(connection, payload, drafts), document + 1)]
     if not entries:
         return []
-    bulk.insert(connection, documents, [_row(payload, entry, now) for entry in entries])
+    bulk.insert(connection, documents, [document_row(payload, entry, now) for entry in entries])
     read = [entry.draft for entry in entries if entry.draft.status != "rejected"]
     copies = {(draft.document.id, storable(draft.document.partner)) for draft in read}
     parked.supersede(connection, copies, before=entries[0].id, now=now)
@@ -238,7 +239,8 @@ def _not_yet_there(connection: Connection, payload: int, drafts: Sequence[Draft]
     return [draft for draft in drafts if draft.document.id not in there]
 
 
-def _row(payload: int, entry: Entry, now: datetime) -> dict[str, Any]:
+def document_row(payload: int, entry: Entry, now: datetime) -> dict[str, Any]:
+    """The row of ``documents`` as it begins."""
     document = entry.draft.document
     start = document.start
     return {
@@ -260,6 +262,7 @@ def _row(payload: int, entry: Entry, now: datetime) -> dict[str, Any]:
         "partner": storable(document.partner),
         "mapping": document.mapping,
         "mapping_version": document.mapping_version,
+        "master_version": document.master_version,
         "status": entry.draft.status,
         "read_at": entry.draft.read_at,
         "stored_at": now,
@@ -281,6 +284,8 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
             entry.last = max(last, entry.last or last)
         for id, count in Counter(written.unchanged.to_list()).items():
             by_id[id].unchanged += count
+        for (id,), said_again in written.confirmed.group_by("document_id"):
+            write_confirmations(connection, int(id), said_again["key"].to_list())
         for row in written.stale.iter_rows(named=True):
             stale.setdefault(row["document_id"], []).append(_stale(row))
     return stale
@@ -337,7 +342,7 @@ def _write_parked(connection: Connection, entries: Sequence[Entry], now: datetim
     for entry in entries:
         for table in entry.draft.parked():
             for line in table.iter_rows(named=True):
-                rows.append(_parked_row(entry.id, line, now))
+                rows.append(parked_row(entry.id, line, now))
                 if len(rows) >= _BATCH:
                     bulk.insert(connection, parked_lines, rows)
                     rows.clear()
@@ -345,7 +350,8 @@ def _write_parked(connection: Connection, entries: Sequence[Entry], now: datetim
     bulk.insert(connection, parked_lines, rows)
 
 
-def _parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str, Any]:
+def parked_row(document: int, line: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The row of ``parked_lines`` of a canonical line, which waits from ``now`` on."""
     return {
         "document_id": document,
         "line": line[ORDINAL],
@@ -370,7 +376,7 @@ def _write_findings(
     rows: list[dict[str, Any]] = []
     for entry in entries:
         for some in chain(entry.draft.findings(), (stale.get(entry.id, ()),)):
-            rows += (_finding_row(payload, entry.id, finding, now) for finding in some)
+            rows += (finding_row(payload, entry.id, finding, now) for finding in some)
             entry.severities.update(finding.severity.value for finding in some)
             if len(rows) >= _BATCH:
                 bulk.insert(connection, findings, rows)
@@ -382,12 +388,13 @@ def _insert_findings(
     connection: Connection, payload: int, document: int | None, some: Iterable[Finding], now: datetime
 ) -> Counter[str]:
     """Write them; how many there were of each severity."""
-    rows = [_finding_row(payload, document, finding, now) for finding in some]
+    rows = [finding_row(payload, document, finding, now) for finding in some]
     bulk.insert(connection, findings, rows)
     return Counter(row["severity"] for row in rows)
 
 
-def _finding_row(payload: int, document: int | None, finding: Finding, now: datetime) -> dict[str, Any]:
+def finding_row(payload: int, document: int | None, finding: Finding, now: datetime) -> dict[str, Any]:
+    """The row of ``findings``."""
     return {
         "payload_id": payload,
         "document_id": document,

@@ -41,12 +41,14 @@ class Written:
     """What became of a table of incoming events.
 
     ``fresh``: those now in the feed (columns of ``events``). ``unchanged``: the ``document_id`` of
-    each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event.
+    each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event;
+    ``confirmed``: those that say in a document of their own what stands.
     """
 
     fresh: pl.DataFrame
     unchanged: pl.Series
     stale: pl.DataFrame
+    confirmed: pl.DataFrame
 
 
 def lock(connection: Connection) -> tuple[int, int]:
@@ -150,10 +152,11 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
         contested |= table[_KEY].is_in(list(latest))
     verdicts = pl.Series("sequence", [1], dtype=pl.Int64).new_from_index(0, table.height)
     stale: list[int] = []
+    confirmed: list[int] = []
     if contested.any():
         disputed = table.with_row_index("row").filter(contested)
         rows = disputed.select("row", _KEY, "fingerprint", "id").rows()
-        judged, stale = _judge(rows, latest, _known(connection, disputed, latest))
+        judged, stale, confirmed = _judge(rows, latest, _known(connection, disputed, latest))
         verdicts = verdicts.scatter(judged.keys(), list(judged.values()))
     judged_table = table.with_columns(verdicts)
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
@@ -162,6 +165,7 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
         fresh=fresh.with_columns(positions).select(_COLUMNS),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
+        confirmed=table[confirmed],
     )
 
 
@@ -170,15 +174,19 @@ _Row = tuple[int, str, str, str]  # row, key, fingerprint, id
 
 def _judge(
     rows: Sequence[_Row], latest: Mapping[str, Revision], known: set[str]
-) -> tuple[dict[int, int | None], list[int]]:
-    """The sequence of each row (None: unchanged), and the rows that repeat a superseded event."""
+) -> tuple[dict[int, int | None], list[int], list[int]]:
+    """The sequence of each row (None: unchanged), the rows that repeat a superseded event, and those that say once
+    more, in a document of their own, what stands."""
     heads = dict(latest)
     judged: dict[int, int | None] = {}
     stale: list[int] = []
+    confirmed: list[int] = []
     for row, key, fingerprint, id in rows:
         head = heads.get(key)
         if head is not None and (head.fingerprint == fingerprint or head.id == id):
             judged[row] = None
+            if head.id != id:
+                confirmed.append(row)
         elif id in known:
             judged[row] = None
             stale.append(row)
@@ -186,7 +194,7 @@ def _judge(
             judged[row] = head.sequence + 1 if head else 1
             heads[key] = Revision(judged[row] or 1, fingerprint, id)
             known.add(id)
-    return judged, stale
+    return judged, stale, confirmed
 
 
 def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:

@@ -13,6 +13,8 @@ from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import texts
 
 WAITING = "waiting"
+RELEASED = "released"  #: what it waited for came, and it was published
+REJECTED = "rejected"  #: a person gave it back to whoever sent it
 SUPERSEDED = "superseded"  #: the same document came once more, and its newest copy speaks for it
 
 

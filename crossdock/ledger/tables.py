@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0004"
+REVISION = "0005"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -89,6 +89,7 @@ payloads = sa.Table(
     _text("metadata"),
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("payloads.id")),
     sa.Column("duplicate_of", sa.BigInteger, sa.ForeignKey("payloads.id")),
+    sa.Column("replay_of", sa.BigInteger),  # the payload whose bytes were read again
     _text("status"),
     sa.Column("status_at", Instant, nullable=False),
     _count("infos"),
@@ -124,6 +125,10 @@ documents = sa.Table(
     _text("partner"),
     _text("mapping", null=True),
     _text("mapping_version"),
+    sa.Column(
+        "master_version", sa.Text, nullable=False, server_default=sa.text("''")
+    ),  # the master tables it was read with
+    sa.Column("replaced_by", sa.BigInteger),  # the row of a newer reading
     _text("status"),
     sa.Column("read_at", Instant, nullable=False),  # when reading it began
     sa.Column("stored_at", Instant, nullable=False),  # when verdict, events and findings were committed
@@ -177,6 +182,16 @@ parked_lines = sa.Table(
     _text("status"),
     sa.Column("parked_at", Instant, nullable=False),
     sa.Column("status_at", Instant, nullable=False),
+    sa.Column(
+        "tried", sa.Text, nullable=False, server_default=sa.text("''")
+    ),  # configuration that it was last read with in vain
+    sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),  # why a person rejected it
+    sa.Index(
+        "ix_parked_lines_waiting",
+        "document_id",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
 )
 
 #: Subjects of one document resemble one another, so the two keys, which begin with the subject, are written in
@@ -402,4 +417,30 @@ received_answers = sa.Table(
     sa.Column("transmission_id", sa.BigInteger, sa.ForeignKey("transmissions.id")),  # null: nothing we sent
     sa.Column("recorded_at", Instant, nullable=False),
     sa.UniqueConstraint("payload_id", "kind", "ordinal", "number"),
+)
+
+#: Keys of which a document said again what stood: it spoke last, though there is no event of it. A correction of
+#: an older document must not overtake it. ``rank`` is the row of that document; a key is eight bytes of its hash.
+confirmations = sa.Table(
+    "confirmations",
+    metadata,
+    _id(),
+    sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Column("keys", sa.LargeBinary, nullable=False),
+)
+
+#: The audit trail: appended to, never changed. Each row's hash covers the row and the hash before it.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    _text("actor"),  # person, command or DAG run
+    _text("action"),
+    _text("subject"),
+    _text("reason"),
+    _text("detail"),  # a JSON object
+    _text("previous"),
+    _text("hash"),
+    sa.Index("ix_audit_subject", "subject"),
 )
