@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.configuration import Problem, Shelf, Strict, load_folder
+from schemas.durations import Duration
+
+
+class Retry(Strict):
+    """How patient an outlet is with its receiver.
+
+    After failures in a row it is left alone for ``first``, twice, four times as long ..., at most ``longest``; a
+    run itself waits ``patience``. An event refused ``attempts`` times is a dead letter; after ``brake`` refused
+    events with none taken between them the outlet is paused.
+    """
+
+    first: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=1)
+    longest: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=10)
+    patience: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=5)
+    attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    brake: Annotated[int, Field(ge=1)] = 20
 
 
 class Outlet(Strict):
@@ -20,6 +37,9 @@ class Outlet(Strict):
     carries: Literal["events", "documents"] = "events"
     sink: dict[str, Any]  #: ``kind`` and that kind's options (see ``connectors.registry``)
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000  #: events handed over at once
+    #: where a new outlet begins: with the feed's first event, with what comes from now on, or at an instant
+    begin: Literal["beginning", "now"] | AwareDatetime = "beginning"
+    retry: Retry = Retry()
     enabled: bool = True
 
 

@@ -17,6 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
+from crossdock.commands import outlets
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -408,6 +409,9 @@ def migrate() -> None:
     with Dock.open() as dock:
         dock.ledger.master_version()
     typer.echo("the ledger's schema is up to date")
+
+
+app.add_typer(outlets.app, name="outlets", rich_help_panel=RUN)
 
 
 def main() -> None:

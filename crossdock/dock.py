@@ -354,7 +354,7 @@ class Dock:
 
     def _publish_to(self, outlet: Outlet, watch: Progress) -> int:
         from connectors.registry import open_sink
-        from crossdock.publish import publish
+        from crossdock.publish import publish_outlet
 
         name = outlet.outlet
         behind = next((sink["behind"] for sink in self.ledger.sinks() if sink["sink"] == name), 0)
@@ -362,7 +362,7 @@ class Dock:
             watch.begin(name, behind, "events")
             try:
                 watched = _WatchedSink(sink, watch.advance)
-                return publish({name: watched}, ledger=self.ledger, batch=outlet.batch)[name]
+                return publish_outlet(outlet, watched, ledger=self.ledger)
             finally:
                 watch.end()
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from connectors.base import Sink
-from crossdock.ledger import Ledger, StoredEvent
-from schemas.errors import CrossdockError, TransientError
+from connectors.outlet import Outlet
+from crossdock.ledger import Ledger, Policy, StoredEvent
+from schemas.errors import CrossdockError, PermanentError, RefusedError, TransientError
 
 
 def publish(sinks: Mapping[str, Sink], *, ledger: Ledger, batch: int = 1000) -> dict[str, int]:
     """Bring every sink up to the feed's end; how many events each was handed.
 
-    Every event is validated against its stream's schema before it leaves. A sink that fails does not
-    stop the others; its cursor stays before the batch it did not take, and its error is raised
-    after them (of several, one that is worth a retry).
+    A sink that fails does not stop the others; its cursor stays before the batch it did not take, and its
+    error is raised after them (of several, one that is worth a retry).
     """
     delivered: dict[str, int] = {}
     failures: list[CrossdockError] = []
     for name, sink in sinks.items():
         try:
-            delivered[name] = _publish_to(name, sink, ledger, batch)
+            delivered[name] = publish_to(name, sink, ledger=ledger, batch=batch)
         except CrossdockError as error:
             failures.append(error)
     if failures:
@@ -28,8 +29,32 @@ def publish(sinks: Mapping[str, Sink], *, ledger: Ledger, batch: int = 1000) -> 
     return delivered
 
 
-def _publish_to(name: str, sink: Sink, ledger: Ledger, batch: int) -> int:
-    def hand_over(events: Sequence[StoredEvent]) -> None:
-        sink.deliver([event.cloud_event() for event in events])
+def publish_outlet(outlet: Outlet, sink: Sink, *, ledger: Ledger) -> int:
+    """Bring an outlet up to the feed's end, as its file says; how many events it took."""
+    policy = Policy(**outlet.retry.model_dump())
+    begin = 0
+    if outlet.begin != "beginning":
+        begin = ledger.position_at(datetime.now(UTC) if outlet.begin == "now" else outlet.begin)
+    return publish_to(outlet.outlet, sink, ledger=ledger, batch=outlet.batch, policy=policy, begin=begin)
 
-    return ledger.deliver(name, hand_over, batch=batch)
+
+def publish_to(
+    name: str, sink: Sink, *, ledger: Ledger, batch: int = 1000, policy: Policy | None = None, begin: int = 0
+) -> int:
+    """Bring one sink up to the feed's end; how many events it took. See ``Ledger.deliver``.
+
+    Every event is validated against its stream's schema before it leaves; one that breaks it is held
+    back like one that the sink refuses.
+    """
+
+    def hand_over(events: Sequence[StoredEvent]) -> None:
+        sink.deliver([_rendered(event) for event in events])
+
+    return ledger.deliver(name, hand_over, batch=batch, policy=policy, begin=begin)
+
+
+def _rendered(event: StoredEvent) -> bytes:
+    try:
+        return event.cloud_event()
+    except PermanentError as error:
+        raise RefusedError(error.message, hint=error.hint) from error

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from crossdock.ledger.ledger import Ledger
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
+from crossdock.ledger.relay import Policy
 
-__all__ = ["Ledger", "PayloadRecord", "StoreSummary", "StoredEvent"]
+__all__ = ["Ledger", "PayloadRecord", "Policy", "StoreSummary", "StoredEvent"]

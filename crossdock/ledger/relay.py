@@ -116,23 +116,38 @@ def offer(events: Sequence[StoredEvent], hand_over: HandOver, blocked: set[Key])
 
 
 def _offer(events: Sequence[StoredEvent], hand_over: HandOver, blocked: set[Key], offered: Offered) -> None:
+    """See ``offer``. An error may say how many were ``taken`` before it; a refusal then means the next one."""
     free = [event for event in events if key_of(event) not in blocked] if blocked else events
+    rest: Sequence[StoredEvent] = ()
     try:
         if free:
             hand_over(free)
-    except RefusedError as error:
-        if len(free) > 1:
+    except CrossdockError as error:
+        taken = error.details.get("taken", 0)
+        if not isinstance(error, RefusedError):
+            _settle(events[: events.index(free[taken])] if taken else (), free[:taken], offered)
+            raise
+        if len(free) > 1 and "taken" not in error.details:
             middle = events.index(free[len(free) // 2])
             _offer(events[:middle], hand_over, blocked, offered)
             _offer(events[middle:], hand_over, blocked, offered)
             return
-        offered.refused.append((free[0], error))
-        blocked.add(key_of(free[0]))
-    else:
-        offered.taken += free
-    if len(free) < len(events):
-        freed = {event.position for event in free}
-        offered.behind += [event for event in events if event.position not in freed]
+        culprit = free[taken]
+        after = events.index(culprit) + 1
+        events, free, rest = events[:after], free[:taken], events[after:]
+        offered.refused.append((culprit, error))
+        blocked.add(key_of(culprit))
+    _settle(events, free, offered)
+    if rest:
+        _offer(rest, hand_over, blocked, offered)
+
+
+def _settle(events: Sequence[StoredEvent], taken: Sequence[StoredEvent], offered: Offered) -> None:
+    """Those are done with; what of them was neither taken nor refused stands behind something."""
+    offered.taken += taken
+    if len(taken) < len(events):
+        done = {event.position for event in taken} | {event.position for event, _ in offered.refused}
+        offered.behind += [event for event in events if event.position not in done]
     offered.settled += len(events)
 
 

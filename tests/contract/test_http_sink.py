@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import inspect
 import json
 import socket
@@ -16,7 +18,7 @@ from requests import exceptions as theirs
 
 from connectors.connections import Connection
 from connectors.sinks.http import HttpSink, Options, as_ours, open_sink, retry_after
-from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
+from schemas.errors import ConfigError, CrossdockError, PermanentError, RefusedError, TransientError
 
 EVENTS = [json.dumps({"id": str(n), "specversion": "1.0"}).encode() for n in range(3)]
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -78,7 +80,7 @@ def test_a_retry_after_that_says_nothing(written: str | None) -> None:
         (401, "credentials"),
         (403, "credentials"),
         (404, "what it says"),
-        (413, "smaller"),
+        (413, "what it says"),
         (422, "what it says"),
     ],
 )
@@ -175,3 +177,56 @@ def test_which_of_ours(kind: type[requests.RequestException], expected: type[Cro
 def test_what_requests_says_is_told_without_secrets() -> None:
     error = theirs.InvalidURL("Invalid URL 'https://user:pw@hub.example/?key=s3cret'")
     assert "s3cret" not in str(as_ours(error, "https://hub.example/", "https://user:pw@hub.example/?key=s3cret"))
+
+
+def test_structured_posts_each_event(receiver: Any, session: requests.Session) -> None:
+    HttpSink(receiver.url, session, mode="structured").deliver(EVENTS)
+    assert [request.body for request in receiver.requests] == list(EVENTS)
+    assert {r.headers["Content-Type"] for r in receiver.requests} == {"application/cloudevents+json; charset=utf-8"}
+    assert [r.headers["Idempotency-Key"] for r in receiver.requests] == [f'"{json.loads(e)["id"]}"' for e in EVENTS]
+
+
+def test_binary_puts_attributes_into_headers(receiver: Any, session: requests.Session) -> None:
+    event = {"id": "e1", "specversion": "1.0", "subject": 'order/Müller 50%/"1"', "sequence": 3}
+    event |= {"datacontenttype": "application/json", "data": {"quantity": "1.50"}}
+    HttpSink(receiver.url, session, mode="binary").deliver([json.dumps(event).encode()])
+    [request] = receiver.requests
+    assert json.loads(request.body) == {"quantity": "1.50"}
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["ce-subject"] == "order/M%C3%BCller%2050%25/%221%22"
+    assert (request.headers["ce-id"], request.headers["ce-specversion"], request.headers["ce-sequence"]) == (
+        "e1",
+        "1.0",
+        "3",
+    )
+
+
+@pytest.mark.parametrize("status", [422, 503])
+def test_what_was_taken_before_a_failure_is_told(receiver: Any, session: requests.Session, status: int) -> None:
+    receiver.answers = [receiver.template, replace(receiver.template, status=status)]
+    with pytest.raises((RefusedError, TransientError)) as told:
+        HttpSink(receiver.url, session, mode="structured").deliver([*EVENTS, *EVENTS])
+    assert told.value.details["taken"] == 1
+
+
+def test_a_signature_that_a_receiver_can_check(receiver: Any, tmp_path: Any) -> None:
+    """By the words of Standard Webhooks, computed here from the request alone."""
+    key = b"0123456789abcdef01234567"
+    secret = "whsec_" + base64.b64encode(key).decode()
+    behind = Connection(conn_id="hub", type="http", extra={"signing_secret": secret})
+    sink = open_sink(Options(url=receiver.url, conn_id="hub"), home=tmp_path, connections=lambda _: behind)
+    sink.deliver(EVENTS)
+    sink.deliver(EVENTS)
+    sink.close()
+    first, second = receiver.requests
+    told = {name: first.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")}
+    signed = f"{told['id']}.{told['timestamp']}.".encode() + first.body
+    assert told["signature"] == "v1," + base64.b64encode(hmac.new(key, signed, "sha256").digest()).decode()
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"] == f'"{told["id"]}"'
+
+
+def test_a_secret_that_is_no_base64_is_told_without_it(tmp_path: Any) -> None:
+    behind = Connection(conn_id="hub", type="http", extra={"signing_secret": "whsec_n0t base64"})
+    with pytest.raises(ConfigError, match="no base64") as told:
+        open_sink(Options(url="http://hub.example/", conn_id="hub"), home=tmp_path, connections=lambda _: behind)
+    assert "n0t" not in str(told.value)

@@ -1,0 +1,83 @@
+"""What people see of outlets: how far each has got, what it waits for, what it did not take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from crossdock.display import DIM, clock, phrases, plain_table, quoted
+
+if TYPE_CHECKING:
+    from connectors.outlet import Outlet
+
+
+def outlets_view(sinks: Sequence[Mapping[str, Any]], configured: Mapping[str, Outlet]) -> RenderableType:
+    """One line an outlet; below it why those that do not go on do not."""
+    known = {sink["sink"]: sink for sink in sinks}
+    names = sorted({*known, *(name for name, outlet in configured.items() if outlet.carries == "events")})
+    if not names:
+        return Text("no outlet for events is configured", style=DIM)
+    table = plain_table()
+    table.add_column("outlet", style="bold")
+    table.add_column("state")
+    for name in ("delivered", "behind", "waiting", "dead"):
+        table.add_column(name, justify="right")
+    table.add_column("last moved")
+    reasons: list[RenderableType] = []
+    for name in names:
+        sink = known.get(name)
+        if sink is None:
+            table.add_row(name, Text("nothing handed over yet", style=DIM))
+            continue
+        state, reason = _state(sink, configured.get(name))
+        counts = [_number(sink[what], style) for what, style in (("behind", "yellow"), ("waiting", "yellow"))]
+        dead = _number(sink["dead"], "bold red")
+        table.add_row(name, state, f"{sink['position']:,}", *counts, dead, clock(sink["moved_at"]))
+        if reason:
+            reasons.append(phrases(Text(name, style="bold"), Text(reason)))
+    return Group(table, *reasons)
+
+
+def _number(number: int, style: str) -> Text:
+    return Text(f"{number:,}", style=style if number else "green")
+
+
+def _state(sink: Mapping[str, Any], outlet: Outlet | None) -> tuple[Text, str]:
+    """In a word, and why."""
+    if outlet is None:
+        return Text("no longer configured", style=DIM), ""
+    if not outlet.enabled:
+        return Text("switched off", style=DIM), ""
+    if sink["paused_at"] is not None:
+        return Text("paused", style="bold red"), sink["pause_reason"]
+    if sink["failures"]:
+        again = f", again {clock(sink['retry_at'])}" if sink["retry_at"] else ""
+        return Text(f"failing{again}", style="bold red"), f"{sink['failures']} in a row: {sink['failure']}"
+    return Text("well", style="green"), ""
+
+
+def held_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Events that were not taken, one a line."""
+    if not rows:
+        return Text("every event was taken", style="green")
+    table = plain_table()
+    for name in ("outlet", "position", "stream", "key", "state", "tried", "again", "cause"):
+        table.add_column(name, justify="right" if name in ("position", "tried") else "left", overflow="fold")
+    for row in rows:
+        state = Text(row["status"], style="bold red" if row["status"] == "dead" else "yellow")
+        again = clock(row["retry_at"]) if row["retry_at"] else ""
+        cause = quoted(row["cause"])
+        table.add_row(
+            row["sink"],
+            f"{row['position']:,}",
+            row["stream"],
+            row["subject"],
+            state,
+            str(row["attempts"]),
+            again,
+            cause,
+        )
+    return table
