@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import outlets
+from crossdock.commands import as2, outlets
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -229,13 +229,15 @@ def serve(
     from crossdock.dock import Dock
     from crossdock.feed.access import USER, token_from
     from crossdock.feed.serving import serve as answer
+    from crossdock.stations import stations
 
     def ready(url: str) -> None:
         typer.echo(f"the feed is at {url}/v1/events, the console at {url}; log in as {USER} with CROSSDOCK_TOKEN")
 
     token = token_from(os.environ)
     with Dock.open() as dock:
-        answer(dock.ledger, token, host=host, port=port, ready=ready)
+        receiving = stations(dock.channels, home=dock.settings.home, connections=dock.connections)
+        answer(dock.ledger, token, receiving, host=host, port=port, ready=ready)
 
 
 @app.command(rich_help_panel=REMEMBERED)
@@ -412,6 +414,7 @@ def migrate() -> None:
 
 
 app.add_typer(outlets.app, name="outlets", rich_help_panel=RUN)
+app.command(rich_help_panel=REMEMBERED)(as2.as2)
 
 
 def main() -> None:

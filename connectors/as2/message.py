@@ -87,7 +87,8 @@ def wrap(
 
 
 def signed(content: Entity, by: Identity, digest: str) -> Entity:
-    """``multipart/signed`` (RFC 1847): the content and its signature."""
+    """``multipart/signed`` (RFC 1847): the content and its signature, never with SHA-1, even if asked."""
+    digest = "sha-256" if digest in cms.WEAK else digest
     signature = base64.encodebytes(cms.sign(content.raw, by, digest)).replace(b"\n", b"\r\n")
     part = entity(
         [

@@ -131,7 +131,7 @@ def read_receipt(received: Entity, believed: Sequence[Certificate], at: datetime
     kind, _, modifier = facts.get("Disposition", "").partition(";")[2].strip().partition("/")
     return Receipt(
         message_id=facts.get("Original-Message-ID", "").strip(),
-        disposition=(modifier or kind).strip(),
+        disposition=(modifier or kind).strip().lower(),
         mic=Mic.parse(facts.get("Received-content-MIC", "")),
         text=text.decode("utf-8", "replace").strip(),
         signed=is_signed,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -11,8 +12,19 @@ from crossdock.feed.app import feed_app
 from crossdock.ledger import Ledger
 from schemas.errors import PermanentError
 
+if TYPE_CHECKING:
+    from connectors.as2.station import Station
 
-def serve(ledger: Ledger, token: str, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+
+def serve(
+    ledger: Ledger,
+    token: str,
+    stations: Mapping[str, Station],
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
     ``port`` 0 takes a free one. Raises PermanentError when the address cannot be had.
@@ -21,7 +33,11 @@ def serve(ledger: Ledger, token: str, *, host: str, port: int, ready: Callable[[
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            feed_app(ledger, token), log_level="warning", access_log=False, server_header=False, lifespan="off"
+            feed_app(ledger, token, stations),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -1,0 +1,47 @@
+"""``crossdock as2``: what was sent and not receipted, and certificates that end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def as2(
+    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a list for people.")] = False,
+) -> None:
+    """Documents sent over AS2 that were refused or whose receipt is late, and certificates that end soon.
+
+    Ends with 1 when there are any.
+    """
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from connectors.as2.journal import Journal
+    from connectors.sinks.as2 import sent_late
+    from connectors.sources.as2 import JOURNAL
+    from crossdock.dock import Dock
+    from crossdock.stations import ending_certificates
+
+    now = datetime.now(UTC)
+    with Dock.open(create=False) as dock:
+        late = sent_late(Journal(dock.settings.home / JOURNAL), now)
+        warnings = ending_certificates(
+            dock.channels, dock.outlets, home=dock.settings.home, connections=dock.connections, at=now
+        )
+    if json:
+        for one in late:
+            typer.echo(msgspec.json.encode({"kind": "document", **msgspec.to_builtins(one)}))
+        for warning in warnings:
+            typer.echo(msgspec.json.encode({"kind": "certificate", "warning": warning}))
+    else:
+        for one in late:
+            fate = one.disposition or f"no receipt, due {one.receipt_due:%Y-%m-%d %H:%M}"
+            typer.echo(f"{one.name} to {one.partner}, sent {one.at:%Y-%m-%d %H:%M}: {fate}")
+        for warning in warnings:
+            typer.echo(warning)
+        if not late and not warnings:
+            typer.echo("everything sent over AS2 is receipted, and no certificate ends soon")
+    if late or warnings:
+        raise typer.Exit(1)
