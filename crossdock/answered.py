@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from connectors.archive import Archive
 from connectors.formats.edi.acknowledgments.received import Received, read_interchange_acknowledgment, read_set
+from connectors.formats.edi.acknowledgments.received_edifact import read_message
+from connectors.formats.edi.edifact.scan import scan_message
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.translation import AnswerReceived, DocumentClosed, EnvelopeClosed, Translated
-from schemas.documents import DocumentStart, GroupEnd, InterchangeEnd
+from schemas.documents import DocumentStart, EnvelopeEnd, Interchange, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage
 
 _LARGEST = 4 << 20  #: bytes of an acknowledgment that are read; what lies beyond is detail
@@ -24,20 +26,35 @@ def answered(
         match item:
             case DocumentClosed(document=document) if document.is_answer and item.status != "rejected":
                 waiting.append(document.start)
-            case EnvelopeClosed(envelope=GroupEnd(interchange=interchange), partner=partner):
+            case EnvelopeClosed(envelope=envelope, partner=partner):
                 for start in waiting:
                     content = archive.read_range(record.sha256, start.offset or 0, _LARGEST)
-                    segments = list(_segments(content, interchange.delimiters))
-                    for received in read_set(start.type.partition(".")[2], segments):
+                    for received in _read(start, content, envelope.interchange):
                         yield from _told(received, partner, start.ordinal, start.location, ledger)
                 waiting = []
-            case EnvelopeClosed(envelope=InterchangeEnd() as end, partner=partner) if partner:
-                for number, elements in enumerate(end.acknowledgments, 1):
-                    statement = read_interchange_acknowledgment(elements)
-                    if statement is not None:
-                        yield from _told(statement, partner, number, f"TA1 {number}", ledger)
+                yield from _told_of_envelopes(envelope, partner, ledger)
             case _:
                 pass
+
+
+def _read(start: DocumentStart, content: bytes, interchange: Interchange) -> Iterator[Received]:
+    """What the acknowledgment says that ``content`` begins with."""
+    format, _, kind = start.type.partition(".")
+    if format == "edifact":
+        syntax = interchange.version.partition(":")[0]
+        yield from read_message(kind, list(scan_message(content, interchange.delimiters, syntax)))
+    else:
+        yield from read_set(kind, list(_segments(content, interchange.delimiters)))
+
+
+def _told_of_envelopes(envelope: EnvelopeEnd, partner: str, ledger: Ledger) -> Iterator[Translated]:
+    """What the TA1 segments of an interchange say."""
+    if not partner or not isinstance(envelope, InterchangeEnd):
+        return
+    for number, elements in enumerate(envelope.acknowledgments, 1):
+        statement = read_interchange_acknowledgment(elements)
+        if statement is not None:
+            yield from _told(statement, partner, number, f"TA1 {number}", ledger)
 
 
 def _segments(content: bytes, delimiters: Mapping[str, str]) -> Iterator[list[str]]:

@@ -149,14 +149,19 @@ def _altered(start: DocumentStart, offset: int, earlier: SeenInterchange) -> Fin
 def _finding(
     code: str, message: str, start: DocumentStart, offset: int, *, severity: Severity, expected: str
 ) -> Finding:
+    altered = code == "interchange.altered"
+    if start.type.startswith("edifact."):
+        place, standard = "UNB-05", {"0085": "26" if altered else "18", "0013": "UNB", "UCD0098": "6"}
+    else:
+        place, standard = "ISA-13", {"TA105": "025" if altered else "018"}
     return Finding(
         code=code,
         severity=severity,
         stage=Stage.SYNTAX,
         message=message,
-        location=f"interchange {start.interchange}, ISA-13",
+        location=f"interchange {start.interchange}, {place}",
         value=start.interchange,
         expected=expected or None,
-        standard={"TA105": "025" if code == "interchange.altered" else "018"},
+        standard=standard,
         offset=offset,
     )

@@ -130,7 +130,13 @@ class _Draft:
 
 
 def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
-    from connectors.formats.edi.acknowledgments import acknowledge_group, acknowledge_interchange, advise
+    from connectors.formats.edi.acknowledgments import (
+        acknowledge_group,
+        acknowledge_interchange,
+        advise,
+        report_errors,
+        report_syntax,
+    )
 
     envelope = answer.envelope
     match answer.kind, envelope:
@@ -142,6 +148,16 @@ def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
             return _Draft(lambda last, at: advise(envelope, verdicts, _numbers(last), at))
         case "TA1", InterchangeEnd():
             return _Draft(lambda last, at: acknowledge_interchange(envelope, _numbers(last), at), groups=0, sets=0)
+        case "CONTRL", InterchangeEnd():
+            verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
+            groups = ledger.groups(answer.payload, envelope.interchange)
+            return _Draft(lambda last, at: report_syntax(envelope, groups, verdicts, _numbers(last), at), groups=0)
+        case "APERAK", InterchangeEnd():
+            verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
+            messages = sum(bool(verdict.application_errors) for verdict in verdicts)
+            return _Draft(
+                lambda last, at: report_errors(envelope, verdicts, _numbers(last), at), groups=0, sets=messages
+            )
         case _:
             raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
 
@@ -158,6 +174,9 @@ def _verdicts(judged: Iterable[Judged]) -> list[DocumentVerdict]:
     return [
         DocumentVerdict(
             set=one.attributes.get("set", one.type.partition(".")[2]),
+            identifier=":".join(
+                one.attributes.get(name, "") for name in ("message", "version", "release", "agency", "association")
+            ).rstrip(":"),
             control_number=one.control_number,
             implementation=one.attributes.get("implementation", ""),
             rejected=one.status == "rejected",
@@ -169,7 +188,7 @@ def _verdicts(judged: Iterable[Judged]) -> list[DocumentVerdict]:
 
 def _expected(answer: OwedAnswer, within: timedelta) -> datetime | None:
     """When the partner should have acknowledged it; functional acknowledgments never are."""
-    return datetime.now(UTC) + within if answer.kind == "824" else None
+    return datetime.now(UTC) + within if answer.kind in ("824", "APERAK") else None
 
 
 # -- handing over -----------------------------------------------------------------------------------

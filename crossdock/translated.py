@@ -32,7 +32,7 @@ class Context:
 
 
 #: documents that answer what we sent
-ANSWERS = frozenset({"x12.997", "x12.999", "x12.824"})
+ANSWERS = frozenset({"x12.997", "x12.999", "x12.824", "edifact.CONTRL", "edifact.APERAK"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class AnswerReceived:
     or rejected. ``number`` is the control number it names; ``transmission`` None where we sent nothing of the kind."""
 
     partner: str
-    kind: str  #: 997, 999, 824, TA1
+    kind: str  #: 997, 999, 824, TA1, CONTRL, APERAK
     ordinal: int  #: of its document, or among the interchange's TA1
     number: int
     outcome: str

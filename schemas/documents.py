@@ -87,19 +87,21 @@ class Interchange:
     """Who sent an interchange to whom, and how it is written: an answer is addressed and punctuated by it.
 
     All as sent, but for padding. ``delimiters`` are named ``element``, ``component``, ``segment`` and
-    ``repetition``; one that the syntax does not have is empty.
+    ``repetition``, of EDIFACT also ``release``, ``decimal`` and ``advice`` (its UNA); what there is none of is empty.
     """
 
     ordinal: int  #: among the interchanges of the payload, from 1
-    format: str  #: ``x12``
+    format: str  #: ``x12``, ``edifact``
     sender: str
     receiver: str
     control_number: str
-    version: str  #: of the envelope's syntax: ISA12
+    version: str  #: of the envelope's syntax: ISA12; UNB S001 as in ``UNOC:3``
     date: str = ""
     time: str = ""
     test: bool = False
-    answer_wanted: bool = False  #: the sender asks to hear that it arrived (ISA14 = 1)
+    answer_wanted: bool = False  #: the sender asks for an answer (ISA14 = 1, UNB 0031 = 1)
+    reverse_routing: str = ""  #: within the sender's house, where an answer is to go (UNB 0008)
+    receipt_wanted: bool = False  #: the sender asks to hear that it arrived, and no more (UNB 0031 = 2)
     delimiters: Mapping[str, str] = field(default_factory=dict)
     offset: int = 0
 
@@ -132,7 +134,10 @@ class GroupEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterchangeEnd:
-    """An interchange is over. ``findings`` concern its envelope; they have been handed on before."""
+    """An interchange is over. ``findings`` concern its envelope; they have been handed on before.
+
+    Of EDIFACT its documents are those of the payload from ``first`` to ``last``, as of a group; X12 answers groups.
+    """
 
     interchange: Interchange
     groups: int
@@ -141,6 +146,8 @@ class InterchangeEnd:
     acknowledgments: tuple[tuple[str, ...], ...] = ()  #: the elements of each TA1 in it
     only_answers: bool = False  #: nothing in it but acknowledgments, which are never acknowledged
     findings: tuple[Finding, ...] = ()
+    first: int = 0
+    last: int = -1
 
 
 EnvelopeEnd = GroupEnd | InterchangeEnd

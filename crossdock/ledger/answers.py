@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger.envelopes import GROUP, MADE, OWED, REFUSED, OwedAnswer, facts
+from crossdock.ledger.envelopes import INTERCHANGE, MADE, OWED, REFUSED, OwedAnswer, facts
 from crossdock.ledger.tables import answers, control_numbers, documents, envelopes, findings, transmissions
 from crossdock.ledger.text import storable, texts
-from schemas.documents import GroupEnd
+from schemas.documents import GroupEnd, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage
 
 SENT = "sent"
@@ -308,24 +308,28 @@ def listing(connection: Connection, *, status: str | None, limit: int) -> list[d
 
 
 def of_document(connection: Connection, payload: int, group: str, ordinal: int) -> list[dict[str, Any]]:
-    """What was answered to the functional group that the document came in: kind, file and the time it left."""
+    """What was answered to the group or interchange that the document came in: kind, file and the time it left."""
     query = (
         sa.select(
             answers.c.kind,
             answers.c.status,
+            envelopes.c.kind.label("envelope_kind"),
             envelopes.c.facts,
             transmissions.c.name,
             transmissions.c.sent_at,
         )
         .join_from(answers, envelopes)
         .outerjoin(transmissions, answers.c.transmission_id == transmissions.c.id)
-        .where(envelopes.c.payload_id == payload, envelopes.c.kind == GROUP, envelopes.c.control_number == group)
+        .where(
+            envelopes.c.payload_id == payload,
+            sa.or_(envelopes.c.kind == INTERCHANGE, envelopes.c.control_number == group),
+        )
         .order_by(answers.c.id)
     )
     found = []
     for row in connection.execute(query):
-        envelope = facts(GROUP, row.facts)
-        if isinstance(envelope, GroupEnd) and envelope.first <= ordinal <= envelope.last:
+        envelope = facts(row.envelope_kind, row.facts)
+        if isinstance(envelope, GroupEnd | InterchangeEnd) and envelope.first <= ordinal <= envelope.last:
             found.append({"kind": row.kind, "status": row.status, "name": row.name, "sent_at": row.sent_at})
     return found
 

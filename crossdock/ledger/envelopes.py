@@ -15,14 +15,15 @@ from crossdock.ledger.tables import answers, documents, envelopes, findings
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable
 from crossdock.translation import EnvelopeClosed
-from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd
+from mappings.spec import Acknowledge
+from schemas.documents import EnvelopeEnd, GroupEnd, Interchange, InterchangeEnd
 from schemas.findings import Severity, Stage
 
 GROUP, INTERCHANGE = "group", "interchange"
 OWED, MADE, REFUSED = "owed", "made", "refused"
 ACKNOWLEDGMENTS = ("FA",)  #: functional groups of 997 and 999, which are never acknowledged
 APPLICATION_ADVICE = ("AG",)  #: functional group of 824, which no 824 answers
-APPLICATION = ("824",)
+APPLICATION = ("824", "APERAK")
 _999_SINCE = "005010"
 _ANSWERS: dict[object, str] = {997: "997", 999: "999", 824: "824"}
 
@@ -113,13 +114,16 @@ def write(connection: Connection, payload: int, closed: Sequence[EnvelopeClosed]
 
 
 def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
-    """The kinds of answers that the sender is promised: 997 or 999, and 824, for a group; TA1 for an interchange.
+    """The kinds of answers that the sender is promised.
 
-    An 824 is owed only if there is something to tell. Acknowledgments are never acknowledged.
+    X12: 997 or 999, and 824, for a group; TA1 for an interchange. EDIFACT: CONTRL and APERAK for an interchange.
+    An 824 or APERAK is owed only if there is something to tell. Acknowledgments are never acknowledged.
     """
     agreement, envelope = closed.agreement, closed.envelope
     if agreement is None:
         return ()
+    if envelope.interchange.format == "edifact":
+        return _owed_for_edifact(envelope, agreement)
     if isinstance(envelope, InterchangeEnd):
         wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)
         return ("TA1",) if wanted and not envelope.only_answers else ()
@@ -128,6 +132,29 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
     functional = 997 if agreement.functional == 999 and envelope.version < _999_SINCE else agreement.functional
     application = None if envelope.type in APPLICATION_ADVICE else agreement.application
     return tuple(_ANSWERS[kind] for kind in (functional, application) if kind in _ANSWERS)
+
+
+def _owed_for_edifact(envelope: EnvelopeEnd, agreement: Acknowledge) -> tuple[str, ...]:
+    """A CONTRL that is not agreed on is owed to who asks for one in UNB; nothing to who does not say who they are."""
+    head = envelope.interchange
+    if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not (head.sender and head.receiver):
+        return ()
+    wanted = agreement.functional == "contrl" or head.answer_wanted or head.receipt_wanted
+    return (*(("CONTRL",) if wanted else ()), *(("APERAK",) if agreement.application == "aperak" else ()))
+
+
+def groups(connection: Connection, payload: int, interchange: Interchange) -> list[GroupEnd]:
+    """The groups of an interchange of the payload, in order."""
+    query = (
+        sa.select(envelopes.c.facts)
+        .where(
+            envelopes.c.payload_id == payload,
+            envelopes.c.kind == GROUP,
+            envelopes.c.byte_offset == interchange.offset,
+        )
+        .order_by(envelopes.c.ordinal)
+    )
+    return [_GROUP.decode(json) for json in connection.scalars(query)]
 
 
 def facts(kind: str, json: str) -> EnvelopeEnd:
@@ -188,8 +215,8 @@ def _owe(
 
 
 def _has_application_errors(connection: Connection, payload: int, envelope: EnvelopeEnd) -> bool:
-    """Whether any document of the group has an error that only an application acknowledgment tells of."""
-    if not isinstance(envelope, GroupEnd):
+    """Whether any document within has an error that only an application acknowledgment tells of."""
+    if not isinstance(envelope, GroupEnd | InterchangeEnd):
         return False
     query = (
         sa.select(findings.c.id)

@@ -30,6 +30,7 @@ from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.state import LedgerState
 from crossdock.translation import Translated
+from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
 
 
@@ -250,6 +251,11 @@ class Ledger:
         """The documents of the payload with these ordinals, in order, each with its errors (10,000 at most)."""
         with self._database.read() as connection:
             return list(answers.judged(connection, payload, first, last))
+
+    def groups(self, payload: int, interchange: Interchange) -> list[GroupEnd]:
+        """The groups of an interchange of the payload, in order."""
+        with self._database.read() as connection:
+            return envelopes.groups(connection, payload, interchange)
 
     def last_numbers(self, partner: str) -> ControlNumbers:
         """The last of our control numbers that the partner was given."""

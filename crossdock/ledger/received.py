@@ -17,17 +17,24 @@ from crossdock.translation import AnswerReceived
 #: An answer that is due within this time is worth a warning.
 WARNING = timedelta(hours=1)
 _COLUMNS = {"interchange": transmissions.c.interchange_number, "group": transmissions.c.group_number}
+#: sets and messages that one interchange of ours holds at most
+_MOST_SETS = 10_000
 
 
 def transmission_of(connection: Connection, partner: str, level: str, number: int) -> int | None:
-    """What we sent the partner under that control number, the latest if numbers came round again."""
-    query = (
-        sa.select(transmissions.c.id)
-        .where(transmissions.c.partner == partner, _COLUMNS[level] == number)
-        .order_by(transmissions.c.id.desc())
-        .limit(1)
-    )
-    return connection.scalar(query) if number else None
+    """What we sent the partner under that control number, the latest if numbers came round again.
+
+    Of several sets in one interchange the last one's number is kept: the others' come right before it.
+    """
+    if not number:
+        return None
+    query = sa.select(transmissions.c.id).where(transmissions.c.partner == partner)
+    if level == "set":
+        last = transmissions.c.set_number
+        query = query.where(last.between(number, number + _MOST_SETS)).order_by(last, transmissions.c.id.desc())
+    else:
+        query = query.where(_COLUMNS[level] == number).order_by(transmissions.c.id.desc())
+    return connection.scalar(query.limit(1))
 
 
 def write(connection: Connection, payload: int, answers: Sequence[AnswerReceived], now: datetime) -> None:

@@ -7,7 +7,9 @@ the ``referee`` before it may leave.
 
 from __future__ import annotations
 
+from connectors.formats.edi.acknowledgments.aperak import report_errors
 from connectors.formats.edi.acknowledgments.application import advise
+from connectors.formats.edi.acknowledgments.contrl import report_syntax
 from connectors.formats.edi.acknowledgments.envelope import Numbers
 from connectors.formats.edi.acknowledgments.functional import acknowledge_group
 from connectors.formats.edi.acknowledgments.interchange import acknowledge_interchange
@@ -22,4 +24,6 @@ __all__ = [
     "acknowledge_interchange",
     "advise",
     "referees",
+    "report_errors",
+    "report_syntax",
 ]

@@ -44,14 +44,14 @@ def _document(writer: Writer, group: GroupEnd, verdict: DocumentVerdict) -> Iter
         *("OTI", "TR" if verdict.rejected else "TE", "TN", control, theirs, ours, "", ""),
         *(group_control, control, set_id, release_of(group)),
     )
-    for finding in _once(verdict.application_errors):
+    for finding in once(verdict.application_errors)[:MOST_ERRORS]:
         yield _error(writer, finding)
 
 
-def _once(findings: Sequence[Finding]) -> list[Finding]:
+def once(findings: Sequence[Finding]) -> list[Finding]:
     """Without what is said twice of one place."""
     told = {(finding.code, finding.location, finding.value): finding for finding in findings}
-    return list(told.values())[:MOST_ERRORS]
+    return list(told.values())
 
 
 def _error(writer: Writer, finding: Finding) -> Row:

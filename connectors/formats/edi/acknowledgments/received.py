@@ -11,14 +11,14 @@ ACCEPTED, NOTED, PARTLY, REJECTED = "accepted", "accepted_with_errors", "partly_
 _OUTCOMES = {"A": ACCEPTED, "E": NOTED, "P": PARTLY}
 #: element 110 of an 824
 _ADVICE = {"TA": ACCEPTED, "TE": NOTED, "TP": PARTLY, "IA": ACCEPTED, "IE": NOTED, "GA": ACCEPTED, "GE": NOTED}
-_MOST_DETAILS = 5
+MOST_DETAILS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One statement about something we sent, known by its ``level`` (interchange or group) and control ``number``."""
+    """A statement about something we sent, known by its ``level`` (interchange, group, set) and control ``number``."""
 
-    kind: str  #: 997, 999, 824, TA1
+    kind: str  #: 997, 999, 824, TA1, CONTRL, APERAK
     level: str
     number: int
     outcome: str
@@ -60,7 +60,7 @@ def _functional(kind: str, segments: Sequence[Sequence[str]]) -> Iterator[Receiv
             verdict = first
             details += [f"AK905 {code}" for code in elements[4:] if code]
     if group.isdecimal():
-        told = "; ".join(details[:_MOST_DETAILS])
+        told = "; ".join(details[:MOST_DETAILS])
         yield Received(
             kind=kind, level="group", number=int(group), outcome=_OUTCOMES.get(verdict, REJECTED), detail=told
         )
@@ -81,7 +81,7 @@ def _advice(segments: Sequence[Sequence[str]]) -> Iterator[Received]:
             details.setdefault(current, []).append(" ".join(element for element in elements[:2] if element))
     order = (ACCEPTED, NOTED, PARTLY, REJECTED)
     for group_number, outcomes in said.items():
-        told = "; ".join(details.get(group_number, [])[:_MOST_DETAILS])
+        told = "; ".join(details.get(group_number, [])[:MOST_DETAILS])
         yield Received(
             kind="824", level="group", number=group_number, outcome=max(outcomes, key=order.index), detail=told
         )

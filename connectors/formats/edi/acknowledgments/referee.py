@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from xml.etree import ElementTree as ET
 
+from connectors.formats.edi.edifact.reader import read_edifact
 from connectors.formats.edi.reader import read_interchanges
 from connectors.formats.edi.tape import Tape
 from schemas.documents import DocumentStart, InterchangeEnd, LinePlan
@@ -81,7 +82,8 @@ class OurReader:
     """Reads the answer as we would read anybody's: not one error, and no version or set we do not know."""
 
     def judge(self, answer: bytes) -> None:
-        items = list(read_interchanges(Tape(io.BytesIO(answer)), _NoPlans()))
+        read = read_interchanges if answer.startswith(b"ISA") else read_edifact
+        items = list(read(Tape(io.BytesIO(answer)), _NoPlans()))
         errors = [item for item in items if isinstance(item, Finding) and item.severity is Severity.ERROR]
         ends = [item for item in items if isinstance(item, InterchangeEnd)]
         if errors:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from schemas.findings import Finding, Severity, Stage
 
 #: codes a finding carries when the standard's functional acknowledgment can say it
-FUNCTIONAL_CODES = ("AK304", "AK403", "AK502")
+FUNCTIONAL_CODES = ("AK304", "AK403", "AK502", "0085")
 #: findings without such a code that still make a set one we do not take
 NOT_SUPPORTED = ("document.unmapped",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentVerdict:
-    """One transaction set as it was judged.
+    """One transaction set or message as it was judged.
 
     ``rejected`` says that nothing of it is used. ``findings`` may be of any severity and stage; each
     acknowledgment picks what it has words for.
     """
 
-    set: str  #: ST01
-    control_number: str  #: ST02
+    set: str  #: ST01, UNH 0065
+    control_number: str  #: ST02, UNH 0062
     implementation: str = ""  #: ST03
-    reference: str = ""  #: the document's own number (a shipment, an order), where it is known
+    identifier: str = ""  #: UNH S009 as sent, ``DESADV:D:96A:UN``
     rejected: bool = False
     findings: Sequence[Finding] = ()
 

@@ -134,7 +134,8 @@ class EdifactDialect:
         expected: str | None = None,
         severity: Severity = Severity.ERROR,
     ) -> Finding:
-        standard = {"0085": SYNTAX_ERRORS.get(code, "18"), "UCS0096": str(number)}
+        last = number - 1 if code == "segment.missing" else number  # what is missing is told of the one before (0096)
+        standard = {"0085": SYNTAX_ERRORS.get(code, "18"), "UCS0096": str(last)}
         if position:
             standard["UCD0098"] = str(position + 1)
         return Finding(

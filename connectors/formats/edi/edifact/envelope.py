@@ -66,8 +66,10 @@ class Interchange:
             group.messages += 1
 
     def component(self, position: int, component: int) -> str:
-        """A component of UNB, both counted from 1."""
-        return _component(self.elements, position, component, self.head.delimiters.component)
+        """A component of UNB, both counted from 1, as it is meant."""
+        value = _component(self.elements, position, component, self.head.delimiters.component)
+        shield = self.head.shield
+        return value if shield is None else shield.show(value)
 
     @property
     def syntax(self) -> str:
@@ -112,6 +114,8 @@ class Interchange:
             time=self.component(4, 2),
             test=self.component(11, 1) == "1",
             answer_wanted=self.component(9, 1) == "1",
+            receipt_wanted=self.component(9, 1) == "2",
+            reverse_routing=self.component(2, 3),
             delimiters={
                 "element": marks.element,
                 "component": marks.component,
@@ -134,6 +138,8 @@ class Interchange:
             length=offset - self.offset,
             only_answers=self.only_answers and documents > 0,
             findings=tuple(self.findings),
+            first=self.first,
+            last=last,
         )
 
 

@@ -244,6 +244,7 @@ class _Reader:
             "syntax": f"{interchange.syntax}:{interchange.syntax_version}",
             "interchange_date": interchange.component(4, 1),
             "interchange_time": interchange.component(4, 2),
+            "interchange_offset": str(interchange.offset),
             "acknowledgment_requested": interchange.component(9, 1),
             "application_sender": group.component(2, 1) if group else "",
             "application_receiver": group.component(3, 1) if group else "",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.edifact.charsets import CHARSETS
 from connectors.formats.edi.edifact.dialect import EdifactDialect
 from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
@@ -31,6 +33,21 @@ def scan_edifact(stream: BinaryIO, block: int = BLOCK) -> Iterator[ScannedSegmen
         yield from _segments(tape, head)
 
 
+def scan_message(content: bytes, delimiters: Mapping[str, str], syntax: str) -> Iterator[ScannedSegment]:
+    """The segments of the message that ``content`` begins with, from its UNH to what stands before its UNT.
+
+    ``delimiters`` are those of ``schemas.documents.Interchange``, ``syntax`` is S001 0001.
+    """
+    names = ("element", "component", "segment", "repetition", "release")
+    head = Head(Delimiters(*(delimiters.get(name, "") for name in names)))
+    tape = Tape(io.BytesIO(content))
+    tape.shield(head.shield)
+    for segment in _segments(tape, head, CHARSETS.get(syntax, "ascii")):
+        if segment.tag in ("UNT", "UNZ", "UNE"):
+            return
+        yield segment
+
+
 def _next_head(tape: Tape) -> Head | None:
     """The next head whose service characters can be used; the tape is left at it."""
     while True:
@@ -47,10 +64,10 @@ def _next_head(tape: Tape) -> Head | None:
         tape.at += 3
 
 
-def _segments(tape: Tape, head: Head) -> Iterator[ScannedSegment]:
+def _segments(tape: Tape, head: Head, charset: str = "ascii") -> Iterator[ScannedSegment]:
     """What follows, to its UNZ, the next UNA or UNB, or the end."""
     marks = head.delimiters
-    dialect = EdifactDialect(head.shield, "ascii")
+    dialect = EdifactDialect(head.shield, charset)
     first = True
     while True:
         end = tape.text.find(marks.segment, tape.at)
