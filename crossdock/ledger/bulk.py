@@ -3,6 +3,9 @@
 SQLite's driver lets go of the interpreter for each step of a statement, and a row of an executemany
 is a step. While another thread translates, coming back takes up to five milliseconds: so that a
 thousand rows are one statement, and one step, here.
+
+Rows that come as a table of columns are not even made: the statement takes each column as one value, and
+cuts its rows out of that.
 """
 
 from __future__ import annotations
@@ -11,8 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from mappings.remembered import is_constant
 
 _PARAMETERS = 32_766  #: that one statement of SQLite takes
 
@@ -35,6 +41,57 @@ def insert_raw(connection: Connection, table: sa.Table, columns: Sequence[str], 
     begin = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # noqa: S608 - names of ours
     for values, parameters in _statements(len(columns), rows):
         connection.exec_driver_sql(begin + values, parameters)
+
+
+def insert_table(connection: Connection, table: sa.Table, rows: pl.DataFrame) -> None:
+    """Into SQLite, columns of text and of whole numbers, none of them null."""
+    if rows.is_empty():
+        return
+    parameters: dict[str, Any] = {"_rows": rows.height}
+    cells = [_cell(f"c{number}", column, parameters) for number, column in enumerate(rows.iter_columns())]
+    connection.exec_driver_sql(
+        "WITH RECURSIVE numbered (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbered WHERE n + 1 < :_rows) "  # noqa: S608 - names of ours
+        f"INSERT INTO {table.name} ({', '.join(rows.columns)}) SELECT {', '.join(cells)} FROM numbered",
+        parameters,
+    )
+
+
+def _cell(name: str, column: pl.Series, parameters: dict[str, Any]) -> str:
+    """SQL for the column's value in row ``n``; what it needs is put into ``parameters`` under names that begin so."""
+    if column.null_count():
+        raise ValueError(f"column {column.name} holds nulls")
+    if is_constant(column):
+        parameters[name] = column[0]
+        return f":{name}"
+    if column.dtype != pl.String:
+        if column[-1] - column[0] == len(column) - 1 and (column.diff().drop_nulls() == 1).all():
+            parameters[name] = column[0]
+            return f"(:{name} + n)"
+        return f"CAST({_cut(name, column.cast(pl.String), parameters)} AS INTEGER)"
+    return _cut(name, column, parameters)
+
+
+def _cut(name: str, texts: pl.Series, parameters: dict[str, Any]) -> str:
+    """SQL that cuts row ``n`` out of all texts in one, by where it begins and how many bytes it has."""
+    sizes = texts.str.len_bytes()
+    parameters[name] = _blob(texts)
+    if sizes.min() == sizes.max():
+        parameters[f"{name}w"] = sizes.first()
+        return f"CAST(substr(:{name}, n * :{name}w + 1, :{name}w) AS TEXT)"
+    begin = _number(f"{name}b", sizes.cum_sum() - sizes + 1, parameters)
+    return f"CAST(substr(:{name}, {begin}, {_number(f'{name}s', sizes, parameters)}) AS TEXT)"
+
+
+def _number(name: str, numbers: pl.Series, parameters: dict[str, Any]) -> str:
+    digits = numbers.cast(pl.String)
+    width: int = digits.str.len_bytes().max()  # type: ignore[assignment]
+    parameters |= {name: _blob(digits.str.zfill(width)), f"{name}w": width}
+    return f"CAST(substr(:{name}, n * :{name}w + 1, :{name}w) AS INTEGER)"
+
+
+def _blob(texts: pl.Series) -> bytes:
+    joined: str = texts.str.join("").item()
+    return joined.encode()
 
 
 def update(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

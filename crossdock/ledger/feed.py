@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bulk
+from crossdock.ledger import bodies, bulk
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
 
@@ -40,8 +40,8 @@ class Revision:
 class Written:
     """What became of a table of incoming events.
 
-    ``fresh``: those now in the feed (columns of ``events``). ``unchanged``: the ``document_id`` of
-    each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event;
+    ``fresh``: those now in the feed (columns of ``events``, and ``data``). ``unchanged``: the
+    ``document_id`` of each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event;
     ``confirmed``: those that say in a document of their own what stands.
     """
 
@@ -68,8 +68,9 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
         for piece in table.iter_slices(SLICE):
             written = _revise(connection, _storable(piece), position)
             if written.fresh.height:
-                _insert(connection, written.fresh)
-                _mark(connection, written.fresh["id"].to_list(), position + 1)
+                _insert(connection, written.fresh.select(_COLUMNS))
+                bodies.write(connection, position + 1, written.fresh["data"])
+                _mark(connection, written.fresh["id"], position + 1)
                 position += written.fresh.height
             yield written
 
@@ -79,15 +80,15 @@ def page(connection: Connection, *, after: int, limit: int, stream: str | None =
     query = _STORED.where(events.c.position > after).order_by(events.c.position).limit(limit)
     if stream is not None:
         query = query.where(events.c.stream == stream)
-    return [_stored(row) for row in connection.execute(query)]
+    return _with_bodies(connection, connection.execute(query).all())
 
 
 def one(connection: Connection, id: str) -> StoredEvent | None:
     """The event of that id. A moment of work for every ten million events: see ``event_marks``."""
     positions = list(_marked(connection, id))
     query = _STORED.where(events.c.id == id, events.c.position.in_(positions))
-    row = connection.execute(query).one_or_none() if positions else None
-    return None if row is None else _stored(row)
+    found = _with_bodies(connection, connection.execute(query).all() if positions else ())
+    return found[0] if found else None
 
 
 _STORED = (
@@ -102,7 +103,6 @@ _STORED = (
         events.c.partner,
         events.c.item,
         events.c.site,
-        events.c.data,
         documents.c.stored_at,
         documents.c.document,
         payloads.c.channel,
@@ -112,7 +112,12 @@ _STORED = (
 )
 
 
-def _stored(row: Any) -> StoredEvent:
+def _with_bodies(connection: Connection, rows: Sequence[Any]) -> list[StoredEvent]:
+    said = bodies.read(connection, [row.position for row in rows])
+    return [_stored(row, said[row.position]) for row in rows]
+
+
+def _stored(row: Any, data: str) -> StoredEvent:
     return StoredEvent(
         position=row.position,
         id=row.id,
@@ -127,7 +132,7 @@ def _stored(row: Any) -> StoredEvent:
         site=row.site,
         document=row.document,
         channel=row.channel,
-        data=row.data,
+        data=data,
     )
 
 
@@ -162,7 +167,7 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
     positions = pl.int_range(position + 1, position + 1 + pl.len()).alias("position")
     return Written(
-        fresh=fresh.with_columns(positions).select(_COLUMNS),
+        fresh=fresh.with_columns(positions).select(*_COLUMNS, "data"),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
         confirmed=table[confirmed],
@@ -266,8 +271,7 @@ def _insert(connection: Connection, table: pl.DataFrame) -> None:
     if connection.dialect.name == "postgresql":
         _copy(connection, table)
     else:
-        columns = [column.to_list() for column in table.iter_columns()]
-        bulk.insert_raw(connection, events, _COLUMNS, list(zip(*columns, strict=True)))
+        bulk.insert_table(connection, events, table)
 
 
 def _copy(connection: Connection, table: pl.DataFrame) -> None:
@@ -290,8 +294,8 @@ _COPY = f"COPY events ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
 _MARK = 4  #: bytes
 
 
-def _mark(connection: Connection, ids: list[str], first: int) -> None:
-    marks = bytes.fromhex("".join([id[-2 * _MARK :] for id in ids]))
+def _mark(connection: Connection, ids: pl.Series, first: int) -> None:
+    marks = bytes.fromhex(ids.str.tail(2 * _MARK).str.join("").item())
     connection.execute(event_marks.insert(), {"first_position": first, "marks": marks})
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0005"
+REVISION = "0006"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -194,8 +194,8 @@ parked_lines = sa.Table(
     ),
 )
 
-#: Subjects of one document resemble one another, so the two keys, which begin with the subject, are written in
-#: few places however many events there are. Each alone makes it impossible that an event stands twice.
+#: What an event says stands in ``event_bodies``. Subjects of one document resemble one another, so the key, which
+#: begins with the subject, is written in few places however many events there are.
 events = sa.Table(
     "events",
     metadata,
@@ -212,10 +212,16 @@ events = sa.Table(
     _text("site"),
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
     sa.Column("line", sa.BigInteger, nullable=False),
-    _text("data"),
     sa.UniqueConstraint("subject", "stream", "sequence"),
-    sa.UniqueConstraint("subject", "stream", "id"),
     sa.Index("ix_events_stream_position", "stream", "position"),
+)
+
+#: What events say (the JSON texts of their ``data``), in order of position: see ``crossdock.ledger.bodies``.
+event_bodies = sa.Table(
+    "event_bodies",
+    metadata,
+    sa.Column("first_position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("bodies", sa.LargeBinary, nullable=False),
 )
 
 #: How an event is found by its id: the last four bytes of the ids of a run of events, in order of position.

@@ -1,0 +1,145 @@
+"""What events say, apart from their rows; and rows that are cut out of whole columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossdock.ledger import bodies, bulk
+from crossdock.ledger.database import Database
+from schemas.errors import PermanentError
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = Database(url)
+    yield database
+    database.close()
+
+
+def texts(first: int, count: int) -> pl.Series:
+    return pl.Series([f'{{"at":{position},"note":"Stück\\n"}}' for position in range(first, first + count)])
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [1],
+        [600],
+        [256, 257],
+        [900, 3, 4, 5, 310, 599],
+        list(range(1, 1001)),
+        list(range(1, 1001, 7)),
+        [],
+    ],
+)
+def test_each_position_has_its_own_text_however_they_were_written(database: Database, wanted: list[int]) -> None:
+    with database.write() as connection:
+        for first, count in ((1, 1), (2, 598), (600, 1), (601, 400)):
+            bodies.write(connection, first, texts(first, count))
+    with database.read() as connection:
+        assert bodies.read(connection, wanted) == {at: texts(at, 1)[0] for at in wanted}
+
+
+def test_a_text_that_is_gone_is_named(database: Database) -> None:
+    with database.write() as connection:
+        bodies.write(connection, 1, texts(1, 3))
+    with database.read() as connection, pytest.raises(PermanentError, match="position 4 says, nor that of 1 more"):
+        bodies.read(connection, [2, 4, 5])
+
+
+def test_a_single_text_is_found_by_key(tmp_path: Path) -> None:
+    """However many events the feed holds."""
+    database = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    database.migrate()
+    with database.read() as connection:
+        query = f"EXPLAIN QUERY PLAN {bodies._READ['sqlite']}"
+        plan = [row.detail for row in connection.exec_driver_sql(query, {"asked": "[[5, 5]]"})]
+    database.close()
+    assert not any(step.startswith("SCAN event_bodies") or step.startswith("SCAN held") for step in plan), plan
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(-(2**63), 2**63 - 1), ANY_TEXT, ANY_TEXT, st.sampled_from(["a", "ab"])), max_size=40
+    ),
+    first=st.integers(-5, 10**12),
+)
+def test_a_table_is_inserted_as_it_is(rows: list[tuple[int, str, str, str]], first: int) -> None:
+    table = pl.DataFrame(
+        rows, schema={"number": pl.Int64, "one": pl.String, "two": pl.String, "few": pl.String}, orient="row"
+    ).with_columns(counted=pl.int_range(first, first + pl.len()), same=pl.lit("Ä "), always=pl.lit(7))
+    declared = sa.Table("given", sa.MetaData())
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE given (number, one, two, few, counted, same, always)")
+        bulk.insert_table(connection, declared, table)
+        kept = connection.exec_driver_sql("SELECT * FROM given ORDER BY rowid").all()
+    engine.dispose()
+    assert [tuple(row) for row in kept] == table.rows()
+
+
+def test_a_null_is_refused() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection, pytest.raises(ValueError, match="column one holds nulls"):
+        bulk.insert_table(connection, sa.Table("given", sa.MetaData()), pl.DataFrame({"one": ["a", None]}))
+    engine.dispose()
+
+
+def test_what_older_ledgers_hold_moves_along(empty_url: str) -> None:
+    """The text of every event is the same after the migration, and after it is undone."""
+    from alembic import command
+    from alembic.config import Config
+
+    import crossdock.ledger.migrations as migrations
+
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    said = {at: texts(at, 1)[0] for at in range(1, 701)}
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        old = sa.Table("events", sa.MetaData(), autoload_with=connection)
+        _a_document(connection)
+        words = dict.fromkeys(("fingerprint", "kind", "time", "partner", "item", "site"), "x")
+        connection.execute(
+            old.insert(),
+            [
+                {"position": at, "id": f"id{at}", "subject": f"s{at}", "stream": "demand", "sequence": 1}
+                | {"document_id": 1, "line": at, "data": text, **words}
+                for at, text in said.items()
+            ],
+        )
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        assert bodies.read(connection, said) == said
+        command.downgrade(config, "0005")
+        rows = connection.exec_driver_sql("SELECT position, data FROM events").all()
+        assert dict(tuple(row) for row in rows) == said
+    database.close()
+
+
+def _a_document(connection: sa.Connection) -> None:
+    for name in ("payloads", "documents"):
+        table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+        needed = [column for column in table.columns if not column.nullable and column.server_default is None]
+        values: dict[str, object] = {}
+        for column in needed:
+            values[column.name] = _something(column)
+        connection.execute(table.insert(), values | {"id": 1})
+
+
+def _something(column: sa.Column[object]) -> object:
+    kinds: dict[type, object] = {int: 1, bool: False, str: "2026-01-01T00:00:00.000000Z"}
+    return kinds.get(column.type.python_type, "2026-01-01T00:00:00Z")
