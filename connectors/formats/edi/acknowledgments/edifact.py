@@ -28,7 +28,7 @@ class EdifactWriter:
         syntax, _, version = interchange.version.partition(":")
         self.syntax = syntax if syntax in CHARSETS else "UNOA"
         self.syntax_version = version if version in _SYNTAXES else "3"
-        self.marks = _answering_marks(interchange, self.syntax_version)
+        self.marks = _answering_marks(interchange, self.syntax, self.syntax_version)
         self._foreign = foreign_characters(self.syntax, self.marks)
 
     def interchange(self, messages: Sequence[tuple[str, str, Sequence[Sequence[Element]]]]) -> bytes:
@@ -87,10 +87,10 @@ class EdifactWriter:
         return self._identity(head.sender).split(":"), self._identity(head.receiver).split(":")
 
 
-def _answering_marks(interchange: Interchange, syntax_version: str) -> Delimiters:
-    """Those of the interchange."""
+def _answering_marks(interchange: Interchange, syntax: str, syntax_version: str) -> Delimiters:
+    """Those of the interchange, if its charset has them; else the standard's."""
     given = interchange.delimiters
-    return Delimiters(
+    marks = Delimiters(
         given.get("element") or STANDARD.element,
         given.get("component") or STANDARD.component,
         given.get("segment") or STANDARD.segment,
@@ -98,6 +98,13 @@ def _answering_marks(interchange: Interchange, syntax_version: str) -> Delimiter
         given.get("release", STANDARD.release),
         given.get("advice", "")[5:6] or ".",
     )
+    try:
+        "".join((marks.element, marks.component, marks.segment, marks.repetition, marks.release)).encode(
+            CHARSETS[syntax]
+        )
+    except UnicodeEncodeError:
+        return STANDARD
+    return marks
 
 
 def _unusual(marks: Delimiters) -> bool:
