@@ -1,8 +1,11 @@
 """Rows pulled out of a database, as the ODBC source writes them.
 
 A payload is JSON Lines: first an object ``{"query", "columns", "types", "pulled_at", "watermark"}``,
-then one array of text-or-null for each row. A pull is one document of type ``rows.<query>``; a path
-is a column name, letter case ignored.
+then one array of text-or-null for each row, or ``{"unreadable": reason}`` for one that its driver could not
+read. A pull is one document of type ``rows.<query>``; a path is a column name, letter case ignored.
+
+The header may say more: ``drift``, how the columns differ from those of the pull before, and by which policy
+that was dealt with; ``keys``, that the rows are not news but the keys of all there are (``ATTRIBUTE_KEYS``).
 """
 
 from __future__ import annotations
@@ -22,6 +25,22 @@ from schemas.findings import Finding, Severity, Stage
 CHUNK = 8_192  #: rows a chunk holds at most
 _LONGEST = 16 << 20  #: bytes a row may have
 
+#: Attribute of a document that holds the keys of all rows: the share of those known that may be gone at once.
+ATTRIBUTE_KEYS = "keys.most"
+
+
+class Drifted(msgspec.Struct, frozen=True):
+    """One way in which the columns are not those of the pull before."""
+
+    column: str
+    change: str  #: added, dropped, renamed or retyped
+    was: str = ""
+    now: str = ""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    most: float
+
 
 class Header(msgspec.Struct, frozen=True):
     """The first line of the payload."""
@@ -31,6 +50,13 @@ class Header(msgspec.Struct, frozen=True):
     types: list[str] = []
     pulled_at: str = ""
     watermark: dict[str, str | None] | None = None
+    drift: list[Drifted] = []
+    policy: str = ""
+    keys: Keys | None = None
+
+
+class _Unreadable(msgspec.Struct):
+    unreadable: str
 
 
 Row = list[str | None]
@@ -78,12 +104,14 @@ class Rows:
             attributes=_attributes(header),
         )
         yield start
+        for change in header.drift:
+            yield _drifted(change, header)
         plan = plans.for_document(start)
         columns = [] if plan is None else _places(header.columns, plan.paths)
         missing = (
             [] if plan is None else [path for path, place in zip(plan.paths, columns, strict=True) if place is None]
         )
-        for path in missing:
+        for path in missing if header.keys is None else ():
             yield _column_missing(path, header)
         lines, end = 0, len(first)
         for batch, offsets, lengths in _batches(stream, len(first)):
@@ -112,7 +140,8 @@ class Rows:
 
 def _attributes(header: Header) -> dict[str, str]:
     watermark = {f"watermark.{key}": value for key, value in (header.watermark or {}).items() if value is not None}
-    return {"query": header.query, "pulled_at": header.pulled_at} | watermark
+    keys = {} if header.keys is None else {ATTRIBUTE_KEYS: str(header.keys.most)}
+    return {"query": header.query, "pulled_at": header.pulled_at} | watermark | keys
 
 
 def _places(columns: Sequence[str], paths: Sequence[str]) -> list[int | None]:
@@ -153,7 +182,7 @@ def _decode(batch: list[bytes], width: int) -> tuple[list[Row], Sequence[int], l
         try:
             row = _row.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            faults.append((index, f"not a JSON array of text and null: {error}"))
+            faults.append((index, _why_unreadable(line) or f"not a JSON array of text and null: {error}"))
             continue
         if len(row) != width:
             faults.append((index, f"has {len(row)} values, but the pull has {width} columns"))
@@ -161,6 +190,14 @@ def _decode(batch: list[bytes], width: int) -> tuple[list[Row], Sequence[int], l
         rows.append(row)
         kept.append(index)
     return rows, kept, faults
+
+
+def _why_unreadable(line: bytes) -> str:
+    """What the source said of a row that it could not read itself; empty for any other line."""
+    try:
+        return msgspec.json.decode(line, type=_Unreadable).unreadable
+    except msgspec.DecodeError:
+        return ""
 
 
 def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None], ordinals: list[int]) -> pl.DataFrame:
@@ -174,6 +211,34 @@ def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None],
     ]
     ordinal = pl.Series(ORDINAL, ordinals, pl.Int64)
     return pl.DataFrame([*series, ordinal, ("row " + ordinal.cast(pl.String)).alias(LOCATION)])
+
+
+_DRIFTED = {
+    "added": "has a new column {column} ({now})",
+    "dropped": "no longer has the column {column} ({was})",
+    "renamed": "calls the column {was} {now} now",
+    "retyped": "gives the column {column} as {now}, which was {was}",
+}
+_DEALT_WITH = {
+    "evolve": "the columns are taken as they are now",
+    "freeze": "the columns are kept as they were: a new one is left out, a missing one is empty",
+}
+
+
+def _drifted(change: Drifted, header: Header) -> Finding:
+    story = _DRIFTED.get(change.change, "has another column {column}").format(
+        column=change.column, was=change.was, now=change.now
+    )
+    dealt_with = _DEALT_WITH.get(header.policy)
+    return Finding(
+        code=f"rows.column_{change.change}",
+        severity=Severity.INFO if change.change == "added" else Severity.WARNING,
+        stage=Stage.STRUCTURE,
+        message=f"query {header.query} {story}" + (f"; {dealt_with}" if dealt_with else ""),
+        location=f"query {header.query}, column {change.column}",
+        value=change.now or None,
+        expected=change.was or None,
+    )
 
 
 def _column_missing(path: str, header: Header) -> Finding:

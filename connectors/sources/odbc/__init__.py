@@ -26,7 +26,6 @@ is spooled to an unnamed file, so that the database is done with us before anybo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,10 +34,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
+from connectors import profiles
 from connectors.base import State
 from connectors.connections import Connections
 from connectors.sources.odbc.source import OdbcSource
-from connectors.sources.odbc.statement import MARKER, Pull, parse
+from connectors.sources.odbc.statement import MARKER, Drift, Keys, Pull, parse
 from schemas.configuration import Strict, unknown
 from schemas.durations import Duration
 
@@ -56,6 +56,21 @@ def _zone(name: str) -> str:
     return name
 
 
+class Reconcile(Strict):
+    """How rows that are gone are found: by the keys of all rows there are."""
+
+    sql: Annotated[str, Field(min_length=1)]  #: gives what an event's subject is made of, of every row of the query
+    every: Duration = Field(timedelta(days=1), gt=timedelta(0))
+    most: Annotated[float, Field(gt=0, le=1)] = 0.1  #: share of what is known that may be gone at once
+
+    @model_validator(mode="after")
+    def _reads(self) -> Reconcile:
+        _check_sql(self.sql)
+        if MARKER in parse(self.sql).markers:
+            raise ValueError(f"sql: says :{MARKER}, but gives the keys of all rows")
+        return self
+
+
 class Query(Strict):
     """One query; its name is the document type (``rows.<name>``)."""
 
@@ -65,56 +80,74 @@ class Query(Strict):
     key: list[str] = []  #: the columns that tell one row from another
     overlap: Duration = Field(timedelta(0), ge=timedelta(0))  #: how late a row may appear; for a counter, a number
     initial: datetime | date | int | str = BEGINNING  #: where the first pull begins; of the watermark's own type
+    drift: Drift | None = None  #: what happens when its columns change; the source's own by default
+    reconcile: Reconcile | None = None
 
     @model_validator(mode="after")
     def _markers_fit(self) -> Query:
         statement = parse(self.sql)
-        for name in statement.markers:
-            if name != MARKER:
-                raise ValueError(f"sql: {unknown('marker', f':{name}', [f':{MARKER}'])}")
-        if statement.bare:
-            raise ValueError(f"sql: a bare '?' stands for nothing; write :{MARKER}")
-        if self.watermark and not statement.markers:
+        _check_sql(self.sql)
+        if self.watermark and MARKER not in statement.markers:
             raise ValueError(f"sql: has a watermark, but nowhere says :{MARKER}, so every pull would be a whole one")
-        if statement.markers and not self.watermark:
+        if MARKER in statement.markers and not self.watermark:
             raise ValueError(f"watermark: is missing, but sql says :{MARKER}")
-        if re.match(r"(?is)\s*(select|with)\b", statement.text) is None:
-            raise ValueError("sql: must begin with SELECT or WITH; nothing is ever written to an ERP")
         return self
+
+    @property
+    def markers(self) -> set[str]:
+        """The parameters it needs."""
+        others = parse(self.reconcile.sql).markers if self.reconcile else ()
+        return {*parse(self.sql).markers, *others} - {MARKER}
+
+
+def _check_sql(sql: str) -> None:
+    statement = parse(sql)
+    if statement.bare:
+        raise ValueError(f"sql: a bare '?' stands for nothing; write :{MARKER} or the name of a parameter")
+    if re.match(r"(?is)\s*(select|with)\b", statement.text) is None:
+        raise ValueError("sql: must begin with SELECT or WITH; nothing is ever written to an ERP")
 
 
 class Options(Strict):
     """``source: {kind: odbc, ...}``; see the package."""
 
     conn_id: str
-    queries: Annotated[list[Query], Field(min_length=1)]
+    profile: str | None = None  #: queries that come with Crossdock, by the ERP they read
+    take: list[str] = []  #: which of the profile's queries; all of them by default
+    queries: list[Query] = []  #: beside the profile's; one of the same name says what is other than there
+    parameters: dict[str, str | int] = {}  #: what is bound to the other markers of the queries
     timezone: Annotated[str, AfterValidator(_zone)] | None = None  #: the zone of timestamps that carry none
+    drift: Drift = Drift.EVOLVE
     rows: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000  #: rows fetched at once
+    payload_rows: Annotated[int, Field(ge=1)] = 100_000  #: rows of an incremental pull that are one payload
     login_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0))
     timeout: Duration = Field(timedelta(minutes=10), gt=timedelta(0))  #: for one statement, and a lock it waits for
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_profile(cls, given: object) -> object:
+        return profiles.merged(given) if isinstance(given, dict) and given.get("profile") is not None else given
+
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Options:
+    def _queries_fit(self) -> Options:
+        if not self.queries:
+            raise ValueError("queries: is missing; write some, or name a profile")
         names = [query.name for query in self.queries]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"queries: more than one is called {', '.join(twice)}")
+        for query in self.queries:
+            for marker in sorted(query.markers - set(self.parameters)):
+                raise ValueError(f"queries.{query.name}: {unknown('marker', f':{marker}', self._known_markers)}")
         return self
+
+    @property
+    def _known_markers(self) -> list[str]:
+        return [f":{name}" for name in (MARKER, *self.parameters)]
 
 
 def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> OdbcSource:
     from connectors.sources.odbc.driver import connect
 
-    pulls: Sequence[Pull] = [
-        Pull(
-            name=query.name,
-            statement=parse(query.sql),
-            watermark=query.watermark,
-            key=tuple(query.key),
-            overlap=query.overlap,
-            initial=query.initial,
-        )
-        for query in options.queries
-    ]
     open_ = partial(
         connect,
         connections(options.conn_id),
@@ -122,5 +155,27 @@ def open_source(options: Options, *, home: Path, state: State, connections: Conn
         timeout=options.timeout.total_seconds(),
         timezone=options.timezone,
     )
-    zone = ZoneInfo(options.timezone) if options.timezone else None
-    return OdbcSource(open_, pulls, state=state, spool=home / "spool", zone=zone, rows=options.rows)
+    return OdbcSource(
+        open_,
+        [_pull(query, options) for query in options.queries],
+        state=state,
+        spool=home / "spool",
+        zone=ZoneInfo(options.timezone) if options.timezone else None,
+        rows=options.rows,
+        payload_rows=options.payload_rows,
+    )
+
+
+def _pull(query: Query, options: Options) -> Pull:
+    again = query.reconcile
+    return Pull(
+        name=query.name,
+        statement=parse(query.sql),
+        watermark=query.watermark,
+        key=tuple(query.key),
+        overlap=query.overlap,
+        initial=query.initial,
+        parameters=options.parameters,
+        drift=query.drift or options.drift,
+        keys=Keys(statement=parse(again.sql), every=again.every, most=again.most) if again else None,
+    )

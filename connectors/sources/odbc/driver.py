@@ -6,9 +6,10 @@ Nothing of pyodbc leaves this package: connections go to ``OdbcSource`` alone, e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.connections import Connection
@@ -28,6 +29,12 @@ class Dialect:
     keys: Mapping[str, str]
     options: Mapping[str, str] = field(default_factory=dict)
     session: tuple[str, ...] = ()  #: statements after connecting: that it only reads, its zone, its patience
+    wished: tuple[str, ...] = ()  #: the same, which a server may refuse
+    clock: str = ""  #: asks the server how many seconds it is since 1970; empty: our own clock will do
+    quotes: str = '""'  #: what stands before and after a column's name
+    page: int | None = None  #: rows asked for in one statement, for a driver that holds a whole result in memory
+    types_tell: bool = True  #: a result's types are those of its columns, not of what happens to stand in them
+    moments_as_text: bool = False  #: the driver cuts the fraction of a second off a moment that is bound
 
 
 _SERVER = {"host": "Server", "port": "Port", "schema": "Database", "login": "UID", "password": "PWD"}
@@ -40,6 +47,7 @@ DIALECTS: Mapping[str, Dialect] = {
         # without BigInt a 64-bit integer comes back cut to 32 bits; without NoCreat a misspelt path makes a database
         options={"BigInt": "1", "NoCreat": "1", "Timeout": "5000"},
         session=("PRAGMA query_only = 1",),
+        types_tell=False,
     ),
     "postgres": Dialect(
         driver="PostgreSQL Unicode",
@@ -52,13 +60,27 @@ DIALECTS: Mapping[str, Dialect] = {
             "SET TIME ZONE '{timezone}'",
             "SET statement_timeout = {milliseconds}",
         ),
+        clock="SELECT extract(epoch FROM clock_timestamp())",
     ),
     "mysql": Dialect(
         driver="MariaDB Unicode",
         package="odbc-mariadb",
         keys=_SERVER,
+        # from 3.1.17 on the first two keep the result on the server; earlier drivers do not know them
         options={"FORWARDONLY": "1", "NO_CACHE": "1", "CHARSET": "utf8mb4"},
-        session=("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
+        session=(
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            # MariaDB reads the first comment and MySQL the second, and neither the other's
+            "SET SESSION lock_wait_timeout = {seconds} /*M!100108 , SESSION max_statement_time = {seconds} */"
+            " /*!50708 , SESSION max_execution_time = {milliseconds} */",
+        ),
+        wished=(
+            "SET SESSION time_zone = '{zone}'",
+        ),  # a name is known only once the server's tables of zones are filled
+        clock="SELECT unix_timestamp(now(6))",
+        quotes="``",
+        page=20_000,
+        moments_as_text=True,
     ),
     "mssql": Dialect(
         driver="FreeTDS",
@@ -66,6 +88,8 @@ DIALECTS: Mapping[str, Dialect] = {
         keys=_SERVER,
         options={"TDS_Version": "7.4", "ClientCharset": "UTF-8", "ApplicationIntent": "ReadOnly"},
         session=("SET LOCK_TIMEOUT {milliseconds}",),
+        clock="SELECT datediff_big(millisecond, '1970-01-01', sysutcdatetime()) / 1000.0",
+        quotes="[]",
     ),
 }
 _ALIASES = {"mariadb": "mysql", "sqlserver": "mssql", "sqlite3": "sqlite"}
@@ -105,24 +129,74 @@ def dialect_of(connection: Connection) -> Dialect | None:
     return DIALECTS.get(_ALIASES.get(name, name))
 
 
-def connect(connection: Connection, *, login_timeout: float, timeout: float, timezone: str | None) -> pyodbc.Connection:
-    """A connection that can only read, outside any transaction. Raises ConfigError, TransientError, PermanentError."""
+class Session:
+    """A connection that can only read. Errors are the driver's own: use it within ``translated``."""
+
+    def __init__(self, connection: pyodbc.Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self.dialect = dialect
+
+    def run(self, text: str, values: Sequence[Any] = ()) -> pyodbc.Cursor:
+        """A cursor over the statement's result; ``values`` are bound, in the order of its ``?``."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(text, *map(self._bindable, values))
+        except BaseException:
+            cursor.close()
+            raise
+        return cursor
+
+    def now(self) -> datetime:
+        """The server's clock, in UTC; ours where it cannot be asked."""
+        if not self.dialect.clock:
+            return datetime.now(UTC)
+        cursor = self.run(self.dialect.clock)
+        try:
+            (seconds,) = cursor.fetchone()
+        finally:
+            cursor.close()
+        return datetime.fromtimestamp(float(seconds), UTC)
+
+    def end(self) -> None:
+        """Nothing more is read in this transaction."""
+        with suppress(Exception):  # a connection that broke is found out at its next use
+            self._connection.rollback()
+
+    def close(self) -> None:
+        with suppress(Exception):  # a connection that broke cannot be closed any better
+            self._connection.close()
+
+    def _bindable(self, value: Any) -> Any:
+        return str(value) if self.dialect.moments_as_text and isinstance(value, datetime) else value
+
+
+#: For a driver we know nothing of.
+PLAIN = Dialect(driver="", package="", keys=_SERVER)
+
+
+def connect(connection: Connection, *, login_timeout: float, timeout: float, timezone: str | None) -> Session:
+    """A session that can only read. Raises ConfigError, TransientError, PermanentError."""
     pyodbc = _pyodbc()
     written = connection_string(connection)
-    dialect = dialect_of(connection)
+    dialect = dialect_of(connection) or PLAIN
     with translated(f"connection {connection.conn_id}", connection.password):
         opened = pyodbc.connect(written, autocommit=True, readonly=True, timeout=max(1, round(login_timeout)))
         try:
-            patience = {"milliseconds": round(timeout * 1000), "seconds": max(1, round(timeout))}
-            for statement in dialect.session if dialect else ():
-                opened.execute(statement.format(timezone=timezone or "UTC", **patience)).close()
+            zone = timezone or "UTC"
+            given = {"milliseconds": round(timeout * 1000), "seconds": max(1, round(timeout))}
+            words = given | {"timezone": zone, "zone": "+00:00" if zone == "UTC" else zone}
+            for statement in dialect.session:
+                opened.execute(statement.format_map(words)).close()
+            for statement in dialect.wished:
+                with suppress(pyodbc.Error):
+                    opened.execute(statement.format_map(words)).close()
             with suppress(pyodbc.Error):  # not every driver knows this attribute
-                opened.timeout = patience["seconds"]
+                opened.timeout = given["seconds"]
             opened.autocommit = False
         except BaseException:
             opened.close()
             raise
-    return opened
+    return Session(opened, dialect)
 
 
 @contextmanager
@@ -149,6 +223,12 @@ _PASSING = re.compile(
 #: SQLSTATE classes and states of troubles that pass: connection (08), rollback by deadlock or
 #: serialisation (40), no resources (53), operator's shutdown (57P), lock not to be had (55P03), time-outs (HYT).
 _PASSING_STATES = ("08", "40", "53", "57P", "55P03", "HYT")
+#: The same by the server's own number, which its driver puts in brackets under states that say less. MariaDB and
+#: MySQL: nobody answers, the connection broke (2xxx, 5014), too many, shutting down, killed, locks, time is up.
+#: SQL Server, as FreeTDS says it: nobody answers (20009), broken (20003, 20004, 20006), deadlock, lock time-out.
+_PASSING_NUMBERS = re.compile(
+    r"\((2002|2003|2006|2013|2055|5014|1040|1053|1205|1213|1317|1927|1969|3024|2000[3469]|1222)\)"
+)
 _DRIVER_MISSING = re.compile(r"(?i)can't open lib|data source name not found")
 
 
@@ -162,6 +242,8 @@ def as_ours(error: Exception, what: str, secret: str = "") -> TransientError | P
     if _DRIVER_MISSING.search(said):
         packages = ", ".join(dialect.package for dialect in DIALECTS.values())
         return PermanentError(story, hint=f"install the ODBC driver; Debian has {packages}", sqlstate=state)
+    if _PASSING_NUMBERS.search(said):
+        return TransientError(story, hint="it is tried again from the same watermark", sqlstate=state)
     if _REFUSED.search(said):
         return PermanentError(story, hint="mend the connection or the query", sqlstate=state)
     if _PASSING.search(said) or state.startswith(_PASSING_STATES):

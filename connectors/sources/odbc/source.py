@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -15,40 +15,50 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.base import Arrival, State
-from connectors.sources.odbc.driver import translated
-from connectors.sources.odbc.statement import Pull
-from connectors.sources.odbc.values import TYPE_NAMES, texts
-from connectors.sources.odbc.watermark import DIGEST, Watermark, Window, before
+from connectors.sources.odbc import shape
+from connectors.sources.odbc.driver import Session, translated
+from connectors.sources.odbc.rows import Batch, Result
+from connectors.sources.odbc.shape import Change, Column
+from connectors.sources.odbc.statement import MARKER, Drift, Keys, Pull
+from connectors.sources.odbc.watermark import Reach, Watermark, Window
 from schemas.configuration import unknown
-from schemas.errors import ConfigError, TransientError
+from schemas.errors import ConfigError, PermanentError, TransientError
 
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Pulled:
-    """The outcome of one query: its rows in a file, and what is to be remembered once they are settled."""
+@dataclass(slots=True)
+class _Spooled:
+    """One payload in the making: its rows in a file, and what is to be remembered once it is settled."""
 
-    header: bytes
     rows: IO[bytes]
-    count: int
-    mark: Watermark | None  #: None for a query pulled whole
-    since: str
-    digest: str
+    count: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    header: bytes = b""
+    mark: Watermark | None = None
+    remember: dict[str, str] = field(default_factory=dict)
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        if lines:
+            block = b"\n".join(lines) + b"\n"
+            self.rows.write(block)
+            self.digest.update(block)
+            self.count += len(lines)
 
 
 class OdbcSource:
-    """See the package. ``open_`` makes a connection; ``spool`` is a folder with room for the largest pull."""
+    """See the package. ``open_`` makes a session; ``spool`` is a folder with room for ``payload_rows`` rows."""
 
     def __init__(
         self,
-        open_: Callable[[], Any],
+        open_: Callable[[], Session],
         pulls: Sequence[Pull],
         *,
         state: State,
         spool: Path,
         zone: ZoneInfo | None = None,
         rows: int = 5_000,
+        payload_rows: int = 100_000,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._open = open_
@@ -57,41 +67,36 @@ class OdbcSource:
         self._spool = spool
         self._zone = zone
         self._rows = rows
+        self._payload_rows = payload_rows
         self._now = now
-        self._connection: Any = None
-        self._waiting: dict[str, _Pulled] = {}
+        self._session: Session | None = None
+        self._waiting: dict[str, _Spooled] = {}
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
-        """One arrival for each query that has something new, in the channel's order.
+        """What each query has that is new, in the channel's order; one with much comes in several arrivals.
 
-        The query runs, and ends, before its arrival is handed out.
+        The next arrival of a query is made once the one before is settled; if it is not, the rest of that
+        query waits for another run.
         """
         found = 0
         for pull in self._pulls:
             if found == limit:
                 return
-            moment = self._now()
-            pulled = self._pulled(pull, moment)
-            if self._is_known(pull, pulled):
-                pulled.rows.close()
-                continue
-            found += 1
-            arrival = self._arrival(pull, pulled, moment)
-            self._forget(arrival.key)
-            self._waiting[arrival.key] = pulled
-            if pulled.mark is not None:
-                # which rows of the overlap it holds is too much for the arrival itself to carry
-                self._state.set(_handed_key(pull.name), _encode([arrival.key, pulled.mark.dump()]).decode())
-            yield arrival
+            with closing(self._of(pull)) as arrivals:
+                for arrival in arrivals:
+                    found += 1
+                    yield arrival
+                    if found == limit:
+                        return
 
     def fetch(self, arrival: Arrival) -> Iterator[bytes]:
         """The pull's payload. Raises TransientError for an arrival of another run: it has to be pulled anew."""
-        pulled = self._waiting.get(arrival.key)
-        if pulled is None:
+        spooled = self._waiting.get(arrival.key)
+        if spooled is None:
             raise TransientError(f"the rows of {arrival.name} are no longer at hand", hint="they are pulled again")
-        yield pulled.header
-        pulled.rows.seek(0)
-        while piece := pulled.rows.read(_PIECE):
+        yield spooled.header
+        spooled.rows.seek(0)
+        while piece := spooled.rows.read(_PIECE):
             yield piece
 
     def settle(self, arrival: Arrival) -> None:
@@ -104,8 +109,14 @@ class OdbcSource:
                 mark = Watermark(mark.value, mark.seen | known.seen)
             if known is None or not known.is_past(mark.value):
                 self._state.set(_mark_key(name), mark.dump())
+        elif "keys" in arrival.metadata:
+            self._state.set(_keys_key(name), arrival.metadata["keys"])
         else:
             self._state.set(_digest_key(name), arrival.metadata["digest"])
+        spooled = self._waiting.get(arrival.key)
+        for key, value in (spooled.remember if spooled else {}).items():
+            if self._state.get(key) != value:
+                self._state.set(key, value)
         self._forget(arrival.key)
 
     def close(self) -> None:
@@ -116,68 +127,165 @@ class OdbcSource:
 
     # -- one query --------------------------------------------------------------------------------
 
-    def _pulled(self, pull: Pull, moment: datetime) -> _Pulled:
-        known = self._mark(pull.name) if pull.watermark else None
-        since = before(known.value, pull.overlap) if known else pull.initial
-        self._spool.mkdir(parents=True, exist_ok=True)
-        rows = tempfile.TemporaryFile(dir=self._spool)  # noqa: SIM115 - it lives until the arrival is settled
+    def _of(self, pull: Pull) -> Generator[Arrival]:
+        moment = self._now()
         try:
-            with translated(f"query {pull.name}"):
-                return self._run(pull, since, known, rows, moment)
+            for arrival in self._rows_of(pull, moment):
+                yield arrival
+                if arrival.key in self._waiting:
+                    return
+            if pull.keys is not None and self._is_due(pull.name, pull.keys, moment):
+                yield self._keys_of(pull, pull.keys, moment)
+        except GeneratorExit:
+            raise
         except BaseException:
-            rows.close()
             self._disconnect()
             raise
-
-    def _run(self, pull: Pull, since: Any, known: Watermark | None, rows: IO[bytes], moment: datetime) -> _Pulled:
-        if self._connection is None:
-            self._connection = self._open()
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute(pull.statement.text, *(since for _ in pull.statement.markers))
-            names = [column[0] for column in cursor.description]
-            kinds = [column[1] for column in cursor.description]
-            _check_columns(pull, names)
-            at = _index(names, pull.watermark) if pull.watermark else None
-            window, digest, count = Window(pull.overlap), hashlib.sha256(), 0
-            seen = known.seen if known else frozenset()
-            while batch := cursor.fetchmany(self._rows):
-                columns = list(zip(*batch, strict=True))
-                written = [texts(column, kind, self._zone) for column, kind in zip(columns, kinds, strict=True)]
-                lines = [_encode(row) for row in zip(*written, strict=True)]
-                if at is not None:
-                    marks = _marks(columns[at])
-                    digests = [hashlib.blake2b(line, digest_size=DIGEST).digest() for line in lines]
-                    window.add(marks, digests)
-                    lines = [line for line, hash_ in zip(lines, digests, strict=True) if hash_ not in seen]
-                if lines:
-                    block = b"\n".join(lines) + b"\n"
-                    rows.write(block)
-                    digest.update(block)
-                    count += len(lines)
         finally:
-            cursor.close()
-            with suppress(Exception):
-                self._connection.rollback()
-        mark = _later(known, window) if pull.watermark else None
-        header = _header(pull, names, kinds, moment=moment, since=since, mark=mark)
-        return _Pulled(header, rows, count, mark, str(since), digest.hexdigest())
+            if self._session is not None:
+                self._session.end()
 
-    def _is_known(self, pull: Pull, pulled: _Pulled) -> bool:
-        if pull.watermark:
-            return pulled.count == 0
-        last = self._state.get(_digest_key(pull.name))
-        return last == pulled.digest or (last is None and pulled.count == 0)
+    def _rows_of(self, pull: Pull, moment: datetime) -> Iterator[Arrival]:
+        known = self._mark(pull.name) if pull.watermark else None
+        with translated(f"query {pull.name}"):
+            session = self._connected()
+            reach = Reach(pull.overlap, session.now() if pull.watermark else moment, self._zone)
+            since = reach.begin(known.value) if known else pull.initial
+            values = pull.statement.values({**pull.parameters, MARKER: since})
+            result = self._result(session, pull, pull.statement.text, values)
+        with closing(result):
+            _check_columns(pull, result.columns)
+            columns, changes = self._shape(pull, result)
+            remember = {_shape_key(pull.name): shape.dump(columns), _drift_key(pull.name): _encode(changes).decode()}
+            # columns that stay as they were would otherwise be spoken of at every pull
+            told = (
+                pull.drift is Drift.FREEZE and self._state.get(_drift_key(pull.name)) == remember[_drift_key(pull.name)]
+            )
+            news = bool(changes) and not told
+            for spooled in self._payloads(pull, result, columns, Window(reach), known):
+                if not news and self._is_known(pull, spooled):
+                    spooled.rows.close()
+                    continue
+                facts = {"drift": changes, "policy": pull.drift.value} if news else {}
+                spooled.header = _header(pull, columns, moment, since=since, mark=spooled.mark, **facts)
+                spooled.remember = remember
+                news = False
+                yield self._arrival(pull, spooled, since, moment)
 
-    def _arrival(self, pull: Pull, pulled: _Pulled, moment: datetime) -> Arrival:
-        metadata = {"query": pull.name, "rows": str(pulled.count), "digest": pulled.digest}
-        reach = ""
-        if pulled.mark is not None:
-            metadata["watermark"] = Watermark(pulled.mark.value).dump()
-            reach = f"{pulled.since}..{pulled.mark}"
-        return Arrival(
-            key=f"{pull.name}@{reach}#{pulled.digest[:16]}", name=pull.name, received_at=moment, metadata=metadata
+    def _payloads(
+        self, pull: Pull, result: Result, columns: Sequence[Column], window: Window, known: Watermark | None
+    ) -> Iterator[_Spooled]:
+        """All rows in order, ``payload_rows`` at a time as far as their watermark puts them in order."""
+        seen = known.seen if known else frozenset()
+        batches = result.batches(_places(result.columns, columns))
+        cut: Any = None  # the watermark of what was handed on
+        in_order = pull.watermark is not None
+        spooled = self._spooled()
+        try:
+            while (batch := _next(pull, batches)) is not None:
+                marks = [mark for mark in batch.marks if mark is not None]
+                if in_order and marks:
+                    in_order = sorted(marks) == marks and (window.highest is None or window.highest <= marks[0])
+                if cut is not None and marks and min(marks) < cut:
+                    self._state.set(_mark_key(pull.name), known.dump() if known else "")
+                    raise _out_of_order(pull)
+                window.add(batch.marks, batch.digests)
+                spooled.add(batch.without(seen))
+                if in_order and spooled.count >= self._payload_rows:
+                    spooled.mark, cut = window.mark(known), window.highest
+                    yield spooled
+                    spooled = self._spooled()
+            if pull.watermark:
+                spooled.mark = window.mark(known, last=True)
+        except GeneratorExit:  # what was handed out is no longer ours to close
+            raise
+        except BaseException:
+            spooled.rows.close()
+            raise
+        yield spooled
+
+    def _keys_of(self, pull: Pull, keys: Keys, moment: datetime) -> Arrival:
+        """The keys of all rows there are, in one payload."""
+        with translated(f"keys of query {pull.name}"):
+            values = keys.statement.values(pull.parameters)
+            result = self._result(self._connected(), pull, keys.statement.text, values, keys=True)
+        spooled = self._spooled()
+        with closing(result):
+            batches = result.batches(range(len(result.columns)))
+            while (batch := _next(pull, batches)) is not None:
+                spooled.add(batch.lines)
+        spooled.header = _header(pull, result.columns, moment, keys={"most": keys.most})
+        return self._arrival(pull, spooled, "", moment, keys=True)
+
+    def _result(self, session: Session, pull: Pull, text: str, values: Sequence[Any], *, keys: bool = False) -> Result:
+        return Result(
+            session,
+            text,
+            values,
+            size=self._rows,
+            zone=self._zone,
+            mark=None if keys else pull.watermark,
+            order=pull.key if keys else pull.order,
         )
+
+    def _shape(self, pull: Pull, result: Result) -> tuple[list[Column], list[Change]]:
+        """The columns that the payload gets, and how the result's own differ from those known.
+
+        Raises PermanentError where they must not.
+        """
+        kept = self._state.get(_shape_key(pull.name))
+        was = shape.load(kept) if kept else result.columns
+        found = shape.changes(was, result.columns, typed=result.types_tell)
+        if found and pull.drift is Drift.STOP:
+            raise PermanentError(
+                f"query {pull.name} has changed: {'; '.join(map(str, found))}",
+                hint="mend the query, or let one run have `drift: evolve`, which accepts it",
+            )
+        return (was if pull.drift is Drift.FREEZE else result.columns), found
+
+    def _is_known(self, pull: Pull, spooled: _Spooled) -> bool:
+        if pull.watermark:
+            return spooled.count == 0
+        last = self._state.get(_digest_key(pull.name))
+        return last == spooled.digest.hexdigest() or (last is None and spooled.count == 0)
+
+    def _is_due(self, name: str, keys: Keys, moment: datetime) -> bool:
+        last = self._state.get(_keys_key(name))
+        return not last or moment - datetime.fromisoformat(last) >= keys.every
+
+    def _arrival(self, pull: Pull, spooled: _Spooled, since: Any, moment: datetime, *, keys: bool = False) -> Arrival:
+        digest = spooled.digest.hexdigest()
+        metadata = {"query": pull.name, "rows": str(spooled.count), "digest": digest}
+        reach = ""
+        if keys:
+            metadata["keys"] = reach = moment.isoformat()
+        elif spooled.mark is not None:
+            metadata["watermark"] = Watermark(spooled.mark.value).dump()
+            reach = f"{since}..{spooled.mark}"
+        name = f"{pull.name} keys" if keys else pull.name
+        arrival = Arrival(key=f"{name}@{reach}#{digest[:16]}", name=name, received_at=moment, metadata=metadata)
+        self._forget(arrival.key)
+        self._waiting[arrival.key] = spooled
+        if spooled.mark is not None:
+            # which rows of the overlap it holds is too much for the arrival itself to carry
+            self._state.set(_handed_key(pull.name), _encode([arrival.key, spooled.mark.dump()]).decode())
+        return arrival
+
+    # -- what is held ------------------------------------------------------------------------------
+
+    def _connected(self) -> Session:
+        if self._session is None:
+            self._session = self._open()
+        return self._session
+
+    def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _spooled(self) -> _Spooled:
+        self._spool.mkdir(parents=True, exist_ok=True)
+        return _Spooled(tempfile.TemporaryFile(dir=self._spool))
 
     def _mark(self, name: str) -> Watermark | None:
         kept = self._state.get(_mark_key(name))
@@ -189,38 +297,43 @@ class OdbcSource:
         return Watermark.load(mark) if last == key else None
 
     def _forget(self, key: str) -> None:
-        if (pulled := self._waiting.pop(key, None)) is not None:
-            pulled.rows.close()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            # a connection that broke cannot be closed any better
-            with suppress(Exception):
-                connection.close()
+        if (spooled := self._waiting.pop(key, None)) is not None:
+            spooled.rows.close()
 
 
 _encode = msgspec.json.Encoder().encode
 
 
 def _header(
-    pull: Pull, names: list[str], kinds: list[type], *, moment: datetime, since: Any, mark: Watermark | None
+    pull: Pull,
+    columns: Sequence[Column],
+    moment: datetime,
+    *,
+    since: Any = "",
+    mark: Watermark | None = None,
+    **facts: Any,
 ) -> bytes:
     reach = {"column": pull.watermark, "from": str(since), "to": str(mark)} if mark else None
     header = {
         "query": pull.name,
-        "columns": names,
-        "types": [TYPE_NAMES.get(kind, kind.__name__) for kind in kinds],
+        "columns": [column.name for column in columns],
+        "types": [column.type for column in columns],
         "key": pull.key,
         "pulled_at": moment.isoformat(),
         "watermark": reach,
+        **facts,
     }
     return _encode(header) + b"\n"
 
 
-def _check_columns(pull: Pull, names: list[str]) -> None:
+def _next(pull: Pull, batches: Iterator[Batch]) -> Batch | None:
+    with translated(f"query {pull.name}"):
+        return next(batches, None)
+
+
+def _check_columns(pull: Pull, columns: Sequence[Column]) -> None:
     """Raises ConfigError for a watermark or key column that the query does not give."""
-    known = [name.casefold() for name in names]
+    known = [column.name.casefold() for column in columns]
     wanted = [("watermark", pull.watermark)] if pull.watermark else []
     wanted += [("key", name) for name in pull.key]
     problems = tuple(
@@ -232,21 +345,17 @@ def _check_columns(pull: Pull, names: list[str]) -> None:
         raise ConfigError(f"query {pull.name} does not give the columns that its channel names", problems=problems)
 
 
-def _index(names: list[str], wanted: str) -> int:
-    return [name.casefold() for name in names].index(wanted.casefold())
+def _out_of_order(pull: Pull) -> ConfigError:
+    order = ", ".join(pull.order) or pull.watermark
+    return ConfigError(
+        f"query {pull.name} gives its rows in the order of {pull.watermark} at first and not in the end",
+        hint=f"let it end in ORDER BY {order}; it is pulled again from where this run began",
+    )
 
 
-def _marks(column: Sequence[Any]) -> list[Any]:
-    """Watermark values as they are compared and bound again."""
-    return [value.rstrip(" ") if isinstance(value, str) else value for value in column]
-
-
-def _later(known: Watermark | None, window: Window) -> Watermark | None:
-    if window.highest is None:
-        return known
-    if known is not None and known.is_past(window.highest):
-        return Watermark(known.value, known.seen | window.remembered())
-    return Watermark(window.highest, window.remembered())
+def _places(given: Sequence[Column], wanted: Sequence[Column]) -> list[int | None]:
+    at = {column.name.casefold(): place for place, column in reversed(list(enumerate(given)))}
+    return [at.get(column.name.casefold()) for column in wanted]
 
 
 def _mark_key(name: str) -> str:
@@ -259,3 +368,15 @@ def _handed_key(name: str) -> str:
 
 def _digest_key(name: str) -> str:
     return f"digest.{name}"
+
+
+def _shape_key(name: str) -> str:
+    return f"shape.{name}"
+
+
+def _drift_key(name: str) -> str:
+    return f"drift.{name}"
+
+
+def _keys_key(name: str) -> str:
+    return f"keys.{name}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
+from struct import pack
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,19 +26,36 @@ TYPE_NAMES: dict[type, str] = {
     UUID: "uuid",
 }
 
+SINGLE = 7  #: decimal digits of a float of 32 bits, by which ODBC tells it from one of 64
+
 Column = Sequence[Any]
 Texts = list[str | None]
 
 
-def texts(column: Column, kind: type, zone: ZoneInfo | None) -> Texts:
+def texts(column: Column, kind: type, zone: ZoneInfo | None, size: int | None = None) -> Texts:
     """A column's values as text: NULL stays None, CHAR padding goes, a Decimal is written plainly,
-    moments are ISO 8601 and get ``zone`` where they carry none."""
+    moments are ISO 8601 and get ``zone`` where they carry none. ``size``: digits, as the driver says."""
+    if kind is float and size == SINGLE:
+        return [None if value is None else plain(_single(value)) for value in column]
     write = _WRITERS.get(kind)
     if write is None or not set(map(type, column)) <= {kind, type(None)}:
         return [None if value is None else _any(value, zone) for value in column]
     if kind is datetime and zone is not None:
         return [None if value is None else _moment(value, zone) for value in column]
     return write(column)
+
+
+def _single(number: float) -> float:
+    """The shortest number that is this one in single precision: 0.1, not 0.10000000149011612."""
+    if not isfinite(number):
+        return number
+    try:
+        packed = pack("f", number)
+    except OverflowError:
+        return number
+    return next(
+        (near for near in (float(f"{number:.{n}g}") for n in range(6, 10)) if pack("f", near) == packed), number
+    )
 
 
 def plain(number: float) -> str:

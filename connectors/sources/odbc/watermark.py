@@ -7,9 +7,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -36,7 +37,7 @@ class _Kept(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The highest value handed over, and the hashes of the rows that lie within the overlap below it."""
+    """How far was handed over, and the hashes of the rows that lie within the overlap below it or above it."""
 
     value: Any
     seen: frozenset[bytes] = field(default=frozenset(), repr=False)
@@ -61,14 +62,44 @@ class Watermark:
         return _written(self.value)
 
 
-def before(value: Any, overlap: timedelta) -> Any:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What may be relied on at one pull: how late a row may appear, and the time on the server's clock.
+
+    A clock that is ahead writes rows of the future. The watermark never follows them, or all that
+    is written until then would be passed over; they are remembered instead.
+    """
+
+    overlap: timedelta
+    now: datetime  #: aware
+    zone: ZoneInfo | None = None  #: of moments written without one; None: UTC
+
+    def begin(self, value: Any) -> Any:
+        """Where a pull has to begin that goes on from ``value``."""
+        return before(value, self.overlap, self.zone)
+
+    def held_back(self, value: Any) -> Any:
+        """``value``, or the present where that is earlier."""
+        present = alike(value, self.now, self.zone)
+        return present if present is not None and present < value else value
+
+    def settled(self, value: Any) -> Any:
+        """The present, in the way ``value`` is written, once nothing up to ``value`` can appear any more; else None."""
+        present = alike(value, self.now, self.zone)
+        return present if present is not None and self.begin(present) > value else None
+
+
+def before(value: Any, overlap: timedelta, zone: ZoneInfo | None = None) -> Any:
     """``value`` less ``overlap``. Text that is a moment keeps its own way of writing; other text stays as it is,
-    since nothing can be taken from it; a counter is lowered by as many as ``overlap`` has seconds."""
-    if not overlap:
+    since nothing can be taken from it; a counter is lowered by as many as ``overlap`` has seconds.
+
+    A wall clock in ``zone`` that is put back shows an hour twice: within that hour it begins before the first.
+    """
+    if not overlap and zone is None:
         return value
     match value:
         case datetime():
-            return value - overlap
+            return _unambiguous(value - overlap, zone)
         case date():
             return value - timedelta(days=-(-overlap // timedelta(days=1)))
         case int() | float():
@@ -76,18 +107,51 @@ def before(value: Any, overlap: timedelta) -> Any:
         case Decimal():
             return value - Decimal(overlap.total_seconds())
         case str():
-            return _before_in_text(value, overlap)
+            return _before_in_text(value, overlap, zone)
         case _:
             return value
 
 
-class Window:
-    """The hashes of the rows within the overlap below the highest value so far, as rows go by."""
+def alike(value: Any, moment: datetime, zone: ZoneInfo | None) -> Any:
+    """The instant ``moment`` of the same type and way of writing as ``value``; None where that tells no time."""
+    there = moment.astimezone(zone or UTC).replace(tzinfo=None)
+    match value:
+        case datetime():
+            return there
+        case date():
+            return there.date()
+        case str() if (match := _TIME.fullmatch(value.strip())) is not None:
+            _, between, _, fraction, offset = match.groups()
+            if offset:
+                written_in = datetime.fromisoformat(f"2000-01-01T00:00:00{_full(offset)}").tzinfo
+                there = moment.astimezone(written_in).replace(tzinfo=None)
+            return _text(there, between, len(fraction or ""), offset or "")
+        case str():
+            with suppress(ValueError):
+                date.fromisoformat(value.strip())
+                return there.date().isoformat()
+    return None
 
-    def __init__(self, overlap: timedelta) -> None:
-        self._overlap = overlap
+
+def _unambiguous(value: datetime, zone: ZoneInfo | None) -> datetime:
+    if zone is None:
+        return value
+    first, second = (value.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0) for fold in (0, 1))
+    return value - (first - second) if first > second else value
+
+
+class Window:
+    """The hashes of the rows within the overlap below the highest value so far, as rows go by.
+
+    Memory holds ``most`` of them: of a larger overlap none is remembered.
+    """
+
+    def __init__(self, reach: Reach, most: int = MOST_REMEMBERED) -> None:
+        self._reach = reach
+        self._most = most
         self._rows: list[tuple[Any, bytes]] = []
         self._room = 1024
+        self._forgotten: Any = None  # rows up to this value went by unremembered
         self.highest: Any = None
 
     def add(self, values: Sequence[Any], digests: Sequence[bytes]) -> None:
@@ -97,30 +161,52 @@ class Window:
             return
         highest = max(known)
         self.highest = highest if self.highest is None else max(self.highest, highest)
-        start = before(self.highest, self._overlap)
+        start = self._start()
         self._rows += [(v, d) for v, d in zip(values, digests, strict=True) if v is not None and v >= start]
         if len(self._rows) > self._room:
             self._rows = [row for row in self._rows if row[0] >= start]
             self._room = max(1024, 2 * len(self._rows))
+        if len(self._rows) > self._most:
+            self._forgotten = max(value for value, _ in self._rows)
+            self._rows.clear()
 
-    def remembered(self) -> frozenset[bytes]:
-        """Empty where there are too many to be worth it."""
-        start = before(self.highest, self._overlap) if self.highest is not None else None
-        digests = frozenset(digest for value, digest in self._rows if value >= start)
-        return digests if len(digests) <= MOST_REMEMBERED else frozenset()
+    def mark(self, known: Watermark | None, *, last: bool = False) -> Watermark | None:
+        """How far the query has been pulled by now; ``known`` is how far it was before. ``last``: to its end."""
+        if self.highest is None:
+            return known
+        start = self._start()
+        whole = self._forgotten is None or self._forgotten < start
+        seen = frozenset(digest for value, digest in self._rows if value >= start) if whole else frozenset()
+        reached = self._reach.held_back(self.highest)
+        if known is not None and known.is_past(reached):
+            return Watermark(known.value, known.seen | seen)
+        if last and not whole and (settled := self._reach.settled(self.highest)) is not None:
+            return Watermark(settled)
+        return Watermark(reached, seen)
+
+    def _start(self) -> Any:
+        return self._reach.begin(self._reach.held_back(self.highest))
 
 
-def _before_in_text(text: str, overlap: timedelta) -> str:
+def _before_in_text(text: str, overlap: timedelta, zone: ZoneInfo | None) -> str:
     match = _TIME.fullmatch(text.strip())
     if match is None:
         with suppress(ValueError):
             return (date.fromisoformat(text.strip()) - timedelta(days=-(-overlap // timedelta(days=1)))).isoformat()
         return text
-    day, between, clock, fraction, zone = match.groups()
-    # the zone stays as written: taking a stretch of time away does not need to know it
+    day, between, clock, fraction, offset = match.groups()
+    # an offset stays as written: taking a stretch of time away does not need to know it
     moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '').ljust(7, '0') if fraction else ''}") - overlap
-    digits = f".{moment.microsecond:06d}"[: len(fraction)] if fraction else ""
-    return f"{moment:%Y-%m-%d}{between}{moment:%H:%M:%S}{digits}{zone or ''}"
+    return _text(moment if offset else _unambiguous(moment, zone), between, len(fraction or ""), offset or "")
+
+
+def _text(moment: datetime, between: str, digits: int, offset: str) -> str:
+    fraction = f".{moment.microsecond:06d}"[:digits] if digits else ""
+    return f"{moment:%Y-%m-%d}{between}{moment:%H:%M:%S}{fraction}{offset}"
+
+
+def _full(offset: str) -> str:
+    return "+00:00" if offset == "Z" else offset if len(offset) > 3 else f"{offset}:00"
 
 
 def _kind(value: object) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyodbc
 import pytest
 
 from connectors.connections import Connection
-from connectors.sources.odbc import OdbcSource, Options, open_source
-from connectors.sources.odbc.driver import as_ours, connect, connection_string
-from connectors.sources.odbc.statement import parse
+from connectors.sources.odbc import OdbcSource, Options, open_source, shape
+from connectors.sources.odbc.driver import PLAIN, Session, as_ours, connect, connection_string
+from connectors.sources.odbc.statement import Pull, parse
+from connectors.sources.odbc.watermark import Reach, Watermark, Window
+from schemas.configuration import faults
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 
@@ -203,6 +207,291 @@ class TestWatermark:
         assert self.ids(erp, overlap="10s") == list(range(4000))
         self.put(erp, (5000, "01:06:35"))
         assert self.ids(erp, overlap="10s") == [5000]
+
+
+class TestLargePulls:
+    """A pull of many rows comes in several payloads, and goes on where it was broken off."""
+
+    @pytest.fixture(autouse=True)
+    def table(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")
+        rows = [(n, f"2026-01-01 10:{n // 4:02}:00") for n in range(20)]
+        erp.db.executemany("INSERT INTO t VALUES (?, ?)", rows)
+
+    def source(self, erp: Erp, sql: str = SINCE, size: int = 6, **query: Any) -> OdbcSource:
+        given = {"name": "q", "sql": sql, **KEYED, "overlap": "3m", **query}
+        options = Options.model_validate({"conn_id": "erp", "queries": [given], "rows": 3, "payload_rows": size})
+        connection = Connection(conn_id="erp", type="sqlite", schema=str(erp.file))
+        source = open_source(options, home=erp.folder, state=erp.state, connections=lambda _: connection)
+        erp.sources.append(source)
+        return source
+
+    def ids(self, source: OdbcSource, arrival: Any) -> list[int]:
+        return [int(json.loads(line)[0]) for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
+
+    def settle_all(self, source: OdbcSource) -> None:
+        for arrival in source.arrivals(100):
+            source.settle(arrival)
+
+    def test_each_payload_goes_on_where_the_one_before_ended(self, erp: Erp) -> None:
+        source, found = self.source(erp), []
+        for arrival in source.arrivals(100):
+            found.append(self.ids(source, arrival))
+            source.settle(arrival)
+        assert [len(ids) for ids in found] == [6, 6, 6, 2]
+        assert list(chain(*found)) == list(range(20))
+
+    @pytest.mark.parametrize("settled", [0, 1, 2, 3])
+    def test_broken_off_it_goes_on_after_what_was_settled(self, erp: Erp, settled: int) -> None:
+        source, had = self.source(erp), []
+        arrivals = source.arrivals(100)
+        for _ in range(settled):
+            arrival = next(arrivals)
+            had += self.ids(source, arrival)
+            source.settle(arrival)
+        next(arrivals)
+        source.close()
+        again = self.source(erp)
+        for arrival in again.arrivals(100):
+            had += self.ids(again, arrival)
+            again.settle(arrival)
+        assert had == list(range(20))
+
+    def test_what_is_not_settled_holds_up_the_rest(self, erp: Erp) -> None:
+        assert len(list(self.source(erp).arrivals(100))) == 1
+
+    def test_without_order_it_is_one_payload(self, erp: Erp) -> None:
+        source = self.source(erp, "SELECT id, at FROM t WHERE at >= :watermark ORDER BY at DESC")
+        assert [len(self.ids(source, arrival)) for arrival in source.arrivals(100)] == [20]
+
+    def test_order_that_ends_midway_is_refused_and_nothing_is_lost(self, erp: Erp) -> None:
+        source = self.source(erp, "SELECT id, at FROM t WHERE at >= :watermark ORDER BY id < 3, at")
+        with pytest.raises(ConfigError, match="ORDER BY at, id"):
+            self.settle_all(source)
+        good, had = self.source(erp), []
+        for arrival in good.arrivals(100):
+            had += self.ids(good, arrival)
+            good.settle(arrival)
+        assert had == list(range(20))
+
+    def test_a_limit_ends_it_between_two_payloads(self, erp: Erp) -> None:
+        source, had = self.source(erp), []
+        for limit in (1, 2, 100):
+            for arrival in source.arrivals(limit):
+                had += self.ids(source, arrival)
+                source.settle(arrival)
+        assert had == list(range(20))
+
+
+class TestClocks:
+    """The watermark is a time that somebody's clock has told."""
+
+    def pull(self, erp: Erp, now: datetime, zone: str | None = None) -> list[int]:
+        pull = Pull(
+            name="q",
+            statement=parse(SINCE),
+            watermark="at",
+            key=("id",),
+            overlap=timedelta(minutes=5),
+            initial=datetime(2020, 1, 1),  # noqa: DTZ001
+        )
+        connection = Connection(conn_id="erp", type="sqlite", schema=str(erp.file))
+
+        def opened() -> Session:
+            session = connect(connection, login_timeout=5, timeout=5, timezone=zone)
+            session.now = lambda: now.astimezone(UTC)  # type: ignore[method-assign]
+            return session
+
+        source = OdbcSource(
+            opened, [pull], state=erp.state, spool=erp.folder, zone=ZoneInfo(zone) if zone else None, now=lambda: now
+        )
+        found = []
+        for arrival in source.arrivals(10):
+            found += [int(json.loads(line)[0]) for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
+            source.settle(arrival)
+        source.close()
+        return found
+
+    def put(self, erp: Erp, id_: int, at: str) -> None:
+        erp.db.execute("INSERT INTO t VALUES (?, ?)", (id_, at))
+
+    def test_a_clock_that_is_ahead_hides_nothing(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, at TIMESTAMP)")
+        noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+        self.put(erp, 1, "2026-01-01 11:59:00")
+        self.put(erp, 2, "2026-01-01 13:00:00")
+        assert self.pull(erp, noon) == [1, 2]
+        self.put(erp, 3, "2026-01-01 12:04:00")
+        assert self.pull(erp, noon + timedelta(minutes=10)) == [3]
+        self.put(erp, 4, "2026-01-01 13:01:00")
+        assert self.pull(erp, noon + timedelta(minutes=70)) == [4]
+        assert self.pull(erp, noon + timedelta(minutes=80)) == []
+
+    def test_the_hour_that_a_clock_shows_twice(self, erp: Erp) -> None:
+        """Berlin, 25 October 2026: 02:59 of summer is followed by 02:00 of winter."""
+        erp.db.execute("CREATE TABLE t (id INTEGER, at TIMESTAMP)")
+        one_in_utc = datetime(2026, 10, 25, 1, tzinfo=UTC)
+        self.put(erp, 1, "2026-10-25 02:58:00")
+        assert self.pull(erp, one_in_utc - timedelta(minutes=1), "Europe/Berlin") == [1]
+        self.put(erp, 2, "2026-10-25 02:03:00")
+        assert self.pull(erp, one_in_utc + timedelta(minutes=5), "Europe/Berlin") == [2]
+        self.put(erp, 3, "2026-10-25 03:01:00")
+        assert self.pull(erp, one_in_utc + timedelta(minutes=65), "Europe/Berlin") == [3]
+
+    @pytest.mark.parametrize(
+        ("written", "present"),
+        [
+            ("2027-01-01T10:00:00Z", "2026-01-01T12:00:00Z"),
+            ("2027-01-01T10:00:00.00+02:00", "2026-01-01T14:00:00.00+02:00"),
+            ("2027-01-01 10:00:00", "2026-01-01 12:00:00"),
+            ("2027-01-01", "2026-01-01"),
+            ("ZZ-17", "ZZ-17"),
+        ],
+    )
+    def test_text_of_the_future_is_held_back_in_its_own_way_of_writing(self, written: str, present: str) -> None:
+        reach = Reach(timedelta(0), datetime(2026, 1, 1, 12, tzinfo=UTC))
+        assert reach.held_back(written) == present
+
+    def test_more_rows_than_are_remembered_come_again_until_none_can_follow(self) -> None:
+        moment = datetime(2026, 1, 1, 12)  # noqa: DTZ001
+        for later, expected in (
+            (timedelta(minutes=1), moment),
+            (timedelta(minutes=9), moment + timedelta(minutes=9)),
+        ):
+            reach = Reach(timedelta(minutes=5), moment.replace(tzinfo=UTC) + later)
+            window = Window(reach, most=10)
+            for start in range(0, 30, 3):
+                window.add([moment] * 3, [bytes([n]) for n in range(start, start + 3)])
+            assert window.mark(None) == Watermark(moment)
+            assert window.mark(None, last=True) == Watermark(expected)
+
+
+class TestDrift:
+    """What happens when a query's columns are no longer those of last time."""
+
+    def pull(self, erp: Erp, drift: str, sql: str = "SELECT * FROM t ORDER BY id") -> tuple[Any, list[Any]]:
+        source = erp.open(sql, drift=drift)
+        for arrival in source.arrivals(1):
+            header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
+            source.settle(arrival)
+            return header, rows
+        return None, []
+
+    @pytest.fixture(autouse=True)
+    def table(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, quantity INTEGER, note TEXT)")
+        erp.db.execute("INSERT INTO t VALUES (1, 10, 'a')")
+
+    def test_evolve_takes_the_new_columns_and_says_so_once(self, erp: Erp) -> None:
+        assert self.pull(erp, "evolve")[0].get("drift") is None
+        erp.db.execute("ALTER TABLE t ADD COLUMN due TEXT")
+        header, rows = self.pull(erp, "evolve")
+        assert header["drift"] == [{"column": "due", "change": "added", "now": "text"}]
+        assert rows == [["1", "10", "a", None]]
+        erp.db.execute("INSERT INTO t VALUES (2, 20, 'b', '2026-01-01')")
+        assert "drift" not in self.pull(erp, "evolve")[0]
+
+    def test_freeze_keeps_the_old_columns_and_says_so_once(self, erp: Erp) -> None:
+        self.pull(erp, "freeze")
+        erp.db.execute("ALTER TABLE t DROP COLUMN note")
+        erp.db.execute("ALTER TABLE t ADD COLUMN due TEXT")
+        header, rows = self.pull(erp, "freeze")
+        assert [(one["column"], one["change"]) for one in header["drift"]] == [("note", "renamed")]
+        assert header["columns"] == ["id", "quantity", "note"]
+        assert rows == [["1", "10", None]]
+        erp.db.execute("INSERT INTO t VALUES (2, 20, '2026-01-01')")
+        header, rows = self.pull(erp, "freeze")
+        assert "drift" not in header
+        assert len(rows) == 2
+
+    def test_stop_takes_nothing_until_it_is_accepted(self, erp: Erp) -> None:
+        self.pull(erp, "stop")
+        erp.db.execute("ALTER TABLE t RENAME COLUMN quantity TO qty")
+        erp.db.execute("INSERT INTO t VALUES (2, 20, 'b')")
+        for _ in range(2):
+            with pytest.raises(PermanentError, match="query q has changed: column quantity is now called qty"):
+                self.pull(erp, "stop")
+        assert len(self.pull(erp, "evolve")[1]) == 2
+        erp.db.execute("INSERT INTO t VALUES (3, 30, 'c')")
+        assert len(self.pull(erp, "stop")[1]) == 3
+
+    def test_what_drifted_is_told_even_when_no_row_is_new(self, erp: Erp) -> None:
+        sql = "SELECT * FROM t WHERE id > :watermark"
+        erp.pull(sql, watermark="id", initial=0)
+        erp.db.execute("ALTER TABLE t ADD COLUMN due TEXT")
+        source = erp.open(sql, watermark="id", initial=0)
+        (arrival,) = source.arrivals(1)
+        assert arrival.metadata["rows"] == "0"
+        assert b'"added"' in b"".join(source.fetch(arrival))
+
+    @pytest.mark.parametrize(
+        ("was", "now", "expected"),
+        [
+            ("id:integer q:integer", "id:integer q:text", ["retyped q"]),
+            ("id:integer q:integer", "q:integer id:integer", []),
+            ("id:integer q:integer", "id:integer Q:integer", []),
+            ("id:integer quantity:decimal a:text", "id:integer a:text quantity_2:decimal", ["renamed quantity"]),
+            ("id:integer q:integer", "id:integer due:timestamp", ["dropped q", "added due"]),
+            ("id:integer", "id:integer a:text b:text", ["added a", "added b"]),
+        ],
+    )
+    def test_changes(self, was: str, now: str, expected: list[str]) -> None:
+        before, after = ([shape.Column(*one.split(":")) for one in text.split()] for text in (was, now))
+        assert [f"{one.change} {one.column}" for one in shape.changes(before, after)] == expected
+
+
+class TestKeys:
+    """The keys of all rows there are, by which crossdock.reconciled finds what is gone."""
+
+    def test_they_come_after_the_rows_when_they_are_due(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")
+        erp.db.execute("INSERT INTO t VALUES (1, '2026-01-01 10:00:00'), (2, '2026-01-01 11:00:00')")
+        again = {"sql": "SELECT id FROM t ORDER BY id", "every": "1h"}
+        source = erp.open(SINCE, **KEYED, reconcile=again)
+        names = []
+        for arrival in source.arrivals(10):
+            names.append(arrival.name)
+            header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
+            source.settle(arrival)
+        assert names == ["q", "q keys"]
+        assert header["keys"] == {"most": 0.1}
+        assert rows == [["1"], ["2"]]
+        assert list(erp.open(SINCE, **KEYED, reconcile=again).arrivals(10)) == []
+        again["every"] = "0.001s"
+        assert [arrival.name for arrival in erp.open(SINCE, **KEYED, reconcile=again).arrivals(10)] == ["q keys"]
+
+    def test_they_wait_until_the_rows_are_settled(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")
+        erp.db.execute("INSERT INTO t VALUES (1, '2026-01-01 10:00:00')")
+        source = erp.open(SINCE, **KEYED, reconcile={"sql": "SELECT id FROM t"})
+        assert [arrival.name for arrival in source.arrivals(10)] == ["q"]
+
+
+class TestParameters:
+    def test_they_are_bound(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (id INTEGER, company TEXT)")
+        erp.db.execute("INSERT INTO t VALUES (1, 'x'' OR 1=1'), (2, 'b')")
+        given = {
+            "conn_id": "erp",
+            "parameters": {"company": "x' OR 1=1"},
+            "queries": [{"name": "q", "sql": "SELECT id FROM t WHERE company = :company"}],
+        }
+        connection = Connection(conn_id="erp", type="sqlite", schema=str(erp.file))
+        options = Options.model_validate(given)
+        source = open_source(options, home=erp.folder, state=erp.state, connections=lambda _: connection)
+        erp.sources.append(source)
+        (arrival,) = source.arrivals(1)
+        assert b"".join(source.fetch(arrival)).splitlines()[1:] == [b'["1"]']
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"queries": [{"name": "q", "sql": "SELECT :compny"}]}, "unknown marker ':compny'"),
+            ({"queries": []}, "queries: is missing"),
+        ],
+    )
+    def test_what_is_missing_or_misspelt_is_said(self, given: dict[str, Any], words: str) -> None:
+        assert words in str(faults(Options, {"conn_id": "erp", **given}))
 
 
 class TestOtherWatermarks:
@@ -447,10 +736,8 @@ class FakeConnection:
 
 
 def test_a_connection_that_breaks_in_the_middle_is_transient_and_dropped(tmp_path: Path) -> None:
-    from connectors.sources.odbc.statement import Pull
-
     log: list[str] = []
-    opened: Callable[[], FakeConnection] = lambda: (log.append("opened"), FakeConnection(log))[1]  # noqa: E731
+    opened = lambda: (log.append("opened"), Session(FakeConnection(log), PLAIN))[1]  # type: ignore[arg-type]  # noqa: E731
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     pull = Pull(name="q", statement=parse("SELECT id FROM t"), overlap=timedelta(0))
     source = OdbcSource(opened, [pull], state=Memory(), spool=tmp_path, rows=10, now=lambda: moment)

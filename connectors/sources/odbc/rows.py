@@ -1,0 +1,203 @@
+"""A query's rows on their way into a payload: fetched in batches, each row a line of JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connectors.sources.odbc.driver import Session
+from connectors.sources.odbc.shape import Column
+from connectors.sources.odbc.statement import page_after
+from connectors.sources.odbc.values import TYPE_NAMES, Texts, texts
+from connectors.sources.odbc.watermark import DIGEST
+from schemas.errors import ConfigError
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows. ``marks`` and ``digests`` stand beside the lines where the query has a watermark, else they are empty.
+
+    A row that the driver cannot read is a line ``{"unreadable": reason}``, without a mark.
+    """
+
+    lines: list[bytes]
+    marks: list[Any]
+    digests: list[bytes]
+
+    def without(self, seen: frozenset[bytes]) -> list[bytes]:
+        """The lines but for those that were handed over before."""
+        if not seen or seen.isdisjoint(self.digests):
+            return self.lines
+        return [line for line, digest in zip(self.lines, self.digests, strict=True) if digest not in seen]
+
+
+class Result:
+    """The rows of a statement: ``columns`` are known at once, ``batches`` comes once."""
+
+    def __init__(
+        self,
+        session: Session,
+        text: str,
+        values: Sequence[Any],
+        *,
+        size: int,
+        zone: ZoneInfo | None,
+        mark: str | None = None,
+        order: Sequence[str] = (),
+    ) -> None:
+        self._session = session
+        self._text = text
+        self._values = values
+        self._size = size
+        self._zone = zone
+        self._mark = mark
+        self._order = order
+        self._page = session.dialect.page if order else None
+        self._cursor = session.run(*self._asked(None))
+        self.columns = [Column(one[0], TYPE_NAMES.get(one[1], one[1].__name__)) for one in self._cursor.description]
+        self._kinds = [_Kind(one[1], one[3]) for one in self._cursor.description]
+
+    @property
+    def types_tell(self) -> bool:
+        """Whether a column's type is the table's, and not the first row's."""
+        return self._session.dialect.types_tell
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._cursor.close()
+
+    def batches(self, chosen: Sequence[int | None]) -> Iterator[Batch]:
+        """The rows with the ``chosen`` columns, by their places among ``columns``; None is an empty one."""
+        at = _place(self.columns, self._mark) if self._mark else None
+        for rows, faults in self._rows():
+            yield self._batch(rows, faults, chosen, at)
+
+    def _batch(self, rows: list[Any], faults: list[str], chosen: Sequence[int | None], at: int | None) -> Batch:
+        columns = list(zip(*rows, strict=True))
+        nothing: Texts = [None] * len(rows)
+        written = [
+            nothing
+            if place is None
+            else texts(columns[place], self._kinds[place].type, self._zone, self._kinds[place].size)
+            for place in (chosen if rows else ())
+        ]
+        lines = [_encode(row) for row in zip(*written, strict=True)]
+        marks: list[Any] = []
+        digests: list[bytes] = []
+        if at is not None:
+            marks = _marks(columns[at]) if rows else []
+            digests = [hashlib.blake2b(line, digest_size=DIGEST).digest() for line in lines]
+        for fault in faults:
+            line = _encode({"unreadable": fault})
+            lines.append(line)
+            if at is not None:
+                marks.append(None)
+                digests.append(hashlib.blake2b(line, digest_size=DIGEST).digest())
+        return Batch(lines, marks, digests)
+
+    # -- fetching -----------------------------------------------------------------------------------
+
+    def _rows(self) -> Iterator[tuple[list[Any], list[str]]]:
+        if self._page is None:
+            yield from self._fetched(None)
+            return
+        places = [_place(self.columns, name) for name in self._order]
+        last: tuple[Any, ...] | None = None
+        alike: list[Any] = []  # the rows so far that are at that place
+        while True:
+            count, after, had = 0, last, Counter(map(_comparable, alike))
+            for rows, faults in self._fetched(after):
+                count += len(rows) + len(faults)
+                fresh = []
+                for row in rows:
+                    key = tuple([row[place] for place in places])
+                    if key != last:
+                        last, alike = key, [row]
+                    elif had[_comparable(row)] > 0:
+                        had[_comparable(row)] -= 1
+                        continue
+                    else:
+                        alike.append(row)
+                    fresh.append(row)
+                yield fresh, faults
+            if count < self._page:
+                return
+            if last == after:
+                raise ConfigError(
+                    f"{self._page} rows are the same in {', '.join(self._order)}, so that nothing tells them apart",
+                    hint="name as key the columns that tell one row from another",
+                )
+            self.close()
+            self._cursor = self._session.run(*self._asked(last))
+
+    def _asked(self, last: Sequence[Any] | None) -> tuple[str, list[Any]]:
+        if self._page is None:
+            return self._text, list(self._values)
+        text, values = page_after(self._text, self._order, last, size=self._page, quotes=self._session.dialect.quotes)
+        return text, [*self._values, *values]
+
+    def _fetched(self, last: Sequence[Any] | None) -> Iterator[tuple[list[Any], list[str]]]:
+        """Batches of the open cursor; where one holds a value that no Python type can hold, row by row."""
+        consumed = 0
+        faults: list[str]
+        while True:
+            try:
+                rows, faults = self._cursor.fetchmany(self._size), []
+            except (ValueError, OverflowError):
+                self.close()
+                self._cursor = self._session.run(*self._asked(last))
+                self._pass_over(consumed)
+                rows, faults = self._one_by_one()
+            if not rows and not faults:
+                return
+            consumed += len(rows) + len(faults)
+            yield rows, faults
+
+    def _pass_over(self, count: int) -> None:
+        """Rows that were handed on before, some of which may be unreadable."""
+        for _ in range(count):
+            with suppress(ValueError, OverflowError):
+                self._cursor.fetchone()
+
+    def _one_by_one(self) -> tuple[list[Any], list[str]]:
+        rows: list[Any] = []
+        faults: list[str] = []
+        while len(rows) + len(faults) < self._size:
+            try:
+                row = self._cursor.fetchone()
+            except (ValueError, OverflowError) as error:
+                before = f"; the row before it begins {', '.join(map(str, rows[-1][:3]))}" if rows else ""
+                faults.append(f"the driver gives a value that cannot be: {error}{before}")
+                continue
+            if row is None:
+                break
+            rows.append(row)
+        return rows, faults
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    type: type
+    size: int | None
+
+
+def _place(columns: Sequence[Column], wanted: str) -> int:
+    return [column.name.casefold() for column in columns].index(wanted.casefold())
+
+
+def _comparable(row: Any) -> tuple[Any, ...]:
+    return tuple(bytes(value) if isinstance(value, bytearray) else value for value in row)
+
+
+def _marks(column: Sequence[Any]) -> list[Any]:
+    """Watermark values as they are compared and bound again."""
+    return [value.rstrip(" ") if isinstance(value, str) else value for value in column]

@@ -1,0 +1,163 @@
+"""A real MariaDB, and a channel's view of a database behind its ODBC driver."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pyodbc
+import pytest
+
+from connectors.connections import Connection
+from connectors.sources.odbc import OdbcSource, Options, open_source
+
+
+class Mariadb:
+    """A MariaDB server of this test run, for whoever runs the tests, at a socket of its own."""
+
+    def __init__(self) -> None:
+        program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        assert program, "no mariadbd: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
+        self.folder = Path(tempfile.mkdtemp(prefix="crossdock-mariadb-"))
+        self.socket = self.folder / "socket"
+        self._counter = itertools.count(1)
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        common = ["--no-defaults", f"--datadir={self.folder}/data", *user]
+        subprocess.run(
+            ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
+            check=True,
+            capture_output=True,
+        )
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [program, *common, f"--socket={self.socket}", f"--pid-file={self.folder}/pid", "--skip-networking",
+                 "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"],
+                stderr=log,
+            )  # fmt: skip
+        while not self.socket.exists():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.02)
+        self.administer("CREATE USER reader IDENTIFIED BY 'r;d}r'")
+
+    def administer(self, *statements: str, database: str = "", **options: str) -> pyodbc.Connection:
+        """Run them as root; the connection, which commits by itself, is for whoever wants to go on."""
+        parts = {"DRIVER": "MariaDB Unicode", "Socket": self.socket, "UID": "root", "CHARSET": "utf8mb4", **options}
+        connection = pyodbc.connect(
+            ";".join(f"{key}={value}" for key, value in {**parts, "Database": database}.items() if value),
+            autocommit=True,
+        )
+        for statement in statements:
+            connection.execute(statement)
+        return connection
+
+    def database(self) -> str:
+        """The name of a new database that ``reader`` may read."""
+        name = f"erp_{next(self._counter)}"
+        self.administer(f"CREATE DATABASE {name} CHARACTER SET utf8mb4", f"GRANT SELECT ON {name}.* TO reader").close()
+        return name
+
+    def connection(self, database: str) -> Connection:
+        """How a channel gets to that database."""
+        extra = {"Socket": str(self.socket)}
+        return Connection(conn_id="erp", type="mariadb", login="reader", password="r;d}r", schema=database, extra=extra)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    server = Mariadb()
+    yield server
+    server.stop()
+
+
+class Memory(dict[str, str]):
+    """connectors.base.State over a dict."""
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+
+class OdbcChannel:
+    """A channel of one query, called q, at a time; ``pull`` is one run of it."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self.connection = connection
+        self.folder = folder
+        self.state = Memory()
+        self.sources: list[OdbcSource] = []
+
+    def open(self, sql: str, *, options: dict[str, Any] | None = None, **query: Any) -> OdbcSource:
+        given = {"conn_id": "erp", "queries": [{"name": "q", "sql": sql, **query}], **(options or {})}
+        source = open_source(
+            Options.model_validate(given),
+            home=self.folder,
+            state=self.state,
+            connections=lambda _: self.connection,
+        )
+        self.sources.append(source)
+        return source
+
+    def pull(self, sql: str, **options: Any) -> tuple[dict[str, Any], list[Any]]:
+        """The header of the last arrival and the rows of all; keys are left out."""
+        header: dict[str, Any] = {}
+        rows: list[Any] = []
+        with closing(self.open(sql, **options)) as source:
+            for arrival in source.arrivals(1000):
+                first, *others = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
+                if "keys" not in first:
+                    header, rows = first, rows + others
+                source.settle(arrival)
+        return header, rows
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.close()
+
+
+@pytest.fixture
+def channel_to(tmp_path: Path) -> Iterator[Callable[[Connection], OdbcChannel]]:
+    """Makes a channel that reads what a Connection leads to."""
+    channels: list[OdbcChannel] = []
+
+    def channel_to(connection: Connection) -> OdbcChannel:
+        channels.append(OdbcChannel(connection, tmp_path))
+        return channels[-1]
+
+    yield channel_to
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture(scope="session")
+def odbc_to() -> Callable[[str], Connection]:
+    """The Connection of a database that the ``postgres`` fixture made, from its URL."""
+
+    def odbc_to(url: str) -> Connection:
+        parts = urlsplit(url)
+        host = parts.hostname or parse_qs(parts.query)["host"][0]
+        return Connection(
+            conn_id="erp",
+            type="postgres",
+            host=host,
+            port=parts.port,
+            login=parts.username or "postgres",
+            password=parts.password or "",
+            schema=parts.path.strip("/"),
+        )
+
+    return odbc_to
