@@ -2,7 +2,7 @@
 
 ``schemas/events/<stream>.schema.json`` says in JSON Schema 2020-12 what an event looks like, envelope and
 data; ``schemas/asyncapi.yaml`` says in AsyncAPI 3 which streams there are; ``schemas/config/*.schema.json``
-lets an editor complete and check partner, mapping, channel and outlet files. All are checked in;
+lets an editor complete and check partner, mapping, channel, outlet and visibility files. All are checked in;
 ``--check`` fails when one of them no longer says what the models say.
 """
 
@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from connectors.channel import Channel
 from connectors.outlet import Outlet
+from crossdock.visibility.rules import Rules
 from mappings.spec import Mapping as MappingFile
 from mappings.spec import Partner
 from schemas.events import DATA_OF, CloudEvent, EventData, Stream
@@ -35,6 +36,7 @@ CONFIG: Mapping[str, type[BaseModel]] = {
     "mapping": MappingFile,
     "channel": Channel,
     "outlet": Outlet,
+    "visibility": Rules,
 }
 
 

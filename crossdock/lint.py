@@ -58,6 +58,7 @@ def lint(settings: Settings) -> Linted:
     channels = _read(load_channels, settings.channels, problems)
     outlets = _read(load_outlets, settings.outlets, problems)
     problems += _strangers(channels, library)
+    problems += _visibility(settings.visibility)
     problems += _dead_ends(settings.partners, outlets, library)
     return Linted(
         channels=len(channels),
@@ -80,6 +81,17 @@ def _read(load: Callable[[Path], Shelf[Model]], folder: Path, problems: list[str
         return Shelf()
     problems += shelf.problems
     return shelf
+
+
+def _visibility(path: Path) -> list[str]:
+    from crossdock.visibility import load_rules
+    from schemas.errors import ConfigError
+
+    try:
+        load_rules(path)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _strangers(channels: Shelf[Channel], library: Library) -> Iterator[str]:

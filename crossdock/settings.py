@@ -4,7 +4,8 @@
 follows from it unless it is set on its own: ``CROSSDOCK_LEDGER`` (an SQLAlchemy URL),
 ``CROSSDOCK_ARCHIVE``, ``CROSSDOCK_FEED`` (the folder sink's), ``CROSSDOCK_DATA_DOCS``.
 ``CROSSDOCK_PARTNERS``, ``CROSSDOCK_CHANNELS``, ``CROSSDOCK_OUTLETS`` and ``CROSSDOCK_MAPPINGS`` (the
-standard mappings; code lists lie in ``codes`` beside it) are the folders of YAML, by default the shipped ones.
+standard mappings; code lists lie in ``codes`` beside it) are the folders of YAML, by default the shipped ones; ``CROSSDOCK_VISIBILITY`` is the file
+that says who sees what.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Settings:
     channels: Path
     outlets: Path
     mappings: Path
+    visibility: Path
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,4 +52,5 @@ class Settings:
             channels=place("CROSSDOCK_CHANNELS", _TREE / "connectors" / "channels"),
             outlets=place("CROSSDOCK_OUTLETS", _TREE / "connectors" / "outlets"),
             mappings=place("CROSSDOCK_MAPPINGS", _TREE / "mappings" / "standard"),
+            visibility=place("CROSSDOCK_VISIBILITY", _TREE / "schemas" / "visibility.yaml"),
         )

@@ -6,7 +6,7 @@ Loading them, with all mistakes reported at once, is ``mappings.library``.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -181,9 +181,15 @@ class Partner(Strict):
     partner: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9_-]*$")]
     name: str = ""
     tier: Tier = Tier.TRANSACTIONAL
+    tier_from: dict[date, Tier] = {}  #: raised or lowered, each from that day on: ``2026-07-01: strategic``
     language: str = "en"
     timezone: str = "UTC"
     identities: Identities = Identities()
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
     control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken
+
+    def tier_on(self, day: date) -> Tier:
+        """The tier that holds on ``day``."""
+        begun = [since for since in self.tier_from if since <= day]
+        return self.tier_from[max(begun)] if begun else self.tier
