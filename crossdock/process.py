@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 
 from connectors.archive import Archive
@@ -32,20 +32,21 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
     if record.status != "received":
         return _NOTHING
     try:
-        with closing(ahead(_translated(record, archive, context), weigh=_rows)) as translated:
+        with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
             checked = controlled(translated, record=record, archive=archive, ledger=ledger, library=context.library)
             heard = answered(checked, record=record, archive=archive, ledger=ledger)
             return ledger.store(record.id, heard)
-    except _Unreadable as unreadable:
+    except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING
 
 
-def _rows(item: Translated) -> int:
+def rows_of(item: Translated) -> int:
+    """How much room it takes while it waits to be stored."""
     return item.lines.height if isinstance(item, DocumentLines) else 1
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """Reading, not storing, failed for a reason that lies in this payload; ``finding`` says it."""
 
     def __init__(self, finding: Finding) -> None:
@@ -53,7 +54,7 @@ class _Unreadable(Exception):
         self.finding = finding
 
 
-def _translated(record: PayloadRecord, archive: Archive, context: Context) -> Iterator[Translated]:
+def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
     """The payload's translation, in which a crash of a reader is told apart from one of the ledger."""
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
     try:
@@ -62,11 +63,11 @@ def _translated(record: PayloadRecord, archive: Archive, context: Context) -> It
                 stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
             )
     except PermanentError as error:
-        raise _Unreadable(_lost(record, error)) from error
+        raise Unreadable(_lost(record, error)) from error
     except (CrossdockError, MemoryError):
         raise
     except Exception as error:
-        raise _Unreadable(_crashed(record, error)) from error
+        raise Unreadable(_crashed(record, error)) from error
 
 
 def _lost(record: PayloadRecord, error: PermanentError) -> Finding:

@@ -125,6 +125,16 @@ class MasterData:
             kind=kind, **{name: row[name] for name in ("table", "partner", "theirs", "ours", "valid_from", "valid_to")}
         )
 
+    def holds(self, kind: str, partner: str, value: str) -> bool:
+        """Whether any row, valid on whatever day, knows ``value`` as ``partner`` writes it."""
+        asked = pl.DataFrame({"theirs": [value]}).select(theirs=_normal(kind, pl.col("theirs")))
+        owners = [asked.with_columns(partner=pl.lit(owner)) for owner in dict.fromkeys((partner.strip(), ""))]
+        if self._index(f"cross_references:{kind}").has_any(pl.concat(owners)):
+            return True
+        if kind == "unit":
+            return asked.item() in shipped_units()
+        return self._index(OWN_IDS[kind][0]).has_any(asked)
+
     def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
         """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
         wanted = value.strip()
@@ -351,6 +361,15 @@ class _Index:
     def find(self, asked: pl.DataFrame) -> pl.DataFrame:
         """The one row that answers each of ``asked`` (columns ``_query``, ``_on`` and the keys), where one does."""
         return self.find_all(asked).unique(_QUERY, keep="last", maintain_order=True)
+
+    def has_any(self, asked: pl.DataFrame) -> bool:
+        """Whether there is a row for any of ``asked`` (columns: the keys), whenever it is valid."""
+        for wanted, *key in asked.select(_hash(self.keys), *self.keys).iter_rows():
+            low, high = (self.hashes.search_sorted(wanted, side=side) for side in ("left", "right"))
+            rows = self.rows[low:high].select(self.keys).rows()
+            if tuple(key) in rows:
+                return True
+        return False
 
     def find_all(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Every row valid on the day for each of ``asked``, the one that beats the others last."""

@@ -26,6 +26,7 @@ from crossdock.ledger import (
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
+from crossdock.ledger.readings import Readings
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.state import LedgerState
@@ -74,6 +75,11 @@ class Ledger:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def readings(self) -> Readings:
+        """The door for documents that are read again."""
+        return Readings(self._database)
 
     # -- payloads ---------------------------------------------------------------------------------
 

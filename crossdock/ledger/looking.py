@@ -39,23 +39,39 @@ def _count(condition: sa.ColumnElement[bool], name: str) -> sa.Label[int]:
     return _sum(sa.case((condition, 1), else_=0), name)
 
 
-_PAYLOADS = sa.select(
-    payloads.c.channel,
-    sa.func.count().label("payloads"),
-    *(_count(payloads.c.status == status, status) for status in ("received", "translated", "unpacked", "quarantined")),
-    _count(payloads.c.duplicate_of.is_not(None), "duplicates"),
-    *(_sum(payloads.c[column], column) for column in _SEVERITIES.values()),
-    sa.func.max(payloads.c.received_at).label("newest"),
-).group_by(payloads.c.channel)
+_PAYLOADS = (
+    sa.select(
+        payloads.c.channel,
+        sa.func.count().label("payloads"),
+        *(
+            _count(payloads.c.status == status, status)
+            for status in ("received", "translated", "unpacked", "quarantined")
+        ),
+        _count(payloads.c.duplicate_of.is_not(None), "duplicates"),
+        *(_sum(payloads.c[column], column) for column in _SEVERITIES.values()),
+        sa.func.max(payloads.c.received_at).label("newest"),
+    )
+    .where(payloads.c.replay_of.is_(None))
+    .group_by(payloads.c.channel)
+)
+
+#: A document that was read again counts as it was read last; its events are all there.
+_IS_CURRENT = documents.c.replaced_by.is_(None)
+
+
+def _if_current(column: sa.Column[int]) -> sa.ColumnElement[int]:
+    return sa.case((_IS_CURRENT, column), else_=0)
+
 
 _VERDICTS = ("accepted", "accepted_with_errors", "rejected")
 _DOCUMENTS = (
     sa.select(
         payloads.c.channel,
-        sa.func.count().label("documents"),
-        *(_count(documents.c.status == status, status) for status in _VERDICTS),
-        *(_sum(documents.c[name], name) for name in ("lines", "unchanged", "parked", *_STREAMS)),
-        *(_sum(documents.c[column], column) for column in _SEVERITIES.values()),
+        _count(_IS_CURRENT, "documents"),
+        *(_count(_IS_CURRENT & (documents.c.status == status), status) for status in _VERDICTS),
+        *(_sum(_if_current(documents.c[name]), name) for name in ("lines", "unchanged", "parked")),
+        *(_sum(documents.c[name], name) for name in _STREAMS),
+        *(_sum(_if_current(documents.c[column]), column) for column in _SEVERITIES.values()),
     )
     .join_from(documents, payloads)
     .group_by(payloads.c.channel)
@@ -113,13 +129,14 @@ def problems(
         )
         .join_from(findings, payloads, findings.c.payload_id == payloads.c.id)
         .outerjoin(documents, findings.c.document_id == documents.c.id)
+        .where(documents.c.replaced_by.is_(None))
         .order_by(findings.c.id.desc() if newest else findings.c.id)
         .limit(limit)
     )
     if severity is not None:
         query = query.where(findings.c.severity == severity)
     if payload is not None:
-        query = query.where(findings.c.payload_id == payload)
+        query = query.where(sa.or_(findings.c.payload_id == payload, payloads.c.replay_of == payload))
     if document is not None:
         query = query.where(documents.c.document == document, findings.c.payload_id == documents.c.payload_id)
     return [_problem(row) for row in connection.execute(query)]
@@ -223,7 +240,7 @@ def _timeline(
 
 def listing(connection: Connection, *, status: str | None, channel: str | None, limit: int) -> list[dict[str, Any]]:
     """Payloads, newest first, as plain rows."""
-    query = sa.select(payloads).order_by(payloads.c.id.desc()).limit(limit)
+    query = sa.select(payloads).where(payloads.c.replay_of.is_(None)).order_by(payloads.c.id.desc()).limit(limit)
     if status is not None:
         query = query.where(payloads.c.status == status)
     if channel is not None:
@@ -238,6 +255,7 @@ def document_rows(
     query = (
         sa.select(documents, payloads.c.name, payloads.c.channel)
         .join_from(documents, payloads)
+        .where(documents.c.replaced_by.is_(None))
         .order_by(documents.c.id.desc())
         .limit(limit)
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import texts
 
+_TOGETHER = 500
 WAITING = "waiting"
 RELEASED = "released"  #: what it waited for came, and it was published
 REJECTED = "rejected"  #: a person gave it back to whoever sent it
@@ -35,6 +37,56 @@ def supersede(connection: Connection, copies: Collection[tuple[str, str]], *, be
             parked_lines.update()
             .where(parked_lines.c.document_id.in_(older), parked_lines.c.status == WAITING)
             .values(status=SUPERSEDED, status_at=now)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """An error on a line that waits: ``document`` and ``line`` say which, ``partner`` whose code ``value`` is."""
+
+    document: str
+    line: int
+    code: str
+    stage: str
+    partner: str
+    value: str | None
+    mapping_version: str
+
+
+def obstacles(connection: Connection, names: Sequence[str]) -> Iterator[Obstacle]:
+    """What stands in the way of each waiting line of these documents; a line may have several obstacles."""
+    same_line = (findings.c.document_id == parked_lines.c.document_id) & (findings.c.line == parked_lines.c.line)
+    for at in range(0, len(names), _TOGETHER):
+        query = (
+            sa.select(
+                documents.c.document,
+                parked_lines.c.line,
+                findings.c.code,
+                findings.c.stage,
+                _partner(connection).label("partner"),
+                findings.c.value,
+                documents.c.mapping_version,
+            )
+            .join_from(parked_lines, documents, documents.c.id == parked_lines.c.document_id)
+            .join(findings, same_line & (findings.c.payload_id == documents.c.payload_id))
+            .where(
+                documents.c.document.in_(names[at : at + _TOGETHER]),
+                parked_lines.c.status == WAITING,
+                findings.c.severity == "error",
+            )
+        )
+        for row in connection.execute(query):
+            yield Obstacle(*row)
+
+
+def note_tried(connection: Connection, names: Sequence[str], tried: str) -> None:
+    """The waiting lines of these documents were read with that configuration in vain."""
+    for at in range(0, len(names), _TOGETHER):
+        rows = sa.select(documents.c.id).where(documents.c.document.in_(names[at : at + _TOGETHER]))
+        connection.execute(
+            parked_lines.update()
+            .where(parked_lines.c.document_id.in_(rows), parked_lines.c.status == WAITING)
+            .values(tried=tried)
         )
 
 

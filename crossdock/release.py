@@ -1,0 +1,184 @@
+"""Release: lines that wait go on by themselves once what they waited for is there.
+
+Whenever master data, a mapping or a partner's file has changed, the documents with waiting lines are read again
+out of the archive. What is good now is published as if it had been good from the start; what is not goes on
+waiting, for what stands in its way now. Documents of a sender nobody knew are read once somebody does.
+
+A document is not read again while it is plain that nothing of it would be released: the same mapping, and each of
+its waiting lines names something that the master data still do not hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from crossdock.ledger.selecting import Chosen
+from crossdock.process import Unreadable, process, translated_payload
+from crossdock.replay import Replayed, correct_all
+from crossdock.translation import DocumentOpened
+from mappings.master_data import KINDS
+from schemas.findings import Stage
+
+if TYPE_CHECKING:
+    from connectors.archive import Archive
+    from crossdock.ledger import Ledger
+    from crossdock.ledger.parked import Obstacle
+    from crossdock.translation import Context
+
+#: Quarantined payloads that are looked at once more when the configuration has changed.
+QUARANTINED = 10_000
+
+
+@dataclass(slots=True)
+class Released(Replayed):
+    """What a release did. ``tried``: documents read again; ``strangers``: payloads whose sender is known by now."""
+
+    tried: int = 0
+    strangers: int = 0
+
+    @property
+    def did_something(self) -> bool:
+        return bool(self.published or self.released or self.strangers)
+
+
+def release(*, archive: Archive, ledger: Ledger, context: Context, reason: str = "") -> Released:
+    """Let go on whatever waits and need wait no longer. Costs next to nothing while nothing has changed."""
+    done = Released()
+    parts = _Parts(archive, ledger, context, reason or "master data, a mapping or a partner's file has changed", done)
+    _release_lines(parts)
+    memory = ledger.state("release")
+    library = _library(context)
+    if memory.get("library") != library:
+        _release_strangers(parts)
+        memory.set("library", library)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What every step works with."""
+
+    archive: Archive
+    ledger: Ledger
+    context: Context
+    reason: str
+    done: Released
+
+    def correct(self, chosen: Sequence[Chosen], *, only_waiting: bool) -> None:
+        correct_all(
+            chosen,
+            archive=self.archive,
+            ledger=self.ledger,
+            context=self.context,
+            reason=self.reason,
+            total=self.done,
+            only_waiting=only_waiting,
+        )
+
+
+def configuration(context: Context) -> str:
+    """A word that changes whenever another version of a master table, mapping or partner file is in force."""
+    return hashlib.sha256(f"{context.master_version}\x1f{_library(context)}".encode()).hexdigest()[:16]
+
+
+def _library(context: Context) -> str:
+    library = context.library
+    content = {
+        "standard": {type: mapping.version for type, mapping in library.standard.items()},
+        "agreed": {" ".join(key): mapping.version for key, mapping in library.agreed.items()},
+        "partners": {name: partner.model_dump(mode="json") for name, partner in library.partners.items()},
+    }
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:16]
+
+
+# -- lines ------------------------------------------------------------------------------------------
+
+
+def _release_lines(parts: _Parts) -> None:
+    word, readings = configuration(parts.context), parts.ledger.readings
+    waiting = readings.waiting(word)
+    if not waiting:
+        return
+    hopeful = _hopeful(waiting, parts.ledger, parts.context)
+    parts.done.tried += sum(len(one.documents) for one in hopeful)
+    parts.correct(hopeful, only_waiting=True)
+    readings.tried(waiting, word)
+
+
+def _hopeful(waiting: Sequence[Chosen], ledger: Ledger, context: Context) -> list[Chosen]:
+    """Those of which a line may be released now: each obstacle of some line may be out of the way."""
+    judge = _Hope(context)
+    lines: dict[tuple[str, int], bool] = {}
+    for obstacle in ledger.readings.obstacles(waiting):
+        line = (obstacle.document, obstacle.line)
+        lines[line] = lines.get(line, True) and judge.may_be_gone(obstacle)
+    hopeful = {document for (document, _), hope in lines.items() if hope}
+    told = {document for document, _ in lines}
+    chosen = (
+        Chosen(one.payload, frozenset(name for name in one.documents if name in hopeful or name not in told))
+        for one in waiting
+    )
+    return [one for one in chosen if one.documents]
+
+
+class _Hope:
+    """Whether an obstacle may be out of the way. In doubt it may."""
+
+    def __init__(self, context: Context) -> None:
+        self._master = context.master
+        library = context.library
+        self._versions = {one.version for one in (*library.standard.values(), *library.agreed.values())}
+        self._known: dict[tuple[str, str, str], bool] = {}
+
+    def may_be_gone(self, obstacle: Obstacle) -> bool:
+        if obstacle.mapping_version not in self._versions:
+            return True
+        kind, _, fault = obstacle.code.partition(".")
+        if fault == "unknown" and kind in KINDS and obstacle.value is not None:
+            return self._is_known(kind, obstacle.partner, obstacle.value)
+        return obstacle.stage in (Stage.REFERENCE.value, Stage.BUSINESS.value)
+
+    def _is_known(self, kind: str, partner: str, value: str) -> bool:
+        """Whether the master data hold the code at all, on whatever day."""
+        asked = (kind, partner, value)
+        if asked not in self._known:
+            self._known[asked] = self._master.holds(kind, partner, value)
+        return self._known[asked]
+
+
+# -- strangers ----------------------------------------------------------------------------------------
+
+
+def _release_strangers(parts: _Parts) -> None:
+    """Documents and payloads of senders whom nobody knew when they came."""
+    parts.correct(
+        [one for one in parts.ledger.readings.unmapped() if _is_known_now(one.payload, parts)], only_waiting=False
+    )
+    for payload in _quarantined_strangers(parts.ledger):
+        if _is_known_now(payload, parts):
+            parts.ledger.requeue([payload])
+            process([payload], archive=parts.archive, ledger=parts.ledger, context=parts.context)
+            parts.done.strangers += 1
+
+
+def _quarantined_strangers(ledger: Ledger) -> Iterator[int]:
+    for row in ledger.payloads(status="quarantined", limit=QUARANTINED):
+        found = ledger.findings(payload=row["id"], severity="error", limit=10)
+        if any(finding["code"] == "partner.unknown" for finding in found):
+            yield row["id"]
+
+
+def _is_known_now(payload: int, parts: _Parts) -> bool:
+    """Whether any document of the payload has a mapping by now."""
+    record = parts.ledger.payload(payload)
+    try:
+        with closing(translated_payload(record, parts.archive, parts.context)) as translated:
+            return any(isinstance(item, DocumentOpened) and item.document.mapping is not None for item in translated)
+    except Unreadable:
+        return False
