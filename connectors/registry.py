@@ -24,6 +24,7 @@ from schemas.errors import ConfigError
 SOURCES = {
     "as2": "connectors.sources.as2",
     "folder": "connectors.sources.folder",
+    "imap": "connectors.sources.imap",
     "maildir": "connectors.sources.maildir",
     "odbc": "connectors.sources.odbc",
     "sftp": "connectors.sources.sftp",
@@ -40,6 +41,7 @@ SINKS = {
 FORMATS = {
     "x12": "connectors.formats.edi:X12",
     "edifact": "connectors.formats.edi.edifact:Edifact",
+    "idoc": "connectors.formats.idoc:Idoc",
     "rows": "connectors.formats.rows:Rows",
     "workbook": "connectors.formats.workbook:Workbook",
 }

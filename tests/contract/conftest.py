@@ -24,6 +24,7 @@ import pytest
 
 from connectors.as2.station import Station
 from connectors.connections import Connection
+from tests.mail_servers import Dovecot
 
 
 class MemoryState(dict[str, str]):
@@ -280,6 +281,20 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 
 @pytest.fixture
+def wire_to() -> Iterator[Callable[[int], Wire]]:
+    """The way to a port of this machine."""
+    wires = []
+
+    def lay(port: int) -> Wire:
+        wires.append(Wire(port))
+        return wires[-1]
+
+    yield lay
+    for wire in wires:
+        wire.close()
+
+
+@pytest.fixture
 def wire(sshd: Sshd) -> Iterator[Wire]:
     wire = Wire(sshd.port)
     yield wire
@@ -289,3 +304,10 @@ def wire(sshd: Sshd) -> Iterator[Wire]:
 @pytest.fixture(scope="session")
 def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     return start_sshd()
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    server = Dovecot()
+    yield server
+    server.remove()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +25,7 @@ from connectors.channel import Channel
 from connectors.connections import Connection
 from connectors.sources import as2
 from schemas.errors import ConfigError, PermanentError, TransientError
-from tests.as2_identities import NOW, identity, ours, pem
+from tests.certificates import NOW, identity, ours, pem
 
 LARGEST_PIECE = 4 << 20
 
@@ -185,6 +188,57 @@ class MaildirPlace:
             (self.path / part).rmdir()
 
 
+class ImapPlace:
+    """A folder of its own on an IMAP server."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.server = fixture("dovecot")
+        self.connection = self.server.connection()
+        self.folder = f"in-{home.name}"
+        self.put_there: dict[int, bytes] = {}
+        self.options = {"kind": "imap", "conn_id": "mail", "folder": self.folder, "done": f"done-{home.name}"}
+        client = self.server.client()
+        client.create_folder(self.folder)
+        client.logout()
+
+    def put(self, number: int, size: int) -> None:
+        message = EmailMessage()
+        message["From"], message["Message-ID"] = "supplier@acme.example", f"<{number}@acme.example>"
+        message.add_attachment(
+            b"\xff\x00" * (size // 3), maintype="application", subtype="octet-stream", filename="a.bin"
+        )
+        self.put_there[number] = message.as_bytes(policy=SMTP)
+        self._renumbered()
+
+    def _renumbered(self) -> None:
+        """The server numbers messages as they come; a contract's message may come before an earlier one."""
+        client = self.server.client()
+        client.select_folder(self.folder)
+        if there := client.search("ALL"):
+            client.delete_messages(there)
+            client.expunge()
+        for _, message in sorted(self.put_there.items()):
+            client.append(self.folder, message)
+        client.logout()
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        return payload == self.put_there[number]
+
+    def half(self) -> Callable[[], None]:
+        """Somebody is in the middle of an APPEND."""
+        with socket.create_connection(("127.0.0.1", self.server.plain)) as talking:
+            talking.sendall(b"a LOGIN supply {11+}\r\nopen sesame\r\n")
+            talking.sendall(f"b APPEND {self.folder} {{9000+}}\r\n".encode() + b"From: a@b\r\n\r\nhalf of it")
+            time.sleep(0.2)
+            held = talking.detach()
+        return lambda: os.close(held)
+
+    def remove(self) -> None:
+        client = self.server.client()
+        client.delete_folder(self.folder)
+        client.logout()
+
+
 class OdbcPlace:
     """One table a query; arrival ``number`` is what the query of that number gives."""
 
@@ -233,6 +287,7 @@ class OdbcPlace:
 PLACES: Mapping[str, Callable[[Path, Callable[[str], Any]], Place]] = {
     "as2": As2Place,
     "folder": FolderPlace,
+    "imap": ImapPlace,
     "maildir": MaildirPlace,
     "odbc": OdbcPlace,
     "sftp": SftpPlace,

@@ -19,7 +19,7 @@ from connectors.as2.journal import Journal
 from connectors.connections import Connection
 from connectors.sinks import as2 as sink
 from schemas.errors import PermanentError
-from tests.as2_identities import NOW, identity, key_pem, ours, pem
+from tests.certificates import NOW, identity, key_pem, ours, pem
 
 pytestmark = pytest.mark.integration
 

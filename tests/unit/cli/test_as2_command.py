@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from connectors.as2.journal import Journal, SentMessage
 from crossdock.cli import app
-from tests.as2_identities import NOW, identity, key_pem, pem
+from tests.certificates import NOW, identity, key_pem, pem
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from connectors.as2.receipt import Wanted, quoted, read_receipt, unquoted, write
 from connectors.as2.station import Reply, Station
 from connectors.connections import Connection
 from schemas.errors import ConfigError
-from tests.as2_identities import NOW, identity, key_pem, ours, pem
+from tests.certificates import NOW, identity, key_pem, ours, pem
 
 DOCUMENT = b"ISA*00*          *00*          *ZZ*ANVILGATE      *ZZ*RAVENSMOOR     *261122*1200*U*00401*000000001*0*P*>~"
 

@@ -1,0 +1,1 @@
+"""Mail servers: logging in (``login``) and letters (``letter``), for the IMAP source and the SMTP sink."""

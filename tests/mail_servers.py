@@ -1,0 +1,162 @@
+"""A real IMAP server (Dovecot, from Debian) for the user who runs the tests and nobody else."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import imapclient
+
+from connectors.connections import Connection
+from tests.certificates import server_certificate
+
+_CONFIG = """
+protocols = imap
+listen = 127.0.0.1
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+mail_location = maildir:{folder}/mail/%u
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 0
+first_valid_gid = 0
+default_internal_user = {internal}
+default_internal_group = {internal_group}
+default_login_user = {login}
+ssl = yes
+ssl_cert = <{folder}/server.pem
+ssl_key = <{folder}/server.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login xoauth2
+imap_capability = {capability}
+mail_fsync = never
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {folder}/oauth2.conf
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}/mail/%u
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {plain}
+  }}
+  inet_listener imaps {{
+    port = {tls}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service imap {{
+  process_limit = 64
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+
+class Dovecot:
+    """Dovecot on two ports: with TLS, and plain with STARTTLS. Everybody's password is ``open sesame``."""
+
+    def __init__(self, *, capability: str = "", token_url: str = "http://127.0.0.1:9/") -> None:
+        program = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
+        assert program, "no dovecot: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
+        # not pytest's folder: Dovecot serves no mail of root's, and others may not look into that one
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        folder.chmod(0o755)
+        self.plain, self.tls = free_port(), free_port()
+        certificate, key = server_certificate("127.0.0.1")
+        (folder / "server.pem").write_bytes(certificate)
+        (folder / "server.key").write_bytes(key)
+        (folder / "users").write_text("".join(f"{user}:{{PLAIN}}open sesame\n" for user in ("supply", "other")))
+        (folder / "oauth2.conf").write_text(
+            f"introspection_mode = post\nintrospection_url = {token_url}\nusername_attribute = username\n"
+            "active_attribute = active\nactive_value = true\n"
+        )
+        root = os.geteuid() == 0
+        user, group = ("mail", "mail") if root else (getpass.getuser(), grp.getgrgid(os.getgid()).gr_name)
+        (folder / "mail").mkdir()
+        if root:
+            shutil.chown(folder / "mail", user, group)
+        (folder / "dovecot.conf").write_text(
+            _CONFIG.format(
+                folder=folder, user=user, group=group, capability=capability, plain=self.plain, tls=self.tls,
+                internal="dovecot" if root else user, internal_group="dovecot" if root else group,
+                login="dovenull" if root else user,
+            )
+        )  # fmt: skip
+        self._command = [program, "-F", "-c", str(folder / "dovecot.conf")]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.tls), timeout=1) as connection:
+                if connection:
+                    return
+            assert self.process.poll() is None, (self.process.stderr.read() if self.process.stderr else b"").decode()
+            time.sleep(0.02)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def connection(self, **extra: str) -> Connection:
+        """How to log in as ``supply``; ``extra`` adds to or replaces what the connection says."""
+        known = {"ca_file": str(self.folder / "server.pem"), **extra}
+        port = self.tls if known.get("tls", "implicit") == "implicit" else self.plain
+        return Connection(
+            conn_id="mail",
+            type="imap",
+            host="127.0.0.1",
+            port=port,
+            login="supply",
+            password="open sesame",
+            extra=known,
+        )
+
+    def client(self, user: str = "supply") -> imapclient.IMAPClient:
+        """Somebody else who uses the mailbox."""
+        client = imapclient.IMAPClient("127.0.0.1", self.plain, ssl=False)
+        client.login(user, "open sesame")
+        return client
+
+    def append(self, *messages: bytes, folder: str = "INBOX", **options: Any) -> None:
+        client = self.client()
+        for message in messages:
+            client.append(folder, message, **options)
+        client.logout()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
