@@ -18,7 +18,7 @@ from connectors.connections import Connection
 from connectors.outlet import Outlet
 from connectors.sources import as2
 from schemas.errors import CrossdockError, PermanentError, TransientError
-from tests.as2_identities import identity, ours, pem
+from tests.certificates import identity, ours, pem
 
 
 class Receiving(Protocol):
