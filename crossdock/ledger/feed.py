@@ -83,6 +83,14 @@ def page(connection: Connection, *, after: int, limit: int, stream: str | None =
     return _with_bodies(connection, connection.execute(query).all())
 
 
+def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
+    """The events at these positions, in order."""
+    if not positions:
+        return []
+    query = _STORED.where(events.c.position.in_(positions)).order_by(events.c.position)
+    return _with_bodies(connection, connection.execute(query).all())
+
+
 def one(connection: Connection, id: str) -> StoredEvent | None:
     """The event of that id. A moment of work for every ten million events: see ``event_marks``."""
     positions = list(_marked(connection, id))

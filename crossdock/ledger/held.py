@@ -16,7 +16,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import feed
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import held_events
 
@@ -66,27 +65,6 @@ def due(held: Iterable[Held], now: datetime) -> Iterator[Held]:
             heads[one.key] = False
         if heads[one.key]:
             yield one
-
-
-def events_of(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
-    """The events at these positions, which ascend."""
-    found: list[StoredEvent] = []
-    for first, last in _runs(positions):
-        found += feed.page(connection, after=first - 1, limit=last - first + 1)
-    return found
-
-
-def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
-    first = last = 0
-    for position in positions:
-        if first and position == last + 1:
-            last = position
-            continue
-        if first:
-            yield first, last
-        first = last = position
-    if first:
-        yield first, last
 
 
 def hold(connection: Connection, sink: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -29,7 +29,9 @@ from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.readings import Readings
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
+from crossdock.ledger.spans import Spans
 from crossdock.ledger.state import LedgerState
+from crossdock.ledger.tokens import Tokens
 from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
@@ -44,6 +46,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.spans = Spans(database)  #: the feed by partner, item and site, and what stood in it at any moment
+        self.tokens = Tokens(database)  #: who may ask over HTTP
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, create: bool = True, patience: float = PATIENCE) -> Ledger:

@@ -192,7 +192,7 @@ class _Runner:
         def step(connection: Connection, row: Any) -> Sequence[StoredEvent]:  # noqa: ARG001
             self._held = held.of_sink(connection, self._sink)
             due = [one.position for one in held.due(self._held, self._clock.now())]
-            return held.events_of(connection, due[: self._batch])
+            return feed.at(connection, due[: self._batch])
 
         return self._step(step, lambda _connection, _events, _offered: None, set())
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0006"
+REVISION = "0007"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -284,6 +284,48 @@ deliveries = sa.Table(
     sa.Column("delivered_at", Instant, nullable=False),
     sa.PrimaryKeyConstraint("sink", "last_position"),
     sa.ForeignKeyConstraint(["sink"], ["cursors.sink"]),
+)
+
+#: From where to where in the feed an event stands: until the next revision of its key (see ``crossdock.ledger.spans``).
+spans = sa.Table(
+    "spans",
+    metadata,
+    sa.Column("position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("until", sa.BigInteger),  # position of the next revision; null: it stands
+    _text("stream"),
+    _text("kind"),
+    _text("time"),
+    _text("partner"),
+    _text("item"),
+    _text("site"),
+    _text("digest"),  # JSON: what supply is reckoned from
+    sa.Index("ix_spans_item", "item", "site", "position"),
+    sa.Index("ix_spans_partner", "partner", "position"),
+)
+
+#: How far each projection has followed the feed.
+projections = sa.Table(
+    "projections",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+#: Who may ask over HTTP. Of a token only the hash of its secret is kept.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _text("name"),
+    _text("audience"),
+    _text("partner"),  # of a supplier
+    _text("hash"),
+    sa.Column("per_minute", sa.BigInteger, nullable=False),
+    _text("made_by"),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("revoked_at", Instant),
+    sa.Column("used_at", Instant),  # about when last
 )
 
 states = sa.Table(

@@ -1,0 +1,240 @@
+"""What stood in the feed at any moment, by partner, item and site: a projection that follows the feed as a sink does.
+
+An event stands from its position until the next revision of its key: that is its *span*. Indices by item
+or partner would cost whoever writes events dearly, because such values lie scattered; here they cost only who follows,
+a batch at a time. Each span keeps a *digest* of what its event says, so that hundreds of them are read at once
+without opening the bundles their bodies lie in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET, Struct, UnsetType
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger import bodies, bulk, feed, relay
+from crossdock.ledger.database import Database
+from crossdock.ledger.records import StoredEvent
+from crossdock.ledger.tables import events, projections, spans
+from crossdock.ledger.tables import feed as head
+
+BATCH = 5000  #: events followed in one transaction
+_NAME = "spans"
+
+
+class _References(Struct, omit_defaults=True):
+    order: str | UnsetType = UNSET
+    release: str | UnsetType = UNSET
+    shipment: str | UnsetType = UNSET
+
+
+class _Digest(Struct, omit_defaults=True):
+    """What supply is reckoned from. Field names are those of ``schemas.events``; absent where the event has none."""
+
+    base_quantity: str
+    base_unit: str
+    references: _References | UnsetType = UNSET
+    due_at: str | UnsetType = UNSET
+    ship_by: str | UnsetType = UNSET
+    starts_at: str | UnsetType = UNSET
+    ends_at: str | UnsetType = UNSET
+    commitment: str | UnsetType = UNSET
+    arrives_at: str | UnsetType = UNSET
+    counted_at: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    stock_status: str | UnsetType = UNSET
+
+
+_decode = msgspec.json.Decoder(_Digest).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which events: of these streams, this partner, item and site; None: any."""
+
+    streams: Sequence[str] | None = None
+    partner: str | None = None
+    item: str | None = None
+    site: str | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the spans' indices find them sooner than the feed itself does."""
+        return self.partner is not None or self.item is not None
+
+    def conditions(self, table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
+        if self.streams is not None:
+            yield table.c.stream.in_(self.streams)
+        for name in ("partner", "item", "site"):
+            if (value := getattr(self, name)) is not None:
+                yield table.c[name] == value
+
+
+class Spans:
+    """The projection, and the questions it answers. See the module."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def follow(self, *, seconds: float = 2.0) -> int:
+        """Bring it up to the feed's end, or as far as ``seconds`` allow; the position it has got to.
+
+        Any number of processes may ask; the work is done once.
+        """
+        deadline = time.monotonic() + seconds
+        with self._database.read() as connection:
+            position, newest = _position(connection), connection.scalar(sa.select(head.c.position)) or 0
+        while position < newest and time.monotonic() < deadline:
+            with self._database.write() as connection:
+                position = _follow(connection, newest)
+        return position
+
+    def position(self) -> int:
+        """How far it has followed the feed."""
+        with self._database.read() as connection:
+            return _position(connection)
+
+    def position_at(self, instant: datetime) -> int:
+        """The newest position that was stored before ``instant``."""
+        with self._database.read() as connection:
+            return relay.position_at(connection, instant)
+
+    def events(self, wanted: Wanted, *, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
+        """Events beyond ``after``, in order. By partner or item as far as it has followed; else from the feed."""
+        with self._database.read() as connection:
+            if not wanted.narrows:
+                return _from_feed(connection, wanted, after, limit)
+            query = sa.select(spans.c.position).where(spans.c.position > after, *wanted.conditions(spans))
+            return feed.at(connection, connection.scalars(query.order_by(spans.c.position).limit(limit)).all())
+
+    def latest(self, wanted: Wanted, *, at: int | None = None, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
+        """The latest event of each key, as things stood at the position ``at`` (None: now); a page in feed order."""
+        with self._database.read() as connection:
+            query = sa.select(spans.c.position).where(
+                spans.c.position > after, *_standing(at), *wanted.conditions(spans)
+            )
+            return feed.at(connection, connection.scalars(query.order_by(spans.c.position).limit(limit)).all())
+
+    def digests(self, wanted: Wanted, *, at: int | None = None) -> list[StoredEvent]:
+        """Like ``latest``, all at once, each with only a digest for its ``data`` and without ids: see ``_Digest``."""
+        columns = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")
+        query = sa.select(*(spans.c[name] for name in columns)).where(*_standing(at), *wanted.conditions(spans))
+        with self._database.read() as connection:
+            return [_digested(row) for row in connection.execute(query.order_by(spans.c.position))]
+
+    def places(self, *, search: str = "", limit: int = 1000, after: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
+        """Items and sites that anything is known of, in order, with how many keys stand there; ``search`` is how the
+        item begins."""
+        query = (
+            sa.select(spans.c.item, spans.c.site, sa.func.count().label("events"))
+            .where(spans.c.until.is_(None))
+            .where(sa.or_(spans.c.item > after[0], sa.and_(spans.c.item == after[0], spans.c.site > after[1])))
+            .group_by(spans.c.item, spans.c.site)
+            .order_by(spans.c.item, spans.c.site)
+            .limit(limit)
+        )
+        if search:
+            query = query.where(spans.c.item >= search, spans.c.item < search + "\U0010ffff")
+        with self._database.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _position(connection: Connection) -> int:
+    return connection.scalar(sa.select(projections.c.position).where(projections.c.name == _NAME)) or 0
+
+
+def _standing(at: int | None) -> tuple[sa.ColumnElement[bool], ...]:
+    if at is None:
+        return (spans.c.until.is_(None),)
+    return (spans.c.position <= at, sa.or_(spans.c.until.is_(None), spans.c.until > at))
+
+
+def _from_feed(connection: Connection, wanted: Wanted, after: int, limit: int) -> list[StoredEvent]:
+    if wanted.streams is not None and len(wanted.streams) == 1 and wanted.site is None:
+        return feed.page(connection, after=after, limit=limit, stream=wanted.streams[0])
+    if wanted.streams is None and wanted.site is None:
+        return feed.page(connection, after=after, limit=limit)
+    query = sa.select(events.c.position).where(events.c.position > after, *wanted.conditions(events))
+    return feed.at(connection, connection.scalars(query.order_by(events.c.position).limit(limit)).all())
+
+
+def _digested(row: Any) -> StoredEvent:
+    return StoredEvent(
+        position=row.position,
+        id="",
+        stream=row.stream,
+        kind=row.kind,
+        subject="",
+        sequence=0,
+        time=row.time,
+        recorded_at="",
+        partner=row.partner,
+        item=row.item,
+        site=row.site,
+        document="",
+        channel="",
+        data=row.digest,
+    )
+
+
+# -- following ----------------------------------------------------------------------------------------
+
+
+def _follow(connection: Connection, newest: int) -> int:
+    """One batch, in the transaction of ``connection``; the position it got to, ``newest`` when another is at work."""
+    query = sa.select(projections.c.position).where(projections.c.name == _NAME)
+    position: int | None = connection.scalar(query.with_for_update(skip_locked=True))
+    if position is None:
+        return newest
+    rows = connection.execute(
+        sa.select(*(events.c[name] for name in _COPIED), events.c.subject, events.c.sequence)
+        .where(events.c.position > position)
+        .order_by(events.c.position)
+        .limit(BATCH)
+    ).all()
+    if not rows:
+        return position
+    said = bodies.read(connection, [row.position for row in rows])
+    bulk.insert(connection, spans, list(_spans(rows, said)))
+    revised = [(row.position, row.stream, row.subject, row.sequence - 1) for row in rows if row.sequence > 1]
+    if revised:
+        _end(connection, revised)
+    last: int = rows[-1].position
+    connection.execute(projections.update().where(projections.c.name == _NAME).values(position=last))
+    return last
+
+
+_COPIED = ("position", "stream", "kind", "time", "partner", "item", "site")
+
+
+def _spans(rows: Sequence[Any], said: dict[int, str]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        copied = {name: getattr(row, name) for name in _COPIED}
+        yield copied | {"until": None, "digest": _encode(_decode(said[row.position])).decode()}
+
+
+def _end(connection: Connection, revised: Sequence[tuple[int, str, str, int]]) -> None:
+    """The span of each event that was revised ends at the position of its revision."""
+    connection.exec_driver_sql(_END[connection.dialect.name], {"revised": msgspec.json.encode(revised).decode()})
+
+
+_END = {
+    "sqlite": """
+        UPDATE spans SET until = ended.until FROM (
+            SELECT e.position AS position, r.value ->> 0 AS until FROM json_each(:revised) AS r CROSS JOIN events AS e
+            ON e.subject = r.value ->> 2 AND e.stream = r.value ->> 1 AND e.sequence = r.value ->> 3) AS ended
+        WHERE spans.position = ended.position""",
+    "postgresql": """
+        UPDATE spans SET until = (r ->> 0)::bigint FROM json_array_elements(%(revised)s::json) AS revised (r)
+        JOIN events AS e ON e.subject = (r ->> 2) COLLATE "C" AND e.stream = r ->> 1
+            AND e.sequence = (r ->> 3)::bigint
+        WHERE spans.position = e.position""",
+}
