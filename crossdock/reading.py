@@ -240,7 +240,7 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
         document.held = None
     together = _Together(documents, chunks)
     lines, found = apply(together.table, mapping, given)
-    lines = lines.with_columns(together.documents)
+    lines = lines.with_columns(together.documents_of(lines))
     found = together.without_repetition(found)
     causes = _causes((*together.readers, *found))
     origin = Origin(
@@ -272,6 +272,10 @@ class _Together:
             [index for index, height in enumerate(heights) for _ in range(height)]
         )
         self.readers = list(self._numbered_through(chunks))
+
+    def documents_of(self, lines: pl.DataFrame) -> pl.Series:
+        """Which document each of these lines stands in; not every row of the table need have become one."""
+        return self.documents if lines.height == len(self.documents) else self.documents.gather(lines[ORDINAL] - 1)
 
     def _numbered_through(self, chunks: Sequence[LineChunk]) -> Iterator[Finding]:
         """What the readers found on these lines."""

@@ -17,7 +17,7 @@ from mappings.functions import FUNCTIONS
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
 from mappings.remembered import is_constant
-from mappings.schedules import single_quantities, windows
+from mappings.schedules import irreconcilable, single_quantities, told_beside, windows
 from mappings.spec import FieldRule, Lookup
 from mappings.values import instant_text
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, PLACE_SUFFIX
@@ -96,7 +96,8 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
         lines.schedule()
     nothing = _nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
-    return chunk.select(*columns, *PLACES), lines.findings
+    table = chunk.select(*columns, *PLACES)
+    return table if lines.kept is None else table.filter(lines.kept), lines.findings
 
 
 class _Lines:
@@ -108,6 +109,7 @@ class _Lines:
         self.given = given
         self.columns: dict[str, pl.Series] = {}
         self.findings: list[Finding] = []
+        self.kept: pl.Series | None = None  #: which rows are lines, where not all are
         self._faulty: set[tuple[str, int]] = set()  # field and line
         self._sent = _sent(chunk, mapping.plan.paths)
         self._number, self._time = usual_formats(mapping.document, mapping.layout)
@@ -151,14 +153,17 @@ class _Lines:
 
     def _clock(self, rule: FieldRule) -> pl.Series | None:
         """The time of day beside the date, where the date came from the path that stands beside the clock's."""
-        clock = self._sent.get(rule.clock) if rule.clock is not None else None
-        if clock is None or rule.beside_clock not in self._sent:
-            return None
-        taken = self._sent[rule.beside_clock].is_not_null()
-        for earlier in rule.paths[: rule.paths.index(rule.beside_clock)]:
-            if earlier in self._sent:
-                taken &= self._sent[earlier].is_null()
-        return clock.zip_with(taken, _nulls(self.chunk.height))
+        told: list[pl.Series] = []
+        for path in rule.clocks:
+            beside = rule.beside(path)
+            if path not in self._sent or beside not in self._sent:
+                continue
+            taken = self._sent[beside].is_not_null()
+            for earlier in rule.paths[: rule.paths.index(beside)]:
+                if earlier in self._sent:
+                    taken &= self._sent[earlier].is_null()
+            told.append(self._sent[path].zip_with(taken, _nulls(self.chunk.height)))
+        return _first(told, self.chunk.height) if told else None
 
     def _worded(self, name: str, rule: FieldRule, text: pl.Series, codes: str | None) -> pl.Series:
         """Through the rule's function and the code list called ``codes``."""
@@ -355,7 +360,12 @@ class _Lines:
     def schedule(self) -> None:
         """Windows and quantities as consumers read them; a quantity that cannot be told is a finding."""
         columns = {name: self.columns.get(name, _nulls(self.chunk.height)) for name in KINDS[self.mapping.kind]}
-        self.columns |= windows(columns, self.given.zone)
+        columns |= windows(columns, self.given.zone)
+        if columns["counting"].is_in(["beside", "cumulative"]).any():
+            told, self.kept = told_beside(columns)
+            columns |= told
+        self.columns |= columns
+        self._reconcile(columns)
         if not (columns["counting"] == "cumulative").any():
             return
         quantities, cumulatives, untold = single_quantities(columns)
@@ -370,6 +380,22 @@ class _Lines:
                 columns["quantity"],
                 message="the cumulative quantity {} tells nothing of this line's own",
                 expected=lambda _: "the cumulative quantity received or shipped so far",
+            )
+
+    def _reconcile(self, columns: dict[str, pl.Series]) -> None:
+        """A warning where the cumulative quantity told beside a quantity does not grow by it."""
+        wrong = irreconcilable(columns, self.kept)
+        if wrong:
+            self._report(
+                "quantity.cumulative",
+                "cumulative",
+                self.mapping.rules["quantity"],
+                pl.Series([row in wrong for row in range(self.chunk.height)], dtype=pl.Boolean),
+                columns["cumulative"],
+                severity=Severity.WARNING,
+                stage=Stage.BUSINESS,
+                message="the cumulative quantity {} is not that of the line before and this quantity",
+                expected=lambda _: "cumulative quantities that grow by each quantity",
             )
 
     def _report(

@@ -2,8 +2,9 @@
 
 Numbers: ``point``, ``comma``, ``auto`` (decimal mark), ``implied2`` (X12 N2: two decimals implied).
 Times: ``CCYYMMDD`` (six digits too, with a clock), ``iso``, ``dmy``, ``mdy``, ``ymd``, ``written``
-(as people write, order told by the value itself). A field that names none takes what is usual in its
-document's format; see ``usual_formats``.
+(as people write, order told by the value itself), ``edifact`` and ``edifact_end`` (as data element 2379 beside it
+says: days, weeks, months, periods; their first moment, or the first one after them). A field that names none
+takes what is usual in its document's format; see ``usual_formats``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from mappings.spec import Layout
-from mappings.values import ccyymmdd, decimal_text, implied_decimal_text, iso, written
+from mappings.values import (
+    ccyymmdd,
+    decimal_text,
+    implied_decimal_text,
+    iso,
+    period_end,
+    period_start,
+    written,
+)
 from schemas.configuration import unknown
 
 NumberFormat = Callable[[str], str]
@@ -28,6 +37,8 @@ NUMBER_FORMATS: Mapping[str, NumberFormat] = {
 }
 TIME_FORMATS: Mapping[str, TimeFormat] = {
     "CCYYMMDD": ccyymmdd,
+    "edifact": period_start,
+    "edifact_end": period_end,
     "iso": iso,
     "written": written("auto"),
     "dmy": written("dmy"),

@@ -449,7 +449,7 @@ def _with_header(spec: MappingSpec) -> MappingSpec:
 
 
 def _paths(rules: Iterable[FieldRule]) -> list[str]:
-    paths = [path for rule in rules for path in (*rule.paths, *((rule.clock,) if rule.clock else ()))]
+    paths = [path for rule in rules for path in (*rule.paths, *rule.clocks)]
     return list(dict.fromkeys(paths))
 
 

@@ -57,7 +57,7 @@ def windows(columns: Columns, zone: ZoneInfo) -> dict[str, pl.Series]:
         how="left",
         maintain_order="left",
     )
-    discrete = (pl.col("bucket") == "discrete").fill_null(False)
+    discrete = (pl.col("bucket") == "discrete").fill_null(False) & pl.col("ends_at").is_null()
     shipped = (pl.col("basis") == "shipment").fill_null(False)
     told = table.select(
         pl.when(~discrete).then("starts_at").alias("starts_at"),
@@ -66,6 +66,54 @@ def windows(columns: Columns, zone: ZoneInfo) -> dict[str, pl.Series]:
         pl.when(discrete & shipped).then(pl.coalesce("ship_by", "starts_at")).otherwise("ship_by").alias("ship_by"),
     )
     return {column.name: column for column in told}
+
+
+#: What is told once of an item, on a line of its own or on any of its lines.
+_OF_ITEM = ("received_cumulative", "shipped_cumulative", "fabrication_authorized", "material_authorized")
+_WINDOW = ("starts_at", "ends_at", "due_at", "ship_by")
+
+
+def told_beside(columns: Columns) -> tuple[dict[str, pl.Series], pl.Series]:
+    """Columns in which each line has what is told beside it, and which rows are lines of their own.
+
+    A row whose ``counting`` is ``beside`` says something of its whole item (so much was received); a cumulative one
+    of the same window as a discrete one says how far that one goes.
+    """
+    told = {name: columns[name].to_list() for name in (*_OF_ITEM, "cumulative")}
+    counting, quantities = columns["counting"].to_list(), columns["quantity"].to_list()
+    spans = list(zip(*(columns[name].to_list() for name in _WINDOW), strict=True))
+    kept = [kind != "beside" for kind in counting]
+    for rows in _items(columns):
+        for name in _OF_ITEM:
+            value = next((told[name][row] for row in rows if told[name][row] is not None), None)
+            for row in rows:
+                told[name][row] = value if told[name][row] is None else told[name][row]
+        discrete = {spans[row]: row for row in rows if counting[row] in (None, "discrete")}
+        for row in rows:
+            if counting[row] == "cumulative" and spans[row] in discrete:
+                told["cumulative"][discrete[spans[row]]] = quantities[row]
+                kept[row] = False
+    series = {name: pl.Series(name, values, dtype=pl.String) for name, values in told.items()}
+    counted = [kind if keep else None for kind, keep in zip(counting, kept, strict=True)]
+    return series | {"counting": pl.Series("counting", counted, dtype=pl.String)}, pl.Series(kept, dtype=pl.Boolean)
+
+
+def irreconcilable(columns: Columns, kept: pl.Series | None = None) -> list[int]:
+    """Rows of discrete lines whose cumulative quantity is not that of the line before and their own quantity.
+
+    ``kept``: which rows are lines, where not all are.
+    """
+    if columns["cumulative"].null_count() == len(columns["cumulative"]):
+        return []
+    wrong: list[int] = []
+    for rows in _items(columns):
+        reached: Decimal | None = None
+        for row in (row for row in rows if kept is None or kept[row]):
+            told, wanted = _decimal(columns["cumulative"][row]), _decimal(columns["quantity"][row])
+            if told is not None and wanted is not None and reached is not None and told != reached + wanted:
+                wrong.append(row)
+            reached = told
+    return wrong
 
 
 #: What makes lines, one after the other, count on from each other.

@@ -52,8 +52,9 @@ class FieldRule(Strict):
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
     (a list in mappings/codes, or one for each alternative where the same code means another thing
     in each), ``format`` (how a date or number is written), ``lookup``.
-    ``clock`` is a second path with the time of day for a date; it goes with the alternative of the same segment
-    (``DTM[002]02`` and ``DTM[002]03``), else with the first.
+    ``clock`` is a second path with the time of day for a date, or with the code that says how it is written
+    (``edifact``); it goes with the alternative of the same segment (``DTM[002]02`` and ``DTM[002]03``), else with
+    the first. There may be one for each alternative.
     ``function`` names a Python function registered with ``mappings.functions``. ``required`` makes
     an empty result a finding.
     """
@@ -63,7 +64,7 @@ class FieldRule(Strict):
     default: str | None = None
     codes: str | list[str] | None = None
     format: str | None = None
-    clock: str | None = None
+    clock: str | list[str] | None = None
     lookup: Lookup | None = None
     function: str | None = None
     required: bool = False
@@ -81,10 +82,13 @@ class FieldRule(Strict):
         return (self.codes,) * (len(self.paths) + 1)
 
     @property
-    def beside_clock(self) -> str:
-        """The alternative whose time of day ``clock`` is."""
-        same = (path for path in self.paths if self.clock is not None and path[:-2] == self.clock[:-2])
-        return next(same, self.paths[0])
+    def clocks(self) -> tuple[str, ...]:
+        """All second paths."""
+        return () if self.clock is None else (self.clock,) if isinstance(self.clock, str) else tuple(self.clock)
+
+    def beside(self, clock: str) -> str:
+        """The alternative whose time of day stands at ``clock``."""
+        return next((path for path in self.paths if path[:-2] == clock[:-2]), self.paths[0])
 
     @property
     def fallback(self) -> str | None:

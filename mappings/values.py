@@ -124,6 +124,53 @@ def ccyymmdd(text: str, clock: str, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock_time(clock), zone)
 
 
+#: EDIFACT data element 2379: how many digits, and what they are
+_PERIODS = {"101": "day", "102": "day", "610": "month", "616": "week", "602": "year"}
+_INSTANTS = {"201": 10, "203": 12, "204": 14}
+_RANGES = {"718": 8, "713": 10, "719": 12}
+
+
+def period_start(text: str, code: str, zone: ZoneInfo) -> datetime:
+    """The first moment of what EDIFACT data element 2380 says, written as ``code`` (2379) tells; a date without one."""
+    return _period(text, code, zone)[0]
+
+
+def period_end(text: str, code: str, zone: ZoneInfo) -> datetime:
+    """The first moment after it: of a day the next midnight, of a time of day that time itself."""
+    return _period(text, code, zone)[1]
+
+
+def _period(text: str, code: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    digits, code = text.strip().replace("-", ""), code.strip()
+    if code in _RANGES and len(digits) == 2 * _RANGES[code] and digits.isdecimal():
+        each = {8: "102", 10: "201", 12: "203"}[_RANGES[code]]
+        half = _RANGES[code]
+        return _period(digits[:half], each, zone)[0], _period(digits[half:], each, zone)[1]
+    if code in _INSTANTS and len(digits) == _INSTANTS[code] and digits.isdecimal():
+        moment = ccyymmdd(digits[:6] if code == "201" else digits[:8], digits[6 if code == "201" else 8 :], zone)
+        return moment, moment
+    kind = _PERIODS.get(code, "day")
+    try:
+        if kind == "week" and len(digits) == 6:
+            first = date.fromisocalendar(int(digits[:4]), int(digits[4:]), 1)
+            after = first + timedelta(days=7)
+        elif kind == "month" and len(digits) == 6:
+            first = date(int(digits[:4]), int(digits[4:]), 1)
+            after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+        elif kind == "year" and len(digits) == 4:
+            first, after = date(int(digits), 1, 1), date(int(digits) + 1, 1, 1)
+        elif kind == "day":
+            moment = ccyymmdd(digits, "", zone)
+            if len(digits) > 8:
+                return moment, moment
+            first, after = moment.date(), moment.date() + timedelta(days=1)
+        else:
+            raise ValueError
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"a date as {code or 'CCYYMMDD'} (data element 2379) says") from error
+    return datetime.combine(first, time(), zone), datetime.combine(after, time(), zone)
+
+
 def clock_time(text: str) -> time:
     """``HHMM``, ``HHMMSS``, decimals of a second, or any of these with colons; empty is midnight."""
     digits = text.strip().replace(":", "").replace(".", "")

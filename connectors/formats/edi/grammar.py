@@ -343,6 +343,18 @@ def _amended(root: Part, change: str, where: str) -> Part:
     return apply(root, path)
 
 
+def required(root: Part, path: tuple[str, ...]) -> Part:
+    """The tree in which the loop at ``path`` is mandatory in the loop around it."""
+    first, *rest = path
+    members = tuple(
+        member if member.id != first or not member.loop
+        else required(member, tuple(rest)) if rest
+        else replace(member, required=True)
+        for member in root.members
+    )  # fmt: skip
+    return replace(root, members=members)
+
+
 def _check(version: str, segments: Mapping[str, Segment], sets: Mapping[str, TransactionSet]) -> None:
     missing = sorted(
         {

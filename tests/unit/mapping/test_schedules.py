@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.functions import FUNCTIONS
-from mappings.schedules import bucket_end, single_quantities, windows
+from mappings.schedules import bucket_end, irreconcilable, single_quantities, told_beside, windows
 from schemas.lines import KINDS, LineKind
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -117,3 +117,32 @@ def test_the_day_after() -> None:
     assert FUNCTIONS["day_after"]("261231") == "20270101"
     with pytest.raises(ValueError, match="a day that exists"):
         FUNCTIONS["day_after"]("20260231")
+
+
+SPAN = {"partner_item": "A", "starts_at": "2026-03-30T00:00:00Z", "ends_at": "2026-04-06T00:00:00Z"}
+NEXT = {"partner_item": "A", "starts_at": "2026-04-06T00:00:00Z", "ends_at": "2026-04-13T00:00:00Z"}
+
+
+def test_what_is_told_beside_lines_is_told_on_each_of_them_and_is_no_line() -> None:
+    given = columns(
+        {"partner_item": "A", "counting": "beside", "quantity": "500", "received_cumulative": "500"},
+        SPAN | {"counting": "discrete", "quantity": "60"},
+        SPAN | {"counting": "cumulative", "quantity": "560"},
+        NEXT | {"counting": "discrete", "quantity": "40"},
+        {"partner_item": "B", "counting": "discrete", "quantity": "1"},
+    )
+    told, kept = told_beside(given)
+    assert kept.to_list() == [False, True, False, True, True]
+    assert told["received_cumulative"].to_list() == ["500", "500", "500", "500", None]
+    assert told["cumulative"].to_list() == [None, "560", None, None, None]
+    assert told["counting"].to_list() == [None, "discrete", None, "discrete", "discrete"]
+
+
+@pytest.mark.parametrize(("reached", "wrong"), [("600", []), ("601", [1]), ("599.9", [1])])
+def test_a_cumulative_quantity_grows_by_each_quantity(reached: str, wrong: list[int]) -> None:
+    given = columns(
+        SPAN | {"counting": "discrete", "quantity": "60", "cumulative": "560"},
+        NEXT | {"counting": "discrete", "quantity": "40", "cumulative": reached},
+    )
+    assert irreconcilable(given) == wrong
+    assert irreconcilable(given, pl.Series([True, False])) == []

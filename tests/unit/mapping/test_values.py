@@ -18,6 +18,8 @@ from mappings.values import (
     implied_decimal_text,
     instant_text,
     iso,
+    period_end,
+    period_start,
     written,
     zone_of,
 )
@@ -215,3 +217,30 @@ def test_an_unknown_zone_is_refused() -> None:
     for name in ("Europe/Berlinn", "../etc/passwd", ""):
         with pytest.raises(ValueError, match="IANA"):
             zone_of(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "first", "after"),
+    [
+        ("20260330", "102", "2026-03-30T00:00", "2026-03-31T00:00"),
+        ("260330", "101", "2026-03-30T00:00", "2026-03-31T00:00"),
+        ("202603301230", "203", "2026-03-30T12:30", "2026-03-30T12:30"),
+        ("2603301230", "201", "2026-03-30T12:30", "2026-03-30T12:30"),
+        ("202614", "616", "2026-03-30T00:00", "2026-04-06T00:00"),
+        ("202601", "616", "2025-12-29T00:00", "2026-01-05T00:00"),
+        ("202612", "610", "2026-12-01T00:00", "2027-01-01T00:00"),
+        ("2026", "602", "2026-01-01T00:00", "2027-01-01T00:00"),
+        ("20260330-20260405", "718", "2026-03-30T00:00", "2026-04-06T00:00"),
+        ("2026033020260405", "718", "2026-03-30T00:00", "2026-04-06T00:00"),
+        ("20260330", "", "2026-03-30T00:00", "2026-03-31T00:00"),
+    ],
+)
+def test_what_edifact_writes_of_days_weeks_and_periods(text: str, code: str, first: str, after: str) -> None:
+    begin, end = (part.isoformat()[:16] for part in (period_start(text, code, UTC), period_end(text, code, UTC)))
+    assert (begin, end) == (first, after)
+
+
+@pytest.mark.parametrize(("text", "code"), [("202677", "616"), ("202613", "610"), ("20260230", "102"), ("abc", "718")])
+def test_what_its_own_code_contradicts_is_refused(text: str, code: str) -> None:
+    with pytest.raises(ValueError, match="a date"):
+        period_start(text, code, UTC)

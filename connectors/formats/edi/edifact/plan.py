@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from connectors.formats.edi.grammar import EDIFACT, Grammar, Part, TransactionSet, load_grammar
+from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.edifact.directories import known_directories
+from connectors.formats.edi.grammar import EDIFACT, Grammar, Part, TransactionSet, load_grammar, required
 from connectors.formats.edi.machine import Plan
-from connectors.formats.edi.paths import check_paths, find_loop
+from connectors.formats.edi.paths import check_paths, find_loop, read_loop
+from connectors.formats.edi.tape import Tape
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
 
@@ -14,17 +18,94 @@ from schemas.errors import ConfigError
 _ANY = TransactionSet("", "", "", Part("UNH", True, 1, True, (Part("UNT", True, 1),)))
 
 
-def compile_edifact(type_: str, line: str, paths: Sequence[str]) -> Plan:
-    """A plan against the base directory. Raises ConfigError with every bad path."""
-    grammar = load_grammar(EDIFACT.base, EDIFACT)
-    message = grammar.sets.get(type_.partition(".")[2])
-    if message is None:
-        raise ConfigError(f"{type_}: there is no such message", hint=f"known: {', '.join(sorted(grammar.sets))}")
-    loops, places = check_paths(grammar, message, line, paths)
-    return Plan(grammar, message, loops.chain, loops.qualifier, places, loops.others, loops.bare)
+#: characters of a message that are looked at to tell which of its layouts it has
+_LOOKED_AT = 1 << 16
 
 
-def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """Plans for messages whose lines stand in other loops from one sender to the next; see ``compile_edifact``."""
+
+    plans: tuple[Plan, ...]
+
+
+def compile_edifact(type_: str, line: str, paths: Sequence[str]) -> Plan | Layouts:
+    """A plan against the base directory. Raises ConfigError with every bad path.
+
+    ``NAD/LIN/QTY or LIN/NAD/QTY or LIN/QTY`` names several layouts, of which each message has one. A layout that the
+    base directory does not have is one of a later directory.
+    """
+    message = type_.partition(".")[2]
+    base = load_grammar(EDIFACT.base, EDIFACT)
+    if message not in base.sets:
+        raise ConfigError(f"{type_}: there is no such message", hint=f"known: {', '.join(sorted(base.sets))}")
+    plans = [_compiled(message, one.strip(), paths, base) for one in line.split(" or ")]
+    return plans[0] if len(plans) == 1 else Layouts(tuple(plans))
+
+
+def _compiled(message: str, line: str, paths: Sequence[str], base: Grammar) -> Plan:
+    """By the first directory that has this layout."""
+    ids = tuple(step.id for step in read_loop(line.partition("|")[0].strip()))
+    grammars = (load_grammar(directory, EDIFACT) for directory in known_directories())
+    later = (grammar for grammar in grammars if line and _outermost(grammar.sets[message], ids) is not None)
+    grammar = base if _outermost(base.sets[message], ids) is not None else next(later, base)
+    loops, places = check_paths(grammar, grammar.sets[message], line, paths)
+    return Plan(grammar, grammar.sets[message], loops.chain, loops.qualifier, places, loops.others, loops.bare)
+
+
+def _outermost(set_: TransactionSet, ids: tuple[str, ...]) -> tuple[Part, ...] | None:
+    """The chain of exactly these loops, from the message down."""
+    return next((c for c in set_.root.walk() if tuple(part.id for part in c[1:]) == ids and c[-1].loop), None)
+
+
+def layout_of(grammar: Grammar, message: str, wanted: LinePlan | None, tape: Tape, marks: Delimiters) -> int:
+    """Which of the plan's layouts the message that follows on the tape has, by the segments its lines begin with."""
+    compiled = wanted.compiled if wanted else None
+    set_ = grammar.sets.get(message)
+    if not isinstance(compiled, Layouts) or set_ is None:
+        return 0
+    there = [number for number, plan in enumerate(compiled.plans) if _fits(set_, plan)]
+    if len(there) < 2:
+        return there[0] if there else 0
+    while len(tape.text) - tape.at < _LOOKED_AT and tape.more():
+        pass
+    tags = _tags(tape.text[tape.at : tape.at + _LOOKED_AT], marks)
+    return next((number for number in there if _begins(tags, compiled.plans[number])), there[-1])
+
+
+def _fits(set_: TransactionSet, plan: Plan) -> bool:
+    return _outermost(set_, tuple(part.id for part in plan.chain[1:])) is not None
+
+
+def _tags(text: str, marks: Delimiters) -> list[str]:
+    """The tags of the message's detail: behind its first UNS, or from its first GIS on where it has none."""
+    tags: list[str] = []
+    for raw in text.split(marks.segment):
+        tag = raw.lstrip(marks.blanks)[:3]
+        if tag in ("UNT", "UNH", "UNZ"):
+            break
+        tags.append(tag)
+    opener = next((tag for tag in ("UNS", "GIS") if tag in tags), None)
+    return tags if opener is None else tags[tags.index(opener) :]
+
+
+def _begins(tags: Sequence[str], plan: Plan) -> bool:
+    """Whether any outermost loop of this plan holds a line: its segments come before another such loop begins."""
+    steps = [part.id for part in plan.chain[1:]]
+    if steps[0] != next((tag for tag in tags if tag in ("NAD", "LIN", "GIS")), ""):
+        return False
+    reached = 0
+    for tag in tags:
+        if tag == steps[0]:
+            reached = 1
+        elif 0 < reached < len(steps) and tag == steps[reached]:
+            reached += 1
+        if reached == len(steps):
+            return True
+    return False
+
+
+def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None, layout: int = 0) -> Plan:
     """The plan against this directory's grammar; a plan for anything at all when the message is unknown.
 
     A path that this directory has no place for stays in the plan and finds nothing.
@@ -33,6 +114,8 @@ def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None) -> Pla
     if set_ is None:
         return Plan(grammar, _ANY, (_ANY.root,), None, ())
     compiled = wanted.compiled if wanted else None
+    if isinstance(compiled, Layouts):
+        return _laid_out(grammar, set_, compiled.plans[layout])
     if not isinstance(compiled, Plan):
         return Plan(grammar, set_, (set_.root,), None, ())
     chain, *others = (find_loop(set_, tuple(part.id for part in one[1:])) for one in (compiled.chain, *compiled.others))
@@ -40,3 +123,14 @@ def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None) -> Pla
         return Plan(grammar, set_, (set_.root,), None, compiled.places)
     beside = tuple(other for other in others if other is not None and other[: len(chain) - 1] == chain[:-1])
     return Plan(grammar, set_, chain, compiled.qualifier, compiled.places, beside, compiled.bare)
+
+
+def _laid_out(grammar: Grammar, set_: TransactionSet, plan: Plan) -> Plan:
+    """The layout in this directory. Where lines stand below delivery points, each item has one, or it is an error."""
+    ids = tuple(part.id for part in plan.chain[1:])
+    root = required(set_.root, ids[: ids.index("NAD") + 1]) if "NAD" in ids[1:] else set_.root
+    laid = TransactionSet(set_.id, set_.group, set_.name, root)
+    chain = _outermost(laid, ids)
+    if chain is None:
+        return Plan(grammar, set_, (set_.root,), None, plan.places)
+    return Plan(grammar, laid, chain, plan.qualifier, plan.places)

@@ -17,7 +17,7 @@ from connectors.formats.edi.edifact.charsets import foreign_characters
 from connectors.formats.edi.edifact.dialect import syntax_finding
 from connectors.formats.edi.edifact.directories import directory_for
 from connectors.formats.edi.edifact.envelope import EnvelopeJudge, Group, Interchange
-from connectors.formats.edi.edifact.plan import edifact_plan
+from connectors.formats.edi.edifact.plan import edifact_plan, layout_of
 from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
 from connectors.formats.edi.grammar import EDIFACT, load_grammar
 from connectors.formats.edi.machine import Machine
@@ -49,7 +49,7 @@ class _Reader:
         self.controls: set[tuple[str, str, str]] = set()
         self.warned: set[str] = set()
         self.head: Head | None = None
-        self.learners: dict[tuple[str, str, Delimiters, str, int], tuple[Learner, LinePlan | None]] = {}
+        self.learners: dict[tuple[str, str, Delimiters, str, int, int], tuple[Learner, LinePlan | None]] = {}
 
     def run(self) -> Iterator[ReadItem]:
         while True:
@@ -221,9 +221,11 @@ class _Reader:
     def _learner(self, directory: str, message: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
         """What was learned from one message serves the next of its kind in the payload."""
         suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
-        key = (directory, message, delimiters, suffix, id(wanted))
+        grammar = load_grammar(directory, EDIFACT)
+        layout = layout_of(grammar, message, wanted, self.tape, delimiters)
+        key = (directory, message, delimiters, suffix, id(wanted), layout)
         if key not in self.learners:
-            machine = Machine(edifact_plan(load_grammar(directory, EDIFACT), message, wanted))
+            machine = Machine(edifact_plan(grammar, message, wanted, layout))
             self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
         return self.learners[key][0]
 
