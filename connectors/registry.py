@@ -35,6 +35,7 @@ SINKS = {
     "folder": "connectors.sinks.folder",
     "http": "connectors.sinks.http",
     "sftp": "connectors.sinks.sftp",
+    "smtp": "connectors.sinks.smtp",
 }
 
 #: Asked in this order whether a payload is theirs: the surest first.

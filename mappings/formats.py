@@ -74,11 +74,11 @@ def time_format(name: str) -> TimeFormat:
 def usual_formats(document: str, layout: Layout) -> tuple[str, str]:
     """Names of the number and the time format that are usual in a document of this type.
 
-    EDI writes decimal points and CCYYMMDD, rows of a database ISO 8601; a workbook is written by
+    EDI and IDocs write decimal points and CCYYMMDD, XML and rows of a database ISO 8601; a workbook is written by
     people, as its layout says.
     """
     match document.partition(".")[0]:
-        case "x12" | "edifact":
+        case "x12" | "edifact" | "idoc":
             return "point", "CCYYMMDD"
         case "workbook":
             return MARKS[layout.decimal], "written" if layout.dates == "auto" else layout.dates

@@ -72,3 +72,9 @@ def upper(text: str) -> str | None:
 def day_after(text: str) -> str | None:
     """``20260405`` becomes ``20260406``: a window that is written with its last day ends when the next day begins."""
     return (ccyymmdd(text, "", zone_of("UTC")) + timedelta(days=1)).strftime("%Y%m%d")
+
+
+@mapping_function
+def rejected(text: str) -> str | None:
+    """``Z7`` becomes ``rejected``: a reason for rejection, of which each system has codes of its own."""
+    return "rejected" if text.strip("0") else None

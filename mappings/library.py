@@ -36,7 +36,7 @@ from schemas.lines import KINDS, FieldType, LineKind
 #: What a format's ``compile`` does: document type, line, paths and options become a plan, or a ConfigError.
 Compile = Callable[[str, str, Iterable[str], Mapping[str, object]], LinePlan]
 
-IDENTITY_FORMATS = ("x12", "edifact", "email")
+IDENTITY_FORMATS = ("x12", "edifact", "idoc", "ubl", "cxml", "email")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,9 @@ class Identities(Strict):
 
     x12: list[str] = []  #: ``qualifier:id`` of ISA05/06, as in ``ZZ:ACMEINC``
     edifact: list[str] = []
+    idoc: list[str] = []  #: ``type:number`` of SNDPRT and SNDPRN, as in ``LS:SUPPLIER1``
+    ubl: list[str] = []  #: ``scheme:id`` of the seller's or the buyer's endpoint, as in ``0088:7300010000001``
+    cxml: list[str] = []  #: ``domain:identity`` of the sender's credential, as in ``DUNS:123456789``
     email: list[str] = []  #: addresses; ``*@acme.example`` stands for a whole domain
 
     @field_validator("*", mode="before")

@@ -28,6 +28,7 @@ from schemas.documents import (
     InterchangeEnd,
     LineChunk,
     LinePlan,
+    WorkbookEnd,
 )
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity
@@ -154,7 +155,53 @@ def edifact(count: int) -> Sample:
     return Sample("ship.edi", payload, "edifact.DESADV", "CPS/LIN", paths, {}, lines, ["LIN[EN]"])
 
 
-SAMPLES = {"rows": [rows], "workbook": [text, workbook], "x12": [x12], "edifact": [edifact]}
+def idoc_xml(count: int) -> Sample:
+    control = (
+        "<EDI_DC40><DOCNUM>1</DOCNUM><IDOCTYP>ORDERS05</IDOCTYP><MESTYP>ORDERS</MESTYP><SNDPRN>A</SNDPRN></EDI_DC40>"
+    )
+    items = "".join(
+        f"<E1EDP01><POSEX>{n:05}</POSEX><MENGE>{n}.50</MENGE><E1EDP19><QUALF>001</QUALF><IDTNR>P{n:05}</IDTNR></E1EDP19>"
+        f"</E1EDP01>\n"
+        for n in range(count)
+    )
+    payload = f"<ORDERS05><IDOC>{control}<E1EDK01><BELNR>4711</BELNR></E1EDK01>{items}</IDOC></ORDERS05>".encode()
+    lines = [{"E1EDP01/MENGE": f"{n}.50", IDTNR: f"P{n:05}", "E1EDK01/BELNR": "4711"} for n in range(count)]
+    paths = ["E1EDP01/MENGE", IDTNR, "E1EDK01/BELNR"]
+    return Sample("order.xml", payload, "idoc.ORDERS", "E1EDP01", paths, {}, lines, paths[:2])
+
+
+IDTNR = "E1EDP19[QUALF='001']/IDTNR"
+
+
+def idoc_flat(count: int) -> Sample:
+    def record(name: str, level: int, data: str) -> str:
+        return f"{name:30}100{1:016}{0:06}{0:06}{level:02}{data}"
+
+    control = (
+        f"{'EDI_DC40':10}100{1:016}756 301   {'ORDERS05':30}{'':30}{'ORDERS':30}".ljust(148) + "SAPRVM    LS  ACME"
+    )
+    items = [
+        record(name, level, data)
+        for n in range(count)
+        for name, level, data in (
+            ("E2EDP01008", 1, f"{n % 1000000:06}{'':5}{f'{n}.50':15}PCE"),
+            ("E2EDP19003", 2, f"001P{n:05}"),
+        )
+    ]
+    records = [control.ljust(524), record("E2EDK01005", 1, f"{'':83}4711"), *items]
+    lines = [{"E1EDP01/MENGE": f"{n}.50", IDTNR: f"P{n:05}", "E1EDK01/BELNR": "4711"} for n in range(count)]
+    paths = ["E1EDP01/MENGE", IDTNR, "E1EDK01/BELNR"]
+    payload = "".join(f"{one}\r\n" for one in records).encode()
+    return Sample("order.idoc", payload, "idoc.ORDERS", "E1EDP01", paths, {}, lines, paths[:2])
+
+
+SAMPLES = {
+    "idoc": [idoc_xml, idoc_flat],
+    "rows": [rows],
+    "workbook": [text, workbook],
+    "x12": [x12],
+    "edifact": [edifact],
+}
 MAKERS = [pytest.param(name, make, id=f"{name}-{make.__name__}") for name, makers in SAMPLES.items() for make in makers]
 
 
@@ -189,7 +236,7 @@ class TestSample:
         assert not [item for item in items if isinstance(item, Finding) and item.severity is Severity.ERROR]
 
     def test_a_document_opens_fills_and_closes(self, name: str, make) -> None:
-        beside = Finding | GroupEnd | InterchangeEnd
+        beside = Finding | GroupEnd | InterchangeEnd | WorkbookEnd
         items = [item for item in read(name, make(5)) if not isinstance(item, beside)]
         start, *chunks, end = items
         assert isinstance(start, DocumentStart)

@@ -1,0 +1,97 @@
+"""Where in the bytes an element stands, which the parser does not say.
+
+Elements come out of the parser in the order of their start tags, so that the next start tag of that
+name, outside of comments and CDATA, is the element's own.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_AFTER_NAME = (b" ", b">", b"\t", b"\r", b"\n")
+_QUOTED = rb"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*"
+
+
+@lru_cache(maxsize=256)
+def _tag(name: str) -> re.Pattern[bytes]:
+    """A tag of that name, or something in which nothing is a tag."""
+    return re.compile(
+        rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
+        rb"|<(?P<close>/)?(?:[\w.\-]+:)?" + re.escape(name.encode()) + rb"(?=[\s/>])" + _QUOTED + rb">",
+        re.DOTALL,
+    )
+
+
+class Places:
+    """The bytes that were fed and not passed yet. ``known`` is False where they are not the payload's own."""
+
+    def __init__(self, *, known: bool = True) -> None:
+        self.known = known
+        self._bytes = bytearray()
+        self._base = 0  #: offset of the first of them
+        self._at = 0  #: how far they are passed
+
+    @property
+    def held(self) -> int:
+        return len(self._bytes) - self._at
+
+    def fed(self, piece: bytes) -> None:
+        if not self.known:
+            return
+        if self._at > 1 << 20:
+            del self._bytes[: self._at]
+            self._base += self._at
+            self._at = 0
+        self._bytes += piece
+
+    def start(self, name: str) -> int | None:
+        """The offset of the next start tag of that name; what comes next is behind it."""
+        if not self.known:
+            return None
+        for match in _tag(name).finditer(self._bytes, self._at):
+            if match.end() - match.start() > 1 and match[0][1:2] not in (b"!", b"?") and not match["close"]:
+                self._at = match.end()
+                return self._base + match.start()
+        return None
+
+    def span(self, name: str) -> tuple[int | None, int | None]:
+        """Offset and length of the next element of that name, which has been fed to its end."""
+        if not self.known:
+            return None, None
+        if (plain := self._plain_span(name.encode())) is not None:
+            return plain
+        begin, depth = None, 0
+        for match in _tag(name).finditer(self._bytes, self._at):
+            tag = match[0]
+            if tag[1:2] in (b"!", b"?"):
+                continue
+            if begin is None:
+                if match["close"]:
+                    continue
+                begin = match.start()
+            if match["close"]:
+                depth -= 1
+            elif not tag.endswith(b"/>"):
+                depth += 1
+            if depth == 0:
+                self._at = match.end()
+                return self._base + begin, match.end() - begin
+        return None, None
+
+    def _plain_span(self, name: bytes) -> tuple[int, int] | None:
+        """The same where nothing is odd: no prefix, nothing of the same name within, no comment or CDATA on the way."""
+        held = self._bytes
+        begin = held.find(b"<" + name, self._at)
+        inside = begin + len(name) + 1
+        end = held.find(b"</" + name, inside)
+        if begin < 0 or end < 0 or held[inside : inside + 1] not in _AFTER_NAME:
+            return None
+        close = held.find(b">", end)
+        odd = held.find(b"<!", self._at, end) >= 0 or held.find(b"<?", self._at, end) >= 0
+        if odd or held.find(b"<" + name, inside, end) >= 0 or held[end + len(name) + 2 : close].strip():
+            return None
+        if held[inside:end].partition(b">")[0].endswith(b"/") or b":" + name in held[self._at : begin]:
+            return None
+        self._at = close + 1
+        return self._base + begin, close + 1 - begin
