@@ -1,4 +1,4 @@
-"""A real IMAP server (Dovecot, from Debian) for the user who runs the tests and nobody else."""
+"""Real mail servers on this machine: IMAP (Dovecot, from Debian) and SMTP (aiosmtpd)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import grp
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import imapclient
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope
 
 from connectors.connections import Connection
 from tests.certificates import server_certificate
@@ -160,3 +163,61 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class MailHost:
+    """An SMTP server that keeps what it is given, with TLS and a login (``supply``, ``open sesame``)."""
+
+    def __init__(self, *, tls: str = "implicit", refuse: str = "") -> None:
+        self.letters: list[Envelope] = []
+        self.refuse = refuse  #: said instead of taking a letter
+        self.refuse_recipients: dict[str, str] = {}
+        self.tls = tls
+        self.folder = Path(tempfile.mkdtemp(prefix="smtp-"))
+        certificate, key = server_certificate("127.0.0.1")
+        (self.folder / "server.pem").write_bytes(certificate)
+        (self.folder / "server.key").write_bytes(key)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.folder / "server.pem", self.folder / "server.key")
+        options: dict[str, Any] = {
+            "authenticator": self._knows, "auth_require_tls": tls == "starttls",
+            "tls_context": context if tls == "starttls" else None, "require_starttls": tls == "starttls",
+        }  # fmt: skip
+        self.port = free_port()
+        self.controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, ssl_context=context if tls == "implicit" else None,
+            **options,
+        )  # fmt: skip
+        self.controller.start()
+
+    def _knows(self, server: object, session: object, envelope: object, mechanism: str, login: Any) -> AuthResult:
+        known = getattr(login, "login", b"") == b"supply" and getattr(login, "password", b"") == b"open sesame"
+        return AuthResult(success=known, handled=False)
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, recipient: str, options: Any) -> str:
+        if said := self.refuse_recipients.get(recipient):
+            return said
+        envelope.rcpt_tos.append(recipient)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        if self.refuse:
+            return self.refuse
+        self.letters.append(envelope)
+        return "250 taken"
+
+    def connection(self, **differs: Any) -> Connection:
+        extra = {"tls": self.tls, "ca_file": str(self.folder / "server.pem")}
+        given = {"host": "127.0.0.1", "port": self.port, "login": "supply", "password": "open sesame", "extra": extra}
+        return Connection(conn_id="mail_out", type="smtp", **{**given, **differs})
+
+    def remove(self) -> None:
+        self.controller.stop()
+        self.controller.loop.close()
+        shutil.rmtree(self.folder)

@@ -24,7 +24,7 @@ import pytest
 
 from connectors.as2.station import Station
 from connectors.connections import Connection
-from tests.mail_servers import Dovecot
+from tests.mail_servers import Dovecot, MailHost
 
 
 class MemoryState(dict[str, str]):
@@ -311,3 +311,10 @@ def dovecot() -> Iterator[Dovecot]:
     server = Dovecot()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def mail_host() -> Iterator[MailHost]:
+    host = MailHost()
+    yield host
+    host.remove()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from email import message_from_bytes
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,6 +124,37 @@ class As2Receiving:
         self.receiver.station = station
 
 
+class SmtpReceiving:
+    """Somebody's mailbox, in which a letter with a known Message-ID is thrown away."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.host = fixture("mail_host")
+        self.host.letters.clear()
+        self.connection = self.host.connection()
+        self.options = {
+            "kind": "smtp",
+            "conn_id": "mail_out",
+            "sender": "Ravensmoor <supply@ravensmoor.example>",
+            "to": "planner@ravensmoor.example",
+        }
+
+    def received(self) -> list[dict[str, Any]]:
+        letters = {(letter := message_from_bytes(one.content))["Message-ID"]: letter for one in self.host.letters}
+        files = [
+            part.get_payload(decode=True)
+            for letter in letters.values()
+            for part in letter.walk()
+            if part.get_filename()
+        ]
+        return known_once(json.loads(line) for file in files for line in file.splitlines())
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self.host.refuse = "451 the disk is full"
+        yield
+        self.host.refuse = ""
+
+
 def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({event["id"]: event for event in events}.values())
 
@@ -132,6 +164,7 @@ RECEIVING: Mapping[str, Callable[[Path, Callable[[str], Any]], Receiving]] = {
     "folder": FolderReceiving,
     "http": HttpReceiving,
     "sftp": SftpReceiving,
+    "smtp": SmtpReceiving,
 }
 
 
@@ -226,7 +259,7 @@ of_files = pytest.mark.parametrize("receiving", ["folder", "sftp"], indirect=Tru
 def test_who_else_takes_documents_is_tested_here() -> None:
     sinks = [import_module(module) for module in registry.SINKS.values()]
     outboxes = {name for module in sinks for name, kind in vars(module).items() if hasattr(kind, "put")}
-    assert outboxes - {"Outbox"} == {"As2Sink", "FolderSink", "SftpSink"}
+    assert outboxes - {"Outbox"} == {"As2Sink", "FolderSink", "SftpSink", "SmtpSink"}
 
 
 @of_files
