@@ -8,15 +8,15 @@ found faultless before. Both leave the same traces.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from connectors.formats.edi.dialect import Dialect
 from connectors.formats.edi.findings import shared_findings
 from connectors.formats.edi.grammar import Segment
 from connectors.formats.edi.hierarchy import Hierarchy
 from connectors.formats.edi.judge import Fault, judge_segment
-from connectors.formats.edi.known import pass_known_runs
-from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Lines, Scope
+from connectors.formats.edi.known import Pace, pass_known_runs
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Lines, Scope
 from connectors.formats.edi.machine import Capture, Move, State
 from connectors.formats.edi.paths import qualifier_position
 from connectors.formats.edi.runs import Learner, Profile
@@ -53,17 +53,6 @@ def read_body(
     return Body(tape, learner, dialect, opening).run(early)
 
 
-@dataclass(slots=True)
-class Around:
-    """An open loop around lines, and what is wrong with it."""
-
-    number: int
-    offset: int
-    scope: Scope
-    first: int  #: the ordinal its first line gets
-    findings: list[Finding] = field(default_factory=list)
-
-
 class Body:
     """The exact walk through one set, and where it stands; lives as long as that set."""
 
@@ -96,6 +85,7 @@ class Body:
 
         self.guarding = any(place.loops for place in plan.places)
         self.profile: Profile | None = None
+        self.pace = Pace()
         self.enders = tuple(id_ + self.delimiters.element for id_ in self.standard.enders)
 
     def run(self, early: Sequence[Finding]) -> Iterator[BodyItem]:

@@ -6,9 +6,11 @@ holds in local names, and it tells the exact walk where it stands only when it h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connectors.formats.edi.batched import pass_batch
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Row, Values
 from connectors.formats.edi.machine import Move, Offer
 from connectors.formats.edi.runs import Run
@@ -19,8 +21,46 @@ if TYPE_CHECKING:
     from connectors.formats.edi.body import Body
 
 
+AHEAD = 1 << 13  #: characters there should be before runs are tried, so that none is cut short
+LEAST, MOST = 1 << 11, 1 << 15  #: characters that are looked at for one batch
+MANY = 16  #: runs that make a batch worth while
+LATE = 128  #: most runs passed one by one between two batches
+
+
+@dataclass(slots=True)
+class Pace:
+    """How much is looked at for the next batch, and when. What it does not pass was looked at in vain."""
+
+    size: int = 1 << 13  #: characters
+    wait: int = MANY  #: runs to pass one by one before it
+    left: int = MANY  #: of these, those still to come
+
+    def note(self, passed: int) -> None:
+        """A batch passed so many runs."""
+        if passed >= MANY:
+            self.size, self.wait = min(2 * self.size, MOST), 0
+        else:
+            self.size, self.wait = max(self.size // 2, LEAST), min(max(2 * self.wait, 1), LATE)
+        self.left = self.wait
+
+
 def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
-    """As many runs as the window begins with; the walk stands behind the last of them."""
+    """As many runs as the text begins with; the walk stands behind the last of them."""
+    tape, pace, batches = body.tape, body.pace, body.learner.batches
+    while True:
+        if len(tape.text) - tape.at < AHEAD:
+            tape.more()
+        if not pace.left:
+            if (batch := batches.current(poor=pace.wait > 1)) is None:
+                pace.left = MANY
+            else:
+                pace.note(pass_batch(body, batch, pace.size))
+        if pace.left and not (yield from _pass_singly(body, pace)):
+            return
+
+
+def _pass_singly(body: Body, pace: Pace) -> Generator[LineChunk | Finding | DocumentEnd, None, bool]:
+    """Runs one by one, until a batch is due; False when none stands there."""
     tape, lines, uses = body.tape, body.lines, body.uses
     text, at, base = tape.text, tape.at, tape.base
     terminator, count, known_parent = body.delimiters.segment, text.count, body.hierarchy.parent
@@ -33,7 +73,8 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
     kept = parent_id = parent = None
     positions, rows = lines.rows_of(None)
-    while True:
+    left = pace.left
+    while left:
         offered = state.offered
         for offer in offered:
             run = offer.run
@@ -121,10 +162,13 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
         number += count(terminator, at, end) - 1
         at = end
         profile = run.profile
+        left -= 1
+    pace.left = left
     body.state, body.number, body.line_open, tape.at = state, number, line_open, at
     body.profile = profile
     if line_open:
         body.line = lines.count
+    return not left
 
 
 def _promote(offered: list[Offer], offer: Offer) -> None:
@@ -151,7 +195,9 @@ def _enter(body: Body, run: Run, move: Move, row: Row) -> Iterator[LineChunk | F
         yield from body.settle(offset)
         body.header_open = False
         id_, parent_id, children = ((row[index] or "") if index >= 0 else "" for index in run.level)
-        finding = body.open_level(run.is_line, id_, parent_id, "0" if run.leaf else children, offset)
+        finding = body.open_level(
+            run.is_line, id_, parent_id, "0" if run.leaf else children, offset, of=run.profile.spec.id
+        )
         if finding is not None:
             yield body.counted(finding)
     _keep(body, run, row, move.level)

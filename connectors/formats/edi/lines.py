@@ -9,13 +9,15 @@ columns when a chunk is handed on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import sub
 from typing import Protocol
 
 import polars as pl
 
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
+from schemas.findings import Finding
 
 CHUNK_ROWS = 4096
 MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
@@ -24,6 +26,7 @@ FEW = 48  #: lines that are made into a table one value at a time
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
+Block = tuple[Sequence[int], Mapping[int, Sequence[str]]]  #: positions of lines, and what they hold for each slot
 
 
 class Layout(Protocol):
@@ -79,11 +82,22 @@ class Scope:
         return values
 
 
+@dataclass(slots=True)
+class Around:
+    """An open loop around lines, and what is wrong with it."""
+
+    number: int
+    offset: int
+    scope: Scope
+    first: int  #: the ordinal its first line gets
+    findings: list[Finding] = field(default_factory=list)
+
+
 class Lines:
     """The lines of one document that have not been handed on yet.
 
-    A line begins either as a row of groups found by a run (``rows`` by layout), or bare; values
-    found later in it are put in one by one. The lists stay the same objects all along, so that a
+    A line begins as a row of groups found by a run (``rows`` by layout), as one of many found by a batch (``keep``),
+    or bare; values found later in it are put in one by one. The lists stay the same objects all along, so that a
     tight loop may hold on to them.
     """
 
@@ -99,6 +113,8 @@ class Lines:
         self.ends: list[int] = []
         self.rows: dict[Layout, tuple[list[int], list[Row]]] = {}
         self.scopes: dict[int, Scope] = {}
+        self._blocks: list[Block] = []
+        self._parts: list[Block] = []
         self._later: list[dict[int, str]] = [{} for _ in self.paths]
 
     @property
@@ -126,40 +142,62 @@ class Lines:
         """A value of the line last begun; the first one counts."""
         self._later[slot].setdefault(len(self.segments) - 1, value)
 
+    def put_at(self, position: int, slot: int, value: str) -> None:
+        """A value of the line at this position among the waiting ones; the first one counts."""
+        self._later[slot].setdefault(position, value)
+
+    def keep(self, positions: Sequence[int], columns: Mapping[int, Sequence[str]]) -> None:
+        """What these lines began with, by slot; each line begins once."""
+        self._blocks.append((positions, columns))
+
+    def keep_parts(self, positions: Sequence[int], columns: Mapping[int, Sequence[str]]) -> None:
+        """What was found later in these lines, which began in a batch; a line may be named several times."""
+        self._parts.append((positions, columns))
+
     def flush(self) -> LineChunk:
         """The waiting lines as a chunk. All of them are closed."""
-        size = len(self.segments)
         own = self._own()
         positions, outer = _around(self.parents)
-        if size <= FEW:
-            table = self._table_of_few(own, positions, outer)
-            self._clear()
-            return LineChunk(ordinal=self.ordinal, table=table)
-        around = pl.Series(positions, dtype=pl.UInt32)
-        inherited = set().union(*outer)
-        columns: dict[str, pl.Series] = {
-            ORDINAL: pl.int_range(self.done + 1, self.done + size + 1, eager=True, dtype=pl.Int64),
-            LOCATION: "segment " + pl.Series(self.segments, dtype=pl.Int64).cast(pl.String),
-            OFFSET: pl.Series(self.offsets, dtype=pl.Int64),
-            LENGTH: pl.Series(map(sub, self.ends, self.offsets), dtype=pl.Int64),
-        }
-        for slot, path in enumerate(self.paths):
-            layers = [pl.Series(own[slot], dtype=pl.String)] if own[slot] is not None else []
-            if slot in inherited:
-                layers.append(pl.Series([values.get(slot) for values in outer], dtype=pl.String).gather(around))
-            if slot in self.header.values:
-                layers.append(_constant(self.header.values[slot], size))
-            if self.scopes:
-                layers.append(pl.Series(self._lent(slot), dtype=pl.String))
-            columns[path] = _nearest(layers, size)
-        table = pl.DataFrame(columns)
-        found = [path for slot, path in enumerate(self.paths) if own[slot] is not None]
-        padded = table.select(pl.col(found).str.ends_with(" ").any()).row(0) if found else ()
-        table = table.with_columns(_unpadded(path) for path, yes in zip(found, padded, strict=True) if yes)
-        decimals = ((path, places) for path, places in zip(self.paths, self.decimals, strict=True) if places)
-        table = table.with_columns(_with_point(path, places) for path, places in decimals)
+        make = self._table_of_few if len(self.segments) <= FEW else self._table_of_many
+        chunk = LineChunk(ordinal=self.ordinal, table=make(own, positions, outer))
         self._clear()
-        return LineChunk(ordinal=self.ordinal, table=table)
+        return chunk
+
+    def _table_of_many(
+        self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]
+    ) -> pl.DataFrame:
+        """All layers of all columns side by side, and one selection that takes the nearest of each."""
+        size = len(self.segments)
+        layers = [
+            pl.Series(ORDINAL, range(self.done + 1, self.done + size + 1), dtype=pl.Int64),
+            pl.Series(LOCATION, self.segments, dtype=pl.Int64),
+            pl.Series(OFFSET, self.offsets, dtype=pl.Int64),
+            pl.Series(LENGTH, list(map(sub, self.ends, self.offsets)), dtype=pl.Int64),
+        ]
+        found = [(slot, column) for slot, column in enumerate(own) if column is not None]
+        layers += [pl.Series(f"own {slot}", column, pl.String) for slot, column in found]
+        inherited = set().union(*outer)
+        around = [pl.Series(f"around {slot}", [values.get(slot) for values in outer], pl.String) for slot in inherited]
+        layers += pl.DataFrame(around)[positions].get_columns() if around else []
+        if self.scopes:
+            layers += [pl.Series(f"lent {slot}", self._lent(slot), pl.String) for slot in range(len(self.paths))]
+        frame = pl.DataFrame(layers)
+        padded = frame.select_seq(pl.col(f"own {slot}").str.ends_with(" ").any() for slot, _ in found)
+        told = set(frame.columns)
+        columns = [pl.col(ORDINAL), pl.format("segment {}", LOCATION).alias(LOCATION), pl.col(OFFSET), pl.col(LENGTH)]
+        for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
+            nearest = [
+                _filled_text(name, padded=name.startswith("own") and padded[name][0])
+                for name in (f"own {slot}", f"around {slot}")
+                if name in told
+            ]
+            if slot in self.header.values:
+                nearest.append(pl.lit(self.header.values[slot]))
+            if self.scopes:
+                nearest.append(pl.col(f"lent {slot}"))
+            text = pl.coalesce(nearest) if nearest else pl.lit(None, pl.String)
+            columns.append((_with_point(text, places) if places else text).alias(path))
+        return frame.select_seq(columns)
 
     def _table_of_few(
         self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]
@@ -176,20 +214,16 @@ class Lines:
         inherited = set().union(*outer)
         for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
             found = own[slot]
-            column = nothing if found is None else found
+            column = nothing if found is None else [text.rstrip(" ") or None if text else None for text in found]
             if slot in inherited:
                 column = _filled(column, [outer[position].get(slot) for position in positions])
             if slot in self.header.values:
                 column = _filled(column, [self.header.values[slot]] * size)
             if self.scopes:
                 column = _filled(column, self._lent(slot))
-            if found is not None and any(text is not None and text.endswith(" ") for text in column):
-                column = [None if text is None else text.rstrip(" ") or None for text in column]
             if places:
                 column = [text and _pointed(text, places) for text in column]
-            columns.append(
-                _constant(None, size).alias(path) if column is nothing else pl.Series(path, column, pl.String)
-            )
+            columns.append(pl.Series(path, column, pl.String))
         return pl.DataFrame(columns)
 
     def _clear(self) -> None:
@@ -202,19 +236,25 @@ class Lines:
         for positions, rows in self.rows.values():
             positions.clear()
             rows.clear()
+        self._blocks.clear()
+        self._parts.clear()
 
-    def _own(self) -> list[Row | None]:
+    def _own(self) -> list[list[str | None] | None]:
         """For each slot the values the lines have of their own; None where no line has any."""
         size = len(self.segments)
-        own: list[Row | None] = [None] * len(self.paths)
+        own: list[list[str | None] | None] = [None] * len(self.paths)
 
         def fill(slot: int, values: Iterable[tuple[int, str | None]]) -> None:
-            column = own[slot]
-            filled: list[str | None] = [None] * size if column is None else list(column)
+            filled = opened(slot)
             for position, value in values:
-                if value is not None and filled[position] is None:
+                if value and not (filled[position] or "").strip(" "):
                     filled[position] = value
-            own[slot] = filled
+
+        def opened(slot: int) -> list[str | None]:
+            column = own[slot]
+            if column is None:
+                column = own[slot] = [None] * size
+            return column
 
         for layout, (positions, rows) in self.rows.items():
             if not rows:
@@ -224,9 +264,18 @@ class Lines:
             by_group = list(zip(*rows, strict=True))
             for slot, group in layout.takes:
                 if own[slot] is None and len(positions) == size:
-                    own[slot] = by_group[group]
+                    own[slot] = list(by_group[group])
                 else:
                     fill(slot, zip(positions, by_group[group], strict=True))
+        for at, columns in self._blocks:
+            for slot, values in columns.items():
+                if isinstance(at, range):
+                    opened(slot)[at.start : at.stop] = values
+                else:
+                    fill(slot, zip(at, values, strict=True))
+        for at, columns in self._parts:
+            for slot, values in columns.items():
+                fill(slot, zip(at, values, strict=True))
         for slot, later in enumerate(self._later):
             if later:
                 fill(slot, later.items())
@@ -253,22 +302,6 @@ def _filled(column: Row, other: Row) -> Row:
     return [mine if mine is not None else theirs for mine, theirs in zip(column, other, strict=True)]
 
 
-def _constant(value: str | None, size: int) -> pl.Series:
-    return pl.Series([value], dtype=pl.String).new_from_index(0, size)
-
-
-def _nearest(layers: Sequence[pl.Series], size: int) -> pl.Series:
-    """The first layer that is filled, row by row."""
-    if not layers:
-        return _constant(None, size)
-    column = layers[0]
-    for layer in layers[1:]:
-        if not column.null_count():
-            break
-        column = column.zip_with(column.is_not_null(), layer)
-    return column
-
-
 def _around(parents: Sequence[Scope]) -> tuple[list[int], list[Values]]:
     """For each line the index of its surrounding values, and these values, each scope once."""
     seen: dict[int, int] = {}
@@ -285,21 +318,20 @@ def _around(parents: Sequence[Scope]) -> tuple[list[int], list[Values]]:
     return positions, outer
 
 
-def _unpadded(path: str) -> pl.Expr:
-    """Trailing blanks are padding (X12.6)."""
-    text = pl.col(path).str.strip_chars_end(" ")
-    return pl.when(text != "").then(text).alias(path)
+def _filled_text(column: str, *, padded: bool) -> pl.Expr:
+    """A column without padding, which is trailing blanks (X12.6); where nothing is left of it, null."""
+    text = pl.col(column).str.strip_chars_end(" ") if padded else pl.col(column)
+    return pl.when(text != "").then(text)
 
 
-def _with_point(path: str, decimals: int) -> pl.Expr:
+def _with_point(text: pl.Expr, decimals: int) -> pl.Expr:
     """An Nn element with the decimal point it implies; where there are none but commas, these as points."""
-    text = pl.col(path)
     if decimals < 0:
-        return text.str.replace(",", ".", literal=True).alias(path)
+        return text.str.replace(",", ".", literal=True)
     sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
     digits = text.str.strip_prefix("-").str.zfill(decimals + 1)
     point = sign + digits.str.head(-decimals) + "." + digits.str.tail(decimals)
-    return pl.when(text.str.contains(r"^-?\d+$")).then(point).otherwise(text).alias(path)
+    return pl.when(text.str.contains(r"^-?\d+$")).then(point).otherwise(text)
 
 
 _WHOLE = re.compile(r"-?\d+")

@@ -19,13 +19,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from connectors.formats.edi.batches import Batches
 from connectors.formats.edi.delimiters import Delimiters
-from connectors.formats.edi.grammar import Composite, Element, Segment
-from connectors.formats.edi.machine import Capture, Frame, Machine, Move, Offer, State
+from connectors.formats.edi.grammar import Composite, Segment
+from connectors.formats.edi.machine import Frame, Machine, Move, Offer, State
 from connectors.formats.edi.paths import qualifier_position
-from connectors.formats.edi.patterns import SegmentCheck, element_pattern, long_codes
+from connectors.formats.edi.patterns import SegmentCheck
+from connectors.formats.edi.run_patterns import HEAT, Guarded, PatternWriter, RunPattern, Shape, kind_of
 
-HEAT = 3  #: times a shape is met before it is compiled
 PATIENCE = 12  #: segments between two compilations of one run
 MOST_SHAPES = 8  #: of one segment at one place
 MOST_REPEATS = 8  #: of one segment in a row within a run
@@ -34,33 +35,26 @@ MOST_COMPILED = 60  #: patterns compiled for one machine
 MOST_PROFILES = 400
 _REMEMBERED_CODES = 20_000
 
-_LEVEL_ELEMENTS = {0: 0, 1: 1, 3: 2}  #: HL01, HL02 and HL04
-
-#: For each position: None where it is empty, a literal where the plan asks for that qualifier, else True;
-#: for a composite a tuple of the same.
-Shape = tuple[object, ...]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A compiled pattern and what its groups mean. A row is ``match.groups()``, so its indices count from 0."""
 
-    match: Callable[[str, int], re.Match[str] | None]
+    match: Callable[..., re.Match[str] | None]  #: of text, from an index on, to another
     profile: Profile
     takes: tuple[tuple[int, int], ...]  #: (slot, index) of values wanted
     takes_backwards: tuple[tuple[int, int], ...]  #: so that the first of several is written last
-    guarded: tuple[
-        tuple[int, int, tuple[tuple[int, int, str], ...]], ...
-    ]  #: the same, if outer loops show these values
+    guarded: tuple[Guarded, ...]  #: the same, if outer loops show these values
     codes: Callable[[Sequence[str | None]], tuple[str | None, ...]] | None  #: takes the codes to look up out of a row
     code_lists: tuple[frozenset[str], ...]
     ends: dict[int | None, tuple[State, int, int]]  #: by last marker group: state, depth of its place, its uses
     is_line: bool  #: the opening segment begins a line
-    level: tuple[int, int, int] | None  #: of an HL the indices of HL01, HL02 and HL04; -1 for one not filled
+    level: tuple[int, int, int] | None  #: of an HL or CPS the indices of number, parent and children; -1: not filled
     leaf: bool  #: an HL that begins a line, names a parent, and says that nothing lies below it
     branch: bool  #: an HL that is no line, has a number and names a parent, and may have levels below it
     id: int  #: index of its HL01
     parent: int  #: index of its HL02
+    batched: RunPattern  #: the same pattern as it stands in batches
     sound: set[tuple[str | None, ...]] = field(default_factory=set)
 
     def codes_sound(self, codes: tuple[str | None, ...]) -> bool:
@@ -115,10 +109,11 @@ class Learner:
         self.enabled = enabled
         self.delimiters = delimiters
         self.suffix = suffix
+        self.batches = Batches(self)
         self._profiles: dict[tuple[tuple[Frame, ...], Shape], Profile] = {}
         self._literals: dict[str, Mapping[tuple[int, int], frozenset[str]]] = {}
         self._checks: dict[str, SegmentCheck] = {}
-        self._compiled = 0
+        self.compiled = 0  #: patterns so far
 
     def accepts(self, spec: Segment, elements: Sequence[str]) -> bool:
         """Whether a segment is surely faultless."""
@@ -157,7 +152,7 @@ class Learner:
 
     def _ripen(self, profile: Profile) -> None:
         """Compile a profile that has learned enough since it was compiled last."""
-        if profile.stale and (profile.run is None or profile.waiting >= PATIENCE) and self._compiled < MOST_COMPILED:
+        if profile.stale and (profile.run is None or profile.waiting >= PATIENCE) and self.compiled < MOST_COMPILED:
             self._compile(profile)
 
     def shape(self, spec: Segment, elements: Sequence[str]) -> Shape | None:
@@ -209,213 +204,48 @@ class Learner:
         return {place: frozenset(codes) for place, codes in wanted.items()}
 
     def _compile(self, profile: Profile) -> None:
-        self._compiled += 1
+        self.compiled += 1
         profile.stale = False
         profile.waiting = 0
-        writer = _Writer(self, profile)
-        old, profile.run = profile.run, writer.run()
+        old, profile.run = profile.run, self._run(profile)
         if old is not None:
             for state in self.machine.states():
                 for offer in state.offered:
                     if offer.run is old:
                         offer.run = profile.run
 
+    def _run(self, profile: Profile) -> Run:
+        """A profile's pattern as it is now."""
+        written = PatternWriter(self, marked=True).write(profile)
+        codes = written.codes if len(written.codes) != 1 else written.codes * 2
+        is_line, level = self._is_line(profile), written.level
+        shape, opens_level = profile.shape, profile.spec.id == "HL"
+        plain = opens_level and len(shape) > 2 and shape[0] is True and shape[1] is True
+        return Run(
+            match=re.compile(written.text).match,
+            profile=profile,
+            takes=written.takes,
+            takes_backwards=written.takes[::-1],
+            guarded=written.guarded,
+            codes=itemgetter(*(index for index, _ in codes)) if codes else None,
+            code_lists=tuple(listed for _, listed in codes),
+            ends={group: (state, depth, uses) for group, state, depth, uses in written.ends},
+            is_line=is_line,
+            leaf=opens_level and is_line and shape[1] is True and shape[3:] == ("0",),
+            id=level[0] if level else -1,
+            parent=level[1] if level else -1,
+            branch=plain and not is_line and shape[3:] != ("0",),
+            level=level,
+            batched=PatternWriter(self, marked=False).write(profile),
+        )
+
+    def _is_line(self, profile: Profile) -> bool:
+        plan, frames = self.machine.plan, profile.frames
+        if len(plan.chain) < 2 or not plan.begins_line(frames[-1].loop) or frames[-1].place:
+            return False
+        position = qualifier_position(profile.spec.id)
+        return plan.qualifier in (None, kind_of(profile.shape, position))
+
     def literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
         """The qualifiers the plan looks for, by position and component."""
         return self._literals[spec.id]
-
-
-class _Writer:
-    """Writes the pattern of one profile."""
-
-    def __init__(self, learner: Learner, profile: Profile) -> None:
-        self.machine = learner.machine
-        self.delimiters = learner.delimiters
-        self.learner = learner
-        self.profile = profile
-        self.terminator = re.escape(learner.delimiters.segment + learner.suffix)
-        self.separator = re.escape(learner.delimiters.element)
-        self.groups = 0
-        self.takes: list[tuple[int, int, tuple[tuple[int, int, str], ...]]] = []
-        self.codes: list[tuple[int, frozenset[str]]] = []
-        self.ends: dict[int | None, tuple[State, int, int]] = {}
-        shape, opens_level = profile.shape, profile.spec.id == "HL"
-        self.leaf = opens_level and self._is_line() and shape[1] is True and shape[3:] == ("0",)
-        self.level: list[int] | None = [-1, -1, -1] if opens_level else None
-
-    def run(self) -> Run:
-        profile = self.profile
-        frames = profile.frames
-        depth = len(frames) - 1
-        frame = frames[depth]
-        start = self.machine.state(frames)
-        text = (
-            self._segment(profile.spec, profile.shape, start, opening=True)
-            + self.terminator
-            + self._marker(start, depth, 1)
-        )
-        closing = ""
-        for place in range(frame.place + 1, len(frame.loop.members) + 1):
-            member = frame.loop.members[place - 1]
-            if member.loop or member.id == self.machine.plan.grammar.standard.closes:
-                if member.required:
-                    break
-                continue
-            hot = [s for s, count in profile.places.get(place, {}).items() if count >= HEAT]
-            if not hot:
-                if member.required:
-                    break
-                continue
-            state = self.machine.state((*frames[:depth], Frame(frame.loop, place, frame.strict)))
-            repeats = min(profile.repeats.get(place, 1), member.most)
-            for use in range(1, repeats + 1):
-                shapes = "|".join(
-                    self._segment(self.machine.segments[member.id], shape, state) for shape in sorted(hot, key=repr)
-                )
-                text += f"(?:(?:{shapes}){self.terminator}{self._marker(state, depth, use)}"
-                if member.required and use == 1:
-                    closing += ")?+"
-                else:
-                    text += ")?+"
-        pattern = re.compile(text + closing)
-        return self._finished(pattern)
-
-    def _finished(self, pattern: re.Pattern[str]) -> Run:
-        codes = self.codes if len(self.codes) != 1 else self.codes * 2
-        return Run(
-            match=pattern.match,
-            profile=self.profile,
-            takes=tuple((slot, group - 1) for slot, group, openers in self.takes if not openers),
-            takes_backwards=tuple((slot, group - 1) for slot, group, openers in reversed(self.takes) if not openers),
-            guarded=tuple((slot, group - 1, openers) for slot, group, openers in self.takes if openers),
-            codes=itemgetter(*(group - 1 for group, _ in codes)) if codes else None,
-            code_lists=tuple(listed for _, listed in codes),
-            ends=self.ends,
-            is_line=self._is_line(),
-            leaf=self.leaf,
-            id=self.level[0] if self.level else -1,
-            parent=self.level[1] if self.level else -1,
-            branch=self._is_branch(),
-            level=(self.level[0], self.level[1], self.level[2]) if self.level else None,
-        )
-
-    def _is_line(self) -> bool:
-        plan, frames = self.machine.plan, self.profile.frames
-        if len(plan.chain) < 2 or not plan.begins_line(frames[-1].loop) or frames[-1].place:
-            return False
-        position = qualifier_position(self.profile.spec.id)
-        return plan.qualifier in (None, _kind(self.profile.shape, position))
-
-    def _is_branch(self) -> bool:
-        shape = self.profile.shape
-        plain = len(shape) > 2 and shape[0] is True and shape[1] is True
-        return self.profile.spec.id == "HL" and plain and not self._is_line() and shape[3:] != ("0",)
-
-    def _marker(self, state: State, depth: int, use: int) -> str:
-        self.groups += 1
-        self.ends[self.groups] = (state, depth, use)
-        return "()"
-
-    def _segment(self, spec: Segment, shape: Shape, state: State, *, opening: bool = False) -> str:
-        """A segment of this shape, up to but without its terminator."""
-        captures = self.machine.captures(spec.id, state.frames)
-        wanted = {index: caps for index in range(len(shape)) if (caps := self._wanted(captures, spec, shape, index))}
-        text = spec.id
-        for index, what in enumerate(shape):
-            text += self.separator
-            if what is None:
-                continue
-            element = spec.uses[index].element
-            if isinstance(element, Composite):
-                text += self._composite(spec, index, element, what, wanted.get(index, []))
-                continue
-            text += self._simple(spec, index, element, what, wanted.get(index, []), opening=opening)
-        return text
-
-    def _wanted(self, captures: Sequence[Capture], spec: Segment, shape: Shape, index: int) -> list[Capture]:
-        """The captures that take (something of) the element at ``index`` of a segment of this shape."""
-        found = []
-        for capture in captures:
-            if not all(_kind(shape, at) == code for at, code in capture.when):
-                continue
-            if not capture.element:
-                if self._identified(capture.qualifier, spec, shape) == index:
-                    found.append(capture)
-            elif capture.element == index + 1 and capture.qualifier in (None, _kind(shape, capture.position)):
-                found.append(capture)
-        return found
-
-    def _identified(self, qualifier: str | None, spec: Segment, shape: Shape) -> int:
-        """The index of the element that holds the id of this kind; -1 where there is none."""
-        for at in spec.pairs:
-            what = shape[at] if at < len(shape) else None
-            if isinstance(what, tuple):
-                if len(what) > 1 and what[1] == qualifier:
-                    return at
-            elif what == qualifier:
-                return at + 1
-        return -1
-
-    def _simple(
-        self, spec: Segment, index: int, element: Element, what: object, wanted: Sequence[Capture], *, opening: bool
-    ) -> str:
-        text = self._value(spec, (index, 0), element, what)
-        of_level = _LEVEL_ELEMENTS.get(index) if opening and spec.id == "HL" else None
-        codes = long_codes(element) if what is True else None
-        takes = [capture for capture in wanted if capture.component <= 1]
-        if not (takes or codes or of_level is not None):
-            return text
-        self.groups += 1
-        group = self.groups
-        if codes:
-            self.codes.append((group, codes))
-        if of_level is not None and self.level is not None:
-            self.level[of_level] = group - 1
-        for capture in takes:
-            self.takes.append((capture.slot, group, capture.openers))
-        return f"({text})"
-
-    def _value(self, spec: Segment, place: tuple[int, int], element: Element, what: object) -> str:
-        """One filled value: a qualifier that is looked for, or any other that the element may have."""
-        if isinstance(what, str):
-            return re.escape(what)
-        text = element_pattern(element, self.delimiters)
-        literals = self.learner.literals(spec).get(place)
-        if literals:
-            marks = {self.delimiters.element, self.delimiters.segment, self.delimiters.component} - {""}
-            end = "|".join(re.escape(mark) for mark in sorted(marks))
-            text = f"(?!(?:{'|'.join(re.escape(v) for v in sorted(literals))})(?:{end}))" + text
-        return text
-
-    def _composite(
-        self, spec: Segment, position: int, composite: Composite, what: object, wanted: Sequence[Capture]
-    ) -> str:
-        pieces = what if isinstance(what, tuple) else (True,)
-        whole = [capture for capture in wanted if not capture.component and capture.element]
-        text = ""
-        if whole:
-            self.groups += 1
-            self.takes += [(capture.slot, self.groups, capture.openers) for capture in whole]
-        for index, filled in enumerate(pieces):
-            text += re.escape(self.delimiters.component) if index else ""
-            if not filled:
-                continue
-            element = composite.uses[index].element
-            assert isinstance(element, Element)
-            piece = self._value(spec, (position, index), element, filled)
-            takes = [c for c in wanted if c.component == index + 1 or not (c.element or index)]
-            codes = long_codes(element) if filled is True else None
-            if takes or codes:
-                self.groups += 1
-                self.takes += [(capture.slot, self.groups, capture.openers) for capture in takes]
-                if codes:
-                    self.codes.append((self.groups, codes))
-                piece = f"({piece})"
-            text += piece
-        return f"({text})" if whole else text
-
-
-def _kind(shape: Shape, position: int) -> object:
-    """What a shape says of the kind of its segment at ``position``, which counts from 1."""
-    what = shape[position - 1] if position <= len(shape) else None
-    return what[0] if isinstance(what, tuple) else what

@@ -1,0 +1,373 @@
+"""A batch is passed: what must hold of its rows, and the lines and levels that they make.
+
+Rows are passed up to the first that is not surely faultless, or that takes more than a look at the table; the
+walk goes on from there. What is left behind is what the walk one by one would have left.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain, compress, pairwise, repeat
+from operator import add
+from typing import TYPE_CHECKING
+
+from connectors.formats.edi.batches import Batch, Kind, Role, Row
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope
+
+if TYPE_CHECKING:
+    from connectors.formats.edi.body import Body
+
+
+def pass_batch(body: Body, batch: Batch, size: int) -> int:
+    """Pass what stands in the next ``size`` characters as far as it is sure; how many runs were passed.
+
+    The walk stands behind the last of them, with everything that the body knows about it.
+    """
+    tape = body.tape
+    rows = batch.rows(tape.text, tape.at, tape.at + size)
+    if not rows or (body.around is not None and body.around.findings):
+        return 0
+    table = _Table(body, batch, rows)
+    size = table.sound()
+    return _Passage(body, batch, table, size).run() if size else 0
+
+
+class _Table:
+    """The rows found, and how many of them are surely faultless."""
+
+    def __init__(self, body: Body, batch: Batch, rows: list[Row]) -> None:
+        self.body, self.batch, self.rows = body, batch, rows
+        wholes = [row[0] for row in rows]
+        terminator = body.delimiters.segment
+        #: byte offset where each row begins, and where the last one ends
+        self.offsets = list(accumulate(map(len, wholes), initial=body.tape.offset))
+        #: number of each row's first segment, and of the one behind the last
+        self.numbers = list(accumulate(map(str.count, wholes, repeat(terminator)), initial=body.number + 1))
+        self.where: dict[str, list[int]] = {}
+        letters = ["?"] * len(rows)
+        for kind in batch.kinds.values():
+            where = list(compress(range(len(rows)), [row[kind.tag] for row in rows]))
+            if where:
+                self.where[kind.letter] = where
+                for index in where:
+                    letters[index] = kind.letter
+        #: the kind of each row
+        self.letters = "".join(letters)
+        self.again = False  #: whether the first row stands at the same place as what came before it
+
+    def at(self, index: int) -> int:
+        """Where a row begins in the window."""
+        return self.offsets[index] - self.body.tape.base
+
+    def of(self, letter: str, size: int) -> tuple[list[int], list[Row]]:
+        """Indices and rows of a kind among the first ``size``."""
+        where = self.where.get(letter, [])
+        if where and where[-1] >= size:
+            where = where[: bisect_left(where, size)]
+        return where, [self.rows[index] for index in where]
+
+    def sound(self) -> int:
+        """How many rows, from the first, follow each other as they may and hold nothing but known codes."""
+        size = self._in_order()
+        for kind in map(self.batch.kinds.__getitem__, self.where):
+            if size:
+                size = min(size, self._within_use(kind, size), self._of_known_codes(kind, size))
+        return size
+
+    def _in_order(self) -> int:
+        letters, batch = self.letters, self.batch
+        first = batch.step_from(self.body.state, letters[0])
+        if first is None:
+            return 0
+        self.again = first.again
+        pairs = set(map(add, letters, letters[1:]))
+        wrong = [pair for pair in pairs if batch.step(pair) is None]
+        kind = batch.kinds[letters[0]]
+        if first.again and not first.alone and self.body.uses[kind.depth] >= kind.limit:
+            return 0
+        return min((letters.find(pair) + 1 for pair in wrong), default=len(letters))
+
+    def _within_use(self, kind: Kind, size: int) -> int:
+        """Rows before the one that is the first too many of its kind in a row."""
+        letters, where, before = self.letters, self.where[kind.letter], self.body.uses[kind.depth]
+        if letters[0] == kind.letter and not self.again:
+            before = 0
+        if before + len(where) <= kind.limit:
+            return size
+        leading = self.batch.leading(kind, letters)
+        count = letters.count(kind.letter, 0, leading)
+        if count and before + count > kind.limit:
+            if before <= kind.limit or letters[0] != kind.letter or not self._alone(kind):
+                return where[max(kind.limit - before, 0)]
+        else:
+            leading = 0
+        first = self.batch.too_many(kind, letters, leading)
+        return size if first < 0 else first
+
+    def _alone(self, kind: Kind) -> bool:
+        """Whether no other place further on may take what is too many here."""
+        pairs = {pair for pair in map(add, self.letters, self.letters[1:]) if pair[1] == kind.letter}
+        first = self.batch.step_from(self.body.state, kind.letter)
+        steps = [first, *map(self.batch.step, pairs)]
+        return all(step is not None and (step.alone or not step.again) for step in steps)
+
+    def _of_known_codes(self, kind: Kind, size: int) -> int:
+        """Rows before the first of this kind that holds a code no list has."""
+        where, rows = self.of(kind.letter, size)
+        for index, listed in kind.codes:
+            unknown = {row[index] for row in rows} - listed - {""}
+            if unknown:
+                size = min(size, next(at for at, row in zip(where, rows, strict=True) if row[index] in unknown))
+        return size
+
+
+class _Passage:
+    """Rows of a table are passed, as many as are sound and have room."""
+
+    def __init__(self, body: Body, batch: Batch, table: _Table, size: int) -> None:
+        self.body, self.batch, self.table, self.size = body, batch, table, size
+        self.pending = 0  #: lines that wait in the body
+        self.lines: list[int] = []  #: the rows that are lines
+        self.bare: list[int] = []  #: those of them that are loops around lines
+        self.parents: list[Scope] = []  #: of each line
+        self.late: list[tuple[int, int, str]] = []  #: position of a line, slot, value: found behind its opening
+        self.line_open = body.line_open  #: whether a line was open when the first row came
+
+    def run(self) -> int:
+        """Pass them; how many were passed."""
+        body = self.body
+        if body.deepest:
+            if body.machine.plan.bare and body.around is not None and not body.kind:
+                if self.table.letters[0] not in self.batch.loops:
+                    return 0
+                assert not list(body.settle(body.tape.offset)), "nothing is wrong with the loop before"
+            self.pending = len(body.lines.offsets)
+            self._find_lines()
+            self.size = self._with_room()
+            self._find_lines()
+            self.size = self._tree() if self.batch.tree else self._loops()
+            self._find_lines()
+            if self.size:
+                self._close_lines()
+                self._keep_lines()
+        if self.size:
+            self._stand_behind()
+        return self.size
+
+    def _find_lines(self) -> None:
+        """Which rows are lines: those that open one, and loops around lines that hold none."""
+        table, batch = self.table, self.batch
+        own = [index for letter in batch.lines for index in table.where.get(letter, ())]
+        if self.body.machine.plan.bare:
+            self.bare = [found.start() for found in batch.empty_loops.finditer(table.letters, 0, self.size)]
+            own += self.bare
+        if len(batch.lines) > 1 or self.bare:
+            own.sort()
+        self.lines = own[: bisect_left(own, self.size)]
+
+    def _with_room(self) -> int:
+        """Rows before the one that begins something when as many lines wait as may."""
+        size, deepest, batch = self.size, self.body.deepest, self.batch
+        outer, inner = (batch.starts, "") if deepest == 1 else (batch.loops, batch.lines)
+        for letters, most in ((outer, CHUNK_ROWS if deepest <= 2 else MOST_ROWS), (inner, MOST_ROWS)):
+            room = most - self.pending
+            if room <= len(self.lines):
+                size = min(size, self._next(letters, self.lines[room - 1] + 1 if room > 0 else 0))
+        return size
+
+    def _next(self, letters: str, at: int) -> int:
+        """Index of the next row of these kinds from ``at`` on; the size where there is none."""
+        found = (self.table.letters.find(letter, at, self.size) for letter in letters)
+        return min((index for index in found if index >= 0), default=self.size)
+
+    def _tree(self) -> int:
+        """Open the levels, and find those that lines name; rows before one that is not as plain as that."""
+        body, kinds, rows, letters = self.body, self.batch.kinds, self.table.rows, self.table.letters
+        owner, at, size = body.scopes[1], 0, self.size
+        if body.line_open and owner is not None:
+            size = self._next(self.batch.parts, 0)
+        for index in chain(_where(self.batch.branches, letters, size), (size,)):
+            if at < index:
+                known = self._name_parents([rows[leaf][kinds[letters[leaf]].parent] for leaf in range(at, index)])
+                owner = None if known else owner
+                at += known
+            if at < index or index == size:
+                break
+            kind, row = kinds[letters[index]], rows[index]
+            if kind.role is Role.BRANCH:
+                level = body.hierarchy.plain_level(row[kind.number], kind.parent_of(row), kind.values(row))
+                if level is None:
+                    break
+                owner = level
+            elif kind.takes:
+                self._take(kind, row, owner)
+            at = index + 1
+        body.scopes[1] = owner
+        return at
+
+    def _name_parents(self, named: Sequence[str]) -> int:
+        """The levels that consecutive lines name are their parents; how many of them are known."""
+        find = self.body.hierarchy.parent
+        if named.count(named[0]) == len(named):
+            parent = find(named[0])
+            if parent is None:
+                return 0
+            self.parents += [parent] * len(named)
+            return len(named)
+        for count, name in enumerate(named):
+            parent = find(name)
+            if parent is None:
+                return count
+            self.parents.append(parent)
+        return len(named)
+
+    def _loops(self) -> int:
+        """Open the loops around lines, and take what belongs to them; rows before one that is not as plain as that."""
+        body, kinds, table, level = self.body, self.batch.kinds, self.table, self.body.deepest - 1
+        scope, at, bare = body.scopes[level], 0, set(self.bare)
+        for index in chain(_where(self.batch.structure, table.letters, self.size), (self.size,)):
+            if index > at and (count := bisect_left(self.lines, index) - bisect_left(self.lines, at)):
+                assert scope is not None, "the loops of the chain open from the outside in"
+                self.parents += [scope] * count
+            if index == self.size:
+                at = index
+                break
+            kind, row = kinds[table.letters[index]], table.rows[index]
+            at = index + 1
+            if kind.role is Role.AROUND:
+                if kind.takes:
+                    self._take(kind, row, scope)
+                continue
+            outer = body.scopes[level - 1]
+            assert outer is not None, "the loops of the chain open from the outside in"
+            if index in bare:
+                scope = None
+                self.parents.append(outer)
+                continue
+            if kind.role is Role.BRANCH:
+                scope = body.hierarchy.plain_level(row[kind.number], kind.parent_of(row), kind.values(row))
+                if scope is None:
+                    at = index
+                    break
+            else:
+                scope = Scope(outer, kind.values(row))
+            body.scopes[level], body.kind = scope, ""
+            first = body.lines.done + self.pending + len(self.parents) + 1
+            body.around = Around(table.numbers[index], table.offsets[index], scope, first)
+        return at
+
+    def _take(self, kind: Kind, row: Row, scope: Scope | None) -> None:
+        """The values of a part belong to this scope, or else to the line begun last."""
+        position = self.pending + len(self.parents) - 1
+        for slot, index in kind.takes:
+            if value := row[index].rstrip(" "):
+                if scope is None:
+                    self.late.append((position, slot, value))
+                else:
+                    scope.values.setdefault(slot, value)
+
+    def _close_lines(self) -> None:
+        """Each line ends where the next row begins that is no part of it; the last one may stay open."""
+        body, table, batch, size = self.body, self.table, self.batch, self.size
+        offsets, letters = table.offsets, table.letters
+        parts = batch.parts
+        closers = [index for index in range(size) if letters[index] not in parts] if parts else range(size)
+        if not closers:
+            return
+        if body.line_open:
+            body.lines.ends.append(offsets[closers[0]])
+        if self.bare:
+            behind = dict(pairwise(closers))
+            behind.update(pairwise(_where(batch.any_loop, letters, size)))
+            body.lines.ends += [offsets[behind[index]] for index in self.lines if index in behind]
+        else:
+            lines = batch.lines
+            body.lines.ends += [offsets[behind] for index, behind in pairwise(closers) if letters[index] in lines]
+        body.line_open = bool(self.lines) and self.lines[-1] == closers[-1]
+
+    def _keep_lines(self) -> None:
+        """The lines' rows and what was found behind them, as columns."""
+        table, lines, batch, own = self.table, self.body.lines, self.batch, self.lines
+        lines.parents += self.parents
+        lines.segments += [table.numbers[index] for index in own]
+        lines.offsets += [table.offsets[index] for index in own]
+        for letter in batch.lines if not self.bare else batch.lines + batch.loops:
+            where, rows = table.of(letter, self.size)
+            if letter in batch.loops:
+                bare = set(self.bare)
+                rows = [row for index, row in zip(where, rows, strict=True) if index in bare]
+                where = [index for index in where if index in bare]
+            if rows:
+                whole = range(self.pending, self.pending + len(rows)) if len(rows) == len(own) else None
+                at = whole or [self.pending + bisect_left(own, index) for index in where]
+                lines.keep(at, batch.kinds[letter].columns(rows))
+        if batch.parts and not batch.tree:
+            self._keep_parts()
+        for position, slot, value in self.late:
+            lines.put_at(position, slot, value)
+
+    def _keep_parts(self) -> None:
+        """What the parts of lines hold; where the first of several kinds counts, one by one in their order."""
+        table, batch, lines = self.table, self.batch, self.body.lines
+        late: list[tuple[int, int, int, str]] = []
+        begun = list(accumulate(map(set(self.lines).__contains__, range(self.size))))
+        for letter in batch.parts:
+            kind = batch.kinds[letter]
+            where, rows = table.of(letter, self.size) if kind.takes else ([], [])
+            at = [self.pending + begun[index] - 1 for index in where]
+            before = bisect_left(where, self.lines[0]) if self.lines else len(where)
+            columns = kind.columns(rows)
+            for slot, column in columns.items():
+                size = len(rows) if slot in batch.contested else before
+                begin = 0 if self.line_open else before
+                late += [
+                    (index, position, slot, value)
+                    for index, position, value in zip(
+                        where[begin:size], at[begin:size], column[begin:size], strict=True
+                    )
+                    if value.strip(" ")
+                ]
+            columns = {slot: column[before:] for slot, column in columns.items() if slot not in batch.contested}
+            if columns and before < len(rows):
+                lines.keep_parts(at[before:], columns)
+        self.late += [(position, slot, value) for _, position, slot, value in sorted(late, key=lambda one: one[0])]
+
+    def _stand_behind(self) -> None:
+        """The walk stands behind the last row that was passed."""
+        body, batch, table, size = self.body, self.batch, self.table, self.size
+        self._count_uses()
+        last = batch.kinds[table.letters[size - 1]]
+        match = last.run.match(body.tape.text, table.at(size - 1), table.at(size))
+        assert match is not None, "what a batch matches its run matches too"
+        body.state, depth, uses = last.run.ends[match.lastindex]
+        body.uses[depth] = uses
+        body.profile = last.run.profile
+        body.number = table.numbers[size] - 1
+        begun = [index for letter in batch.starts if (index := table.letters.rfind(letter, 0, size)) >= 0]
+        if begun:
+            body.header_open = False
+            opener = batch.kinds[table.letters[max(begun)]]
+            opens_line = opener.role in (Role.LINE, Role.LEAF)
+            body.line = body.lines.count if opens_line else None
+            body.kind = opener.id if opener.role is Role.LINE else ""
+        body.tape.at = table.at(size)
+
+    def _count_uses(self) -> None:
+        """How often the places used last were used in a row."""
+        letters, batch, size, uses = self.table.letters, self.batch, self.size, self.body.uses
+        pairs = set(map(add, letters[: size - 1], letters[1:size]))
+        for depth in {kind.depth for kind in map(batch.kinds.__getitem__, self.table.where)}:
+            mine = [letter for letter, kind in batch.kinds.items() if kind.depth == depth]
+            fresh = [pair for pair in pairs if pair[1] in mine and not batch.again(pair)]
+            first = max((letters.rfind(pair, 0, size) + 1 for pair in fresh), default=0)
+            if not first and (letters[0] not in mine or self.table.again):
+                uses[depth] += sum(letters.count(letter, 0, size) for letter in mine)
+            else:
+                uses[depth] = sum(letters.count(letter, first, size) for letter in mine)
+
+
+def _where(pattern: re.Pattern[str], letters: str, size: int) -> Iterator[int]:
+    """Where the rows of some kinds stand."""
+    return (found.start() for found in pattern.finditer(letters, 0, size))

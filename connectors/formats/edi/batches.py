@@ -1,0 +1,336 @@
+"""Batches: the runs that follow one another as one pattern, and what must hold of them.
+
+In a large file thousands of items stand in a row, and most of the time goes into what is done for each of
+them. A batch is one pattern for all runs that often follow each other: ``findall`` takes them apart at the speed
+of C, into one row of groups a run, and everything else is then worked out for the whole table of rows at once
+(see ``batched``): which run may follow which, how often each may stand there, codes, parents, lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from connectors.formats.edi.machine import Machine, Move, State
+
+if TYPE_CHECKING:
+    from connectors.formats.edi.runs import Learner, Run
+
+MOST_KINDS = 16  #: runs in one batch
+OFTEN = 8  #: times a run was passed before it has its place in a batch
+MOST_BUILT = 12  #: batches built for one machine
+CALM = 4  #: times in a row that there was no good batch, and nothing new was compiled, before one is built
+_FIRST_LETTER = "A"
+
+Row = Sequence[str]
+
+
+class Role(Enum):
+    """What the opening segment of a run begins. D is the depth of the chain of loops that ends with lines."""
+
+    LEAF = "a line below the level it names"
+    BRANCH = "a level with a number, around lines or other levels"
+    LINE = "a line in the innermost loop around lines"
+    LOOP = "a loop around lines (level D-1)"
+    PART = "nothing: it is part of what is open at level D"
+    AROUND = "nothing: it is part of the loop around lines (level D-1)"
+
+
+class Step(NamedTuple):
+    """How a run follows what stands before it."""
+
+    again: bool  #: at the same place in its loop
+    alone: bool  #: there is no other place further on
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One run in a batch, with the indices of its groups in a row of the batch."""
+
+    run: Run
+    role: Role
+    letter: str
+    tag: int  #: index of a group that is filled where a row is of this kind
+    takes: tuple[tuple[int, int], ...]  #: (slot, index) of values wanted
+    codes: tuple[tuple[int, frozenset[str]], ...]
+    number: int  #: index of the level's number, -1 where there is none
+    parent: int  #: index of the number of the level above
+    states: tuple[State, ...]  #: where it may end
+    depth: int  #: of the place it uses
+    limit: int  #: how often that may be used in a row
+
+    @property
+    def id(self) -> str:
+        return self.run.profile.spec.id
+
+    def values(self, row: Row) -> dict[int, str]:
+        """What a row holds for each slot, the first of several."""
+        return {slot: value for slot, index in self.takes[::-1] if (value := row[index].rstrip(" "))}
+
+    def parent_of(self, row: Row) -> str:
+        """The number of the level above, as a row names it."""
+        return row[self.parent] if self.parent >= 0 else ""
+
+    def columns(self, rows: Sequence[Row]) -> dict[int, Sequence[str]]:
+        """What rows hold for each slot, the first of several; empty where there is nothing."""
+        groups = list(zip(*rows, strict=True))
+        columns: dict[int, Sequence[str]] = {}
+        for slot, index in self.takes if rows else ():
+            column = columns.get(slot)
+            columns[slot] = groups[index] if column is None else _first_filled(column, groups[index])
+        return columns
+
+    def within(self, other: Kind) -> bool:
+        """Whether it stands inside the loop that ``other`` opens."""
+        frames, around = self.run.profile.frames, other.run.profile.frames
+        return len(frames) > len(around) and frames[len(around) - 1].loop is around[-1].loop
+
+
+def _first_filled(column: Sequence[str], other: Sequence[str]) -> list[str]:
+    return [mine if mine.strip(" ") else theirs for mine, theirs in zip(column, other, strict=True)]
+
+
+class Batch:
+    """A pattern of several kinds of runs. Rows are what its ``findall`` gives: groups that took no part are empty."""
+
+    def __init__(self, machine: Machine, kinds: Sequence[Kind], terminator: str) -> None:
+        self.machine = machine
+        self.runs = {kind.run for kind in kinds}
+        self._terminator = terminator
+        self.kinds = {kind.letter: kind for kind in kinds}
+        runs = "|".join(kind.run.batched.text for kind in kinds)
+        self._pattern = re.compile(f"((?:{runs}))|[\\s\\S]++")
+        self._steps: dict[str, Step | None] = {}
+        self._too_many: dict[str, re.Pattern[str]] = {}
+
+    def rows(self, text: str, at: int, end: int) -> list[Row]:
+        """The runs that stand there one behind the other, as far as it is certain that they are complete: behind
+        the last of them stands a whole segment that it does not go on with."""
+        rows: list[Row] = self._pattern.findall(text, at, end)
+        if rows and not rows[-1][0]:
+            rows.pop()
+        if rows:
+            behind = at + sum(len(row[0]) for row in rows)
+            if text.find(self._terminator, behind, end) < 0:
+                rows.pop()
+        return rows
+
+    def letters(self, *roles: Role) -> str:
+        """The letters of these kinds, as they stand in a class of characters."""
+        return "".join(kind.letter for kind in self.kinds.values() if kind.role in roles)
+
+    @cached_property
+    def starts(self) -> str:
+        """Kinds that begin a line, a level or a loop around lines."""
+        return self.letters(Role.LEAF, Role.BRANCH, Role.LINE, Role.LOOP)
+
+    @cached_property
+    def loops(self) -> str:
+        """Kinds that begin a loop around lines."""
+        return self.letters(Role.BRANCH, Role.LOOP)
+
+    @cached_property
+    def lines(self) -> str:
+        """Kinds that begin a line."""
+        return self.letters(Role.LEAF, Role.LINE)
+
+    @cached_property
+    def parts(self) -> str:
+        """Kinds that are part of a line."""
+        return self.letters(Role.PART)
+
+    @cached_property
+    def any_loop(self) -> re.Pattern[str]:
+        """Rows that begin a loop around lines."""
+        return _any(self.loops)
+
+    @cached_property
+    def closers(self) -> re.Pattern[str]:
+        """Rows that no line goes on with."""
+        return _any("".join(kind.letter for kind in self.kinds.values() if kind.role is not Role.PART))
+
+    @cached_property
+    def structure(self) -> re.Pattern[str]:
+        """Rows that begin a loop around lines or belong to it, and hold something of use."""
+        around = (kind for kind in self.kinds.values() if kind.role is Role.AROUND and kind.takes)
+        return _any(self.loops + "".join(kind.letter for kind in around))
+
+    @cached_property
+    def branches(self) -> re.Pattern[str]:
+        """Rows that are no leaves."""
+        return _any("".join(kind.letter for kind in self.kinds.values() if kind.role is not Role.LEAF))
+
+    @cached_property
+    def tree(self) -> bool:
+        """Whether lines are leaves of a tree of levels."""
+        return any(kind.role is Role.LEAF for kind in self.kinds.values()) or any(
+            kind.role is Role.BRANCH and kind.id == "HL" for kind in self.kinds.values()
+        )
+
+    @cached_property
+    def contested(self) -> frozenset[int]:
+        """Slots that several kinds inside a line may fill: which of them stands first decides."""
+        parts = (kind for kind in self.kinds.values() if kind.role is Role.PART)
+        counts = Counter(slot for kind in parts for slot in {slot for slot, _ in kind.takes})
+        return frozenset(slot for slot, count in counts.items() if count > 1)
+
+    @cached_property
+    def empty_loops(self) -> re.Pattern[str]:
+        """Loops around lines that another one follows before any line."""
+        return re.compile(f"[{self.loops}](?=[^{self.starts}]*+[{self.loops}])") if self.loops else _NEVER
+
+    def step(self, pair: str) -> Step | None:
+        """How the second of two kinds follows the first; None where it may not, or not always."""
+        if pair not in self._steps:
+            self._steps[pair] = self._step(self.kinds[pair[0]].states, self.kinds[pair[1]])
+        return self._steps[pair]
+
+    def again(self, pair: str) -> bool:
+        """Whether the second of two kinds stands at the same place as the first."""
+        step = self.step(pair)
+        return step is not None and step.again
+
+    def step_from(self, state: State, letter: str) -> Step | None:
+        """The same for the first row."""
+        return self._step((state,), self.kinds[letter])
+
+    def _step(self, states: Iterable[State], kind: Kind) -> Step | None:
+        steps = set()
+        for state in states:
+            move = self.machine.step(state, kind.id)
+            if move is None or move.missing or move.disorder or move.state.frames != kind.run.profile.frames:
+                return None
+            steps.add(Step(move.again, self.machine.alternative(state, kind.id, move) is None))
+        return steps.pop() if len(steps) == 1 else None
+
+    def in_a_row(self, kind: Kind) -> str:
+        """A pattern for one instance after another of this kind with what stands inside them."""
+        inside = "".join(other.letter for other in self.kinds.values() if other.within(kind))
+        return f"{kind.letter}[{inside}]*+" if inside else kind.letter
+
+    def leading(self, kind: Kind, letters: str) -> int:
+        """How many of the first rows belong to instances of this kind in a row."""
+        inside = "".join(other.letter for other in self.kinds.values() if other.within(kind))
+        found = re.match((f"[{inside}]*+" if inside else "") + f"(?:{self.in_a_row(kind)})*+", letters)
+        return found.end() if found else 0
+
+    def too_many(self, kind: Kind, letters: str, at: int) -> int:
+        """Index of the first row from ``at`` on that is one too many of its kind in a row; -1 for none."""
+        pattern = self._too_many.get(kind.letter)
+        if pattern is None:
+            text = f"(?:{self.in_a_row(kind)}){{{kind.limit}}}{kind.letter}"
+            pattern = self._too_many[kind.letter] = re.compile(text)
+        found = pattern.search(letters, at)
+        return found.end() - 1 if found else -1
+
+
+_NEVER = re.compile("(?!)")
+
+
+def _any(letters: str) -> re.Pattern[str]:
+    return re.compile(f"[{letters}]") if letters else _NEVER
+
+
+class Batches:
+    """The batch of one machine, built anew as more is learned."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._built = 0
+        self._compiled = 0  #: runs that had been compiled when it was asked for last
+        self._doubts = 0
+        self._batch: Batch | None = None
+
+    def current(self, *, poor: bool) -> Batch | None:
+        """The batch to use now; None while there is none. ``poor``: the one before passed little."""
+        calm = self._compiled == self._learner.compiled
+        self._compiled = self._learner.compiled
+        self._doubts = self._doubts + 1 if calm and (poor or self._batch is None) else 0 if not calm else self._doubts
+        if self._doubts >= CALM and self._built < MOST_BUILT:
+            self._doubts = 0
+            chosen = choose_runs(self._learner)
+            if chosen and (self._batch is None or {run for run, _, _ in chosen} != self._batch.runs):
+                self._built += 1
+                self._batch = build_batch(self._learner, chosen)
+        return self._batch
+
+
+Chosen = tuple["Run", "Role", "Move"]
+
+
+def choose_runs(learner: Learner) -> list[Chosen]:
+    """The runs passed most that have a place in a batch; none where there is nothing to gain."""
+    machine = learner.machine
+    if machine.plan.counts:
+        return []
+    used: Counter[Run] = Counter()
+    moves: dict[Run, Move] = {}
+    for state in machine.states():
+        for offer in state.offered:
+            used[offer.run] += offer.used
+            moves[offer.run] = offer.move
+    chosen: list[Chosen] = []
+    line = ""
+    for run, times in used.most_common():
+        role = _role(machine, run, moves[run]) if times >= OFTEN and len(chosen) < MOST_KINDS else None
+        if role is Role.LINE:
+            line = line or run.profile.spec.id
+            role = role if line == run.profile.spec.id else None
+        if role is not None:
+            chosen.append((run, role, moves[run]))
+    return chosen
+
+
+def build_batch(learner: Learner, chosen: Sequence[Chosen]) -> Batch:
+    """A batch of these runs; what stands first is tried first."""
+    kinds = []
+    first = 1
+    for number, (run, role, move) in enumerate(chosen):
+        kinds.append(_kind(run, role, chr(ord(_FIRST_LETTER) + number), first, move))
+        first += run.batched.groups
+    return Batch(learner.machine, kinds, learner.delimiters.segment + learner.suffix)
+
+
+def _kind(run: Run, role: Role, letter: str, first: int, move: Move) -> Kind:
+    pattern = run.batched
+    number, parent, _ = pattern.level or (-1, -1, -1)
+    return Kind(
+        run=run,
+        role=role,
+        letter=letter,
+        tag=first,
+        takes=tuple((slot, first + index) for slot, index in pattern.takes),
+        codes=tuple((first + index, listed) for index, listed in pattern.codes),
+        number=first + number if number >= 0 else -1,
+        parent=first + parent if parent >= 0 else -1,
+        states=tuple(state for _, state, _, _ in pattern.ends),
+        depth=len(run.profile.frames) - 2,
+        limit=move.limit,
+    )
+
+
+def _role(machine: Machine, run: Run, move: Move) -> Role | None:
+    """What a run is in a batch; None where it has no place in one."""
+    plan = machine.plan
+    deepest = len(plan.chain) - 1
+    named = {loop.id for place in plan.places for loop in place.loops}
+    spec = run.profile.spec
+    if not move.opens or run.guarded or spec.id in named:
+        return None
+    if deepest == 0:
+        return Role.PART
+    if not move.starts:
+        return Role.PART if move.level == deepest else Role.AROUND if move.level == deepest - 1 > 0 else None
+    if run.level is not None:
+        if run.leaf and deepest == 1:
+            return Role.LEAF
+        plain = not run.is_line and run.level[0] >= 0
+        return Role.BRANCH if plain and (spec.id, deepest) in (("HL", 1), ("CPS", 2)) else None
+    if run.is_line:
+        return Role.LINE if move.level == deepest else None
+    return Role.LOOP if move.level == deepest - 1 > 0 else None
