@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # a DAG file reads channels many times a minute and must not wait for polars
-    from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan
+    from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan, WorkbookEnd
     from schemas.findings import Finding
 
 
@@ -106,7 +106,7 @@ class Plans(Protocol):
         ...
 
 
-ReadItem: TypeAlias = "DocumentStart | LineChunk | DocumentEnd | GroupEnd | InterchangeEnd | Finding"
+ReadItem: TypeAlias = "DocumentStart | LineChunk | DocumentEnd | GroupEnd | InterchangeEnd | WorkbookEnd | Finding"
 
 
 class Format(Protocol):

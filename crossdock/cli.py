@@ -118,6 +118,10 @@ def check(
         bool, typer.Option("--events", help="Include the events themselves (with --json as event_list).")
     ] = False,
     table: Annotated[bool, typer.Option("--table", help="One row a file, and nothing else.")] = False,
+    correct: Annotated[
+        Path | None,
+        typer.Option("--correct", metavar="OUT.xlsx", help="Write the workbook with its errors marked in it."),
+    ] = None,
 ) -> None:
     """Read, map and validate files, without a ledger.
 
@@ -132,6 +136,10 @@ def check(
         raise typer.BadParameter("a table holds neither documents nor events: leave out --json and --events")
     wanted = ALL if events else 0 if json or table else report.SAMPLE
     context = _pure_context(partner)
+    if correct is not None:
+        from crossdock.commands.workbooks import write_correction
+
+        write_correction(files, correct, context, partner)
     worst = 0
     results = []
     for file, name in files_in(files):

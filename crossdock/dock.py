@@ -267,12 +267,19 @@ class Dock:
         What stops one answer or one outlet stops no other; it stands in the result's ``errors``.
         """
         from connectors.formats.edi.acknowledgments import referees
+        from crossdock.correction import corrections
         from crossdock.respond import respond
 
         agreements = {name: partner.acknowledge for name, partner in self.library.partners.items()}
         with ExitStack() as open_ones:
             outboxes = cache(lambda name: self._outbox(name, open_ones))
-            return respond(ledger=self.ledger, agreements=agreements, outboxes=outboxes, referee=referees())
+            return respond(
+                ledger=self.ledger,
+                agreements=agreements,
+                outboxes=outboxes,
+                referee=referees(),
+                correct=corrections(self.archive, self.ledger, self.context),
+            )
 
     def load_master_data(self, channel_name: str) -> list[MasterLoad]:
         """Load the channel's master tables. A load that fails its expectations leaves the old version in force."""

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 from connectors.base import Outbox
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.envelopes import OwedAnswer
-from schemas.documents import GroupEnd, InterchangeEnd
+from schemas.documents import GroupEnd, InterchangeEnd, WorkbookEnd
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from connectors.formats.edi.acknowledgments import DocumentVerdict, Numbers
     from connectors.formats.edi.acknowledgments.referee import Referee
+    from crossdock.correction import Correction
     from crossdock.ledger import Ledger
     from mappings.spec import Acknowledge
 
@@ -41,6 +42,10 @@ class Outboxes(Protocol):
         ...
 
 
+#: Makes the workbook that goes back. Raises PermanentError where the payload is no longer there.
+Correct = Callable[[OwedAnswer], "Correction"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Responded:
     """What one round of responding did."""
@@ -56,14 +61,19 @@ class Responded:
 
 
 def respond(
-    *, ledger: Ledger, agreements: Mapping[str, Acknowledge | None], outboxes: Outboxes, referee: Referee
+    *,
+    ledger: Ledger,
+    agreements: Mapping[str, Acknowledge | None],
+    outboxes: Outboxes,
+    referee: Referee,
+    correct: Correct,
 ) -> Responded:
     """Make what is owed, then hand over what is made. ``agreements`` are the partners' own, by partner.
 
     An answer that cannot be made, or an outlet that takes nothing, stops no other. Errors of the
     ledger go through.
     """
-    refused, errors = _make_all(ledger, agreements, referee)
+    refused, errors = _make_all(ledger, agreements, referee, correct)
     sent, undelivered = _hand_over_all(ledger, outboxes)
     return Responded(sent=sent, refused=refused, errors=(*errors, *undelivered))
 
@@ -72,7 +82,7 @@ def respond(
 
 
 def _make_all(
-    ledger: Ledger, agreements: Mapping[str, Acknowledge | None], referee: Referee
+    ledger: Ledger, agreements: Mapping[str, Acknowledge | None], referee: Referee, correct: Correct
 ) -> tuple[int, list[CrossdockError]]:
     from connectors.formats.edi.acknowledgments import Refused
 
@@ -83,7 +93,7 @@ def _make_all(
         for answer in fresh:
             seen.add(answer.id)
             try:
-                _make(answer, ledger, agreements.get(answer.partner), referee)
+                _make(answer, ledger, agreements.get(answer.partner), referee, correct)
             except Refused as error:
                 ledger.refuse_answer(answer.id, error.message)
                 errors.append(error)
@@ -93,24 +103,27 @@ def _make_all(
     return refused, errors
 
 
-def _make(answer: OwedAnswer, ledger: Ledger, agreement: Acknowledge | None, referee: Referee) -> None:
+def _make(
+    answer: OwedAnswer, ledger: Ledger, agreement: Acknowledge | None, referee: Referee, correct: Correct
+) -> None:
     """Write it with the next numbers, have it judged, record it; again, if the numbers were taken meanwhile."""
     if agreement is None:
         raise PermanentError(
             f"a {answer.kind} is owed to {answer.partner}, whose file no longer says anything about answers",
             hint="let its `acknowledge:` say where answers go; what is owed stays owed",
         )
-    draft = _draft(answer, ledger)
+    draft = _draft(answer, ledger, correct)
     for _ in range(PATIENCE):
         seen = ledger.last_numbers(answer.partner)
         given = seen.following(groups=draft.groups, sets=draft.sets)
         content = draft.write(given, datetime.now(UTC))
-        referee.judge(content)
+        if draft.judged:
+            referee.judge(content)
         recorded = ledger.record_answer(
             answer,
             seen=seen,
             given=given,
-            name=f"{answer.partner}-{answer.kind}-{given.interchange:09d}.edi",
+            name=f"{answer.partner}-{answer.kind}-{given.interchange:09d}.{draft.suffix}",
             content=content,
             outlet=agreement.to,
             answer_by=_expected(answer, agreement.expect),
@@ -127,9 +140,11 @@ class _Draft:
     write: Callable[[ControlNumbers, datetime], bytes]  #: takes the last numbers of the answer itself
     groups: int = 1
     sets: int = 1
+    judged: bool = True  #: a referee looks at it before it leaves
+    suffix: str = "edi"
 
 
-def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
+def _draft(answer: OwedAnswer, ledger: Ledger, correct: Correct) -> _Draft:
     from connectors.formats.edi.acknowledgments import (
         acknowledge_group,
         acknowledge_interchange,
@@ -158,6 +173,9 @@ def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
             return _Draft(
                 lambda last, at: report_errors(envelope, verdicts, _numbers(last), at), groups=0, sets=messages
             )
+        case "workbook", WorkbookEnd():
+            content = correct(answer).content
+            return _Draft(lambda last, at: content, groups=0, sets=0, judged=False, suffix="xlsx")  # noqa: ARG005
         case _:
             raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
 

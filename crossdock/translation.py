@@ -20,6 +20,7 @@ import polars as pl
 
 from connectors.base import Format
 from connectors.formats.edi.unread import unread_format
+from connectors.formats.xml.others import named_xml
 from crossdock.desk import Desk
 from crossdock.reading import CAUSE, Reading
 from crossdock.translated import (
@@ -38,7 +39,7 @@ from mappings.master_data import MasterData
 from mappings.normalise import empty_events
 from mappings.values import instant_text, zone_of
 from schemas.configuration import unknown
-from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan
+from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd, LineChunk, LinePlan, WorkbookEnd
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 
@@ -72,8 +73,12 @@ def translate_stream(
     ``stream`` must be seekable. Of ``metadata`` these are looked at: ``format`` (else the payload is
     recognised), ``partner`` (who sent it, whatever the bytes say), ``channel_partner`` (who sent it where
     the bytes do not say), ``from`` (the mail's sender), ``timezone`` (of times written without one),
-    ``received_at`` (ISO 8601; the business time of documents that name none).
+    ``received_at`` (ISO 8601; the business time of documents that name none), ``doubt`` (why the mail is not
+    believed to be from its sender; then nothing is read).
     """
+    if doubt := metadata.get("doubt"):
+        yield _doubtful(doubt, metadata)
+        return
     format = _recognised(stream, name, metadata, context)
     if isinstance(format, Finding):
         yield format
@@ -93,7 +98,7 @@ def translate_stream(
                     reading.note(item)
                 case DocumentEnd():
                     yield from reading.end(item)
-                case GroupEnd() | InterchangeEnd():
+                case GroupEnd() | InterchangeEnd() | WorkbookEnd():
                     reading.envelope(desk.closed(item))
     except Exception:
         yield from reading.interrupted()
@@ -102,6 +107,18 @@ def translate_stream(
     yield from reading.release()
     if desk.stranger is not None:
         yield desk.stranger
+
+
+def _doubtful(doubt: str, metadata: Mapping[str, str]) -> Finding:
+    return Finding(
+        code="mail.sender_doubtful",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message=f"the mail may not be from who it says; nothing of it was read: {doubt}",
+        location="mail",
+        value=metadata.get("from") or None,
+        expected="a mail that our own mail server has found to be from its sender",
+    )
 
 
 def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], context: Context) -> Format | Finding:
@@ -119,20 +136,13 @@ def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], contex
     fixed = metadata.get("format", "")
     if fixed in context.formats:
         return context.formats[fixed]
-    unread = unread_format(head)
-    if unread:
-        return Finding(
-            code="format.unread",
-            severity=Severity.ERROR,
-            stage=Stage.TRANSPORT,
-            message=f"this is {unread}: it is kept, but cannot be read yet",
-            location=name,
-            value=unread,
-            expected=", ".join(sorted(context.formats)),
-        )
+    if unread := unread_format(head):
+        return _unread(unread, name, context)
     for format in context.formats.values():
         if format.recognises(head, name):
             return format
+    if named := named_xml(head):
+        return _unread(named, name, context)
     return Finding(
         code="payload.unrecognised",
         severity=Severity.ERROR,
@@ -140,6 +150,18 @@ def _recognised(stream: BinaryIO, name: str, metadata: Mapping[str, str], contex
         message="no known format",
         location=name,
         value=head[:40].decode("ascii", "backslashreplace"),
+        expected=", ".join(sorted(context.formats)),
+    )
+
+
+def _unread(what: str, name: str, context: Context) -> Finding:
+    return Finding(
+        code="format.unread",
+        severity=Severity.ERROR,
+        stage=Stage.TRANSPORT,
+        message=f"this is {what}: it is kept, but cannot be read yet",
+        location=name,
+        value=what,
         expected=", ".join(sorted(context.formats)),
     )
 

@@ -436,13 +436,10 @@ class _Lines:
             )
 
     def _place(self, rule: FieldRule) -> pl.Expr:
-        """The place of the first filled path of ``rule`` where the reader noted it, else the line's."""
-        noted = [
-            pl.when(pl.col(path).str.strip_chars() != "").then(pl.col(path + PLACE_SUFFIX))
-            for path in rule.paths
-            if path + PLACE_SUFFIX in self.chunk.columns
-        ]
-        return pl.coalesce(*noted, LOCATION)
+        """The place of the first filled path of ``rule`` where the reader noted it, else where it would stand."""
+        paths = [path for path in rule.paths if path + PLACE_SUFFIX in self.chunk.columns]
+        noted = [pl.when(pl.col(path).str.strip_chars() != "").then(pl.col(path + PLACE_SUFFIX)) for path in paths]
+        return pl.coalesce(*noted, *(path + PLACE_SUFFIX for path in paths), LOCATION)
 
 
 def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:

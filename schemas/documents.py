@@ -5,9 +5,9 @@ of these items, in the order of the bytes and in bounded memory::
 
     DocumentStart  LineChunk*  DocumentEnd     DocumentStart ...     with Finding anywhere
 
-Formats with envelopes (EDI) also say where each of those ends: a ``GroupEnd`` after the documents of a
-functional group, an ``InterchangeEnd`` after everything in the interchange. They carry what an answer
-to the sender needs.
+Formats with envelopes also say where each of those ends: a ``GroupEnd`` after the documents of a
+functional group (EDI), an ``InterchangeEnd`` after everything in the interchange, a ``WorkbookEnd`` after
+the last sheet. They carry what an answer to the sender needs.
 
 The reader knows the format's grammar and positions, not the meaning: the columns of a
 ``LineChunk`` are named by the *paths* the mapping asked for, in the format's own notation
@@ -150,7 +150,31 @@ class InterchangeEnd:
     last: int = -1
 
 
-EnvelopeEnd = GroupEnd | InterchangeEnd
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkbookEnd:
+    """A workbook is over: what a correction workbook is made from, together with its bytes.
+
+    Its ``interchange`` has the mail's sender and, for a control number, the name of the file. ``corrects`` is
+    the SHA-256 of the payload whose correction workbook came back, empty where this is nobody's correction.
+    ``findings`` concern the file as such; they have been handed on before.
+    """
+
+    interchange: Interchange
+    documents: int
+    corrects: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def first(self) -> int:
+        """Its documents are those of the payload from ``first`` to ``last``."""
+        return 1
+
+    @property
+    def last(self) -> int:
+        return self.documents
+
+
+EnvelopeEnd = GroupEnd | InterchangeEnd | WorkbookEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     offset: int | None = None
     length: int | None = None
 
+    @property
+    def near(self) -> tuple[str, ...]:
+        """What may have been meant, best first: ``expected`` names it after ``near:``."""
+        _, marked, some = (self.expected or "").rpartition("; near: ")
+        return tuple(some.split(", ")) if marked else ()
+
 
 def worst(findings: Iterable[Finding]) -> Severity | None:
     """The gravest severity among ``findings``; None when there are none."""

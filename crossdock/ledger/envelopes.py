@@ -11,15 +11,16 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger.resent import supersede_corrected
 from crossdock.ledger.tables import answers, documents, envelopes, findings
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable
 from crossdock.translation import EnvelopeClosed
 from mappings.spec import Acknowledge
-from schemas.documents import EnvelopeEnd, GroupEnd, Interchange, InterchangeEnd
+from schemas.documents import EnvelopeEnd, GroupEnd, Interchange, InterchangeEnd, WorkbookEnd
 from schemas.findings import Severity, Stage
 
-GROUP, INTERCHANGE = "group", "interchange"
+GROUP, INTERCHANGE, WORKBOOK = "group", "interchange", "workbook"
 OWED, MADE, REFUSED = "owed", "made", "refused"
 ACKNOWLEDGMENTS = ("FA",)  #: functional groups of 997 and 999, which are never acknowledged
 APPLICATION_ADVICE = ("AG",)  #: functional group of 824, which no 824 answers
@@ -32,6 +33,7 @@ _LOOKED_AT = 50  #: interchanges of one sender that a new one is held against
 _ENCODER = msgspec.json.Encoder()
 _GROUP = msgspec.json.Decoder(GroupEnd)
 _INTERCHANGE = msgspec.json.Decoder(InterchangeEnd)
+_WORKBOOK = msgspec.json.Decoder(WorkbookEnd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +113,22 @@ def write(connection: Connection, payload: int, closed: Sequence[EnvelopeClosed]
             continue
         id = connection.execute(envelopes.insert().returning(envelopes.c.id), row).scalar_one()
         _owe(connection, id, payload, one, since=taken_in or now, now=now)
+        if isinstance(one.envelope, WorkbookEnd) and one.envelope.corrects and one.envelope.documents:
+            supersede_corrected(connection, one.envelope.corrects, one.partner, now)
 
 
 def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
     """The kinds of answers that the sender is promised.
 
     X12: 997 or 999, and 824, for a group; TA1 for an interchange. EDIFACT: CONTRL and APERAK for an interchange.
-    An 824 or APERAK is owed only if there is something to tell. Acknowledgments are never acknowledged.
+    An 824 or APERAK, and the correction of a workbook, is owed only if there is something to tell.
+    Acknowledgments are never acknowledged.
     """
     agreement, envelope = closed.agreement, closed.envelope
     if agreement is None:
         return ()
+    if isinstance(envelope, WorkbookEnd):
+        return ("workbook",) if agreement.application == "workbook" else ()
     if envelope.interchange.format == "edifact":
         return _owed_for_edifact(envelope, agreement)
     if isinstance(envelope, InterchangeEnd):
@@ -134,7 +141,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
     return tuple(_ANSWERS[kind] for kind in (functional, application) if kind in _ANSWERS)
 
 
-def _owed_for_edifact(envelope: EnvelopeEnd, agreement: Acknowledge) -> tuple[str, ...]:
+def _owed_for_edifact(envelope: GroupEnd | InterchangeEnd, agreement: Acknowledge) -> tuple[str, ...]:
     """A CONTRL that is not agreed on is owed to who asks for one in UNB; nothing to who does not say who they are."""
     head = envelope.interchange
     if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not (head.sender and head.receiver):
@@ -158,7 +165,13 @@ def groups(connection: Connection, payload: int, interchange: Interchange) -> li
 
 
 def facts(kind: str, json: str) -> EnvelopeEnd:
-    return _GROUP.decode(json) if kind == GROUP else _INTERCHANGE.decode(json)
+    match kind:
+        case "group":
+            return _GROUP.decode(json)
+        case "interchange":
+            return _INTERCHANGE.decode(json)
+        case _:
+            return _WORKBOOK.decode(json)
 
 
 def _row(payload: int, closed: EnvelopeClosed, now: datetime) -> dict[str, Any]:
@@ -179,6 +192,14 @@ def _row(payload: int, closed: EnvelopeClosed, now: datetime) -> dict[str, Any]:
                 "control_number": storable(head.control_number),
                 "type": "",
                 "byte_length": envelope.length,
+            }
+        case WorkbookEnd():
+            own = {
+                "kind": WORKBOOK,
+                "ordinal": head.ordinal,
+                "control_number": storable(head.control_number),
+                "type": "",
+                "byte_length": None,
             }
     return own | {
         "payload_id": payload,
@@ -201,6 +222,8 @@ def _owe(
     for kind in owed_for(closed):
         if kind in APPLICATION and not _has_application_errors(connection, payload, closed.envelope):
             continue
+        if isinstance(closed.envelope, WorkbookEnd) and not _has_errors(connection, payload, closed.envelope):
+            continue
         row = {
             "envelope_id": id,
             "kind": kind,
@@ -212,6 +235,18 @@ def _owe(
             "reason": "",
         }
         connection.execute(answers.insert(), row)
+
+
+def _has_errors(connection: Connection, payload: int, envelope: WorkbookEnd) -> bool:
+    """Whether anything in the workbook is wrong, be it the file as such."""
+    if any(finding.severity is Severity.ERROR for finding in envelope.findings):
+        return True
+    query = (
+        sa.select(documents.c.id)
+        .where(documents.c.payload_id == payload, documents.c.errors + documents.c.parked > 0)
+        .limit(1)
+    )
+    return connection.scalar(query) is not None
 
 
 def _has_application_errors(connection: Connection, payload: int, envelope: EnvelopeEnd) -> bool:

@@ -26,6 +26,7 @@ from schemas.documents import (
     DocumentStart,
     GroupEnd,
     InterchangeEnd,
+    WorkbookEnd,
     LineChunk,
     LinePlan,
     WorkbookEnd,

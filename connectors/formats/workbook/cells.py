@@ -14,7 +14,20 @@ from decimal import Decimal
 
 import polars as pl
 
+ERROR, UNCALCULATED = "error", "uncalculated"  #: kinds of faults
+
 _SPLIT = re.compile(r"[^0-9.,'\u2019 \u00a0\u202f]")
+
+
+class Fault(str):
+    """A cell without a value, as text for people: ``#N/A``, or a formula that was never calculated."""
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> Fault:
+        self = super().__new__(cls, text)
+        self.kind = kind
+        return self
 
 
 def column_letter(index: int) -> str:
@@ -36,6 +49,8 @@ def plain(text: str) -> str:
 def text_of(cell: object, mark: str = ".") -> str:
     """One cell as text; a number gets ``mark`` for its decimal mark. Empty for an empty cell."""
     match cell:
+        case Fault():
+            return ""
         case str():
             return cell.strip()
         case bool():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
-from connectors.formats.workbook.sheets import Batch, Unreadable
+from connectors.formats.workbook.sheets import Batch, Merged
+from connectors.formats.workbook.unreadable import Unreadable
 from schemas.findings import Finding, Severity, Stage
 
 DELIMITERS = (";", "\t", ",", "|")
@@ -31,6 +33,8 @@ class TextSheet:
 
     name = ""
     first_column = 0
+    merged: Sequence[Merged] = ()
+    hidden_rows: Sequence[int] = ()
 
     def __init__(self, stream: BinaryIO, encoding: str, delimiter: str, quote: str, skip: int) -> None:
         self._stream = stream
@@ -158,16 +162,51 @@ def _encoding(stream: BinaryIO, agreed: Sequence[str]) -> tuple[str, bool]:
             if not _decodes(stream, encoding):
                 raise Unreadable("workbook.not_text", f"the text begins as {encoding} but is not", expected="UTF-8")
             return encoding, False
-    if agreed:
-        fitting = [encoding for encoding in agreed if _decodes(stream, encoding)]
-        if fitting:
-            return fitting[0], False
-    if _decodes(stream, "utf-8"):
+    plain = _decodes(stream, "utf-8")
+    if plain and not _is_ascii(stream):
+        return "utf-8", False  # no other encoding is it by accident
+    if fitting := [encoding for encoding in agreed if _decodes(stream, encoding)]:
+        return fitting[0], False
+    if plain:
         return "utf-8", False
-    for encoding in ("cp1252", "latin-1"):
-        if _decodes(stream, encoding):
-            return encoding, True
-    raise AssertionError("latin-1 decodes anything")
+    return _guessed(stream), True
+
+
+def _is_ascii(stream: BinaryIO) -> bool:
+    stream.seek(0)
+    return all(piece.isascii() for piece in iter(lambda: stream.read(_PIECE), b""))
+
+
+_KANA = re.compile("[\u3041-\u30fe]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_PAIRS = 0.6  #: of what is not ASCII, how much are Chinese characters in text that is Chinese
+
+
+def _guessed(stream: BinaryIO) -> str:
+    """The likeliest encoding of text that says nothing of it: UTF-16, Japanese, Chinese, else Western."""
+    stream.seek(0)
+    head = stream.read(1 << 16)
+    zeroes = [head[start::2].count(0) for start in (0, 1)]
+    if max(zeroes) > len(head) // 5 and _decodes(stream, wide := "utf-16-be" if zeroes[0] > zeroes[1] else "utf-16-le"):
+        return wide
+    if _decodes(stream, "cp932") and _KANA.search(_decoded(head, "cp932")):
+        return "cp932"
+    if _decodes(stream, "gb18030"):
+        strange = [character for character in _decoded(head, "gb18030") if not character.isascii()]
+        if len(_HAN.findall("".join(strange))) >= _PAIRS * len(strange) and _usual_pairs(head):
+            return "gb18030"
+    return next(encoding for encoding in ("cp1252", "latin-1") if _decodes(stream, encoding))
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    return head.decode(encoding, "ignore")
+
+
+def _usual_pairs(head: bytes) -> bool:
+    """Whether bytes beyond ASCII come in pairs as those of GB 2312 do; accents of Western letters stand alone."""
+    runs = re.findall(rb"[\x80-\xff]+", head[:-4])
+    paired = sum(len(run) for run in runs if len(run) % 2 == 0 and all(byte >= 0xA1 for byte in run))
+    return paired >= _PAIRS * sum(map(len, runs))
 
 
 def _decodes(stream: BinaryIO, encoding: str) -> bool:

@@ -1,53 +1,42 @@
-"""Workbooks (.xlsx, .xlsm) and delimited text (.csv, .tsv): one line a row, columns found by their headers.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) and delimited text: columns found by their headers.
 
 A path is the text of a column header; case, blanks and punctuation do not matter. The header may
-stand below titles, its columns in any order. A workbook does not name its document: of the
-candidate plans the one whose headers fit a sheet best is taken.
+stand below titles, its columns in any order, in two lines; what stands once above the table
+(``Order no.: 4500017``), or above each block of it, holds for all lines below. Paths that begin with
+``@`` are the layout's own: ``@value``, ``@starts``, ``@ends`` and ``@bucket`` of a sheet with periods across.
+A workbook does not name its document: of the candidate plans the one whose headers fit a sheet best is taken.
 
 Options of a plan, as mappings.library makes them: ``sheet`` (glob over sheet names), ``fields``
 (canonical field -> its header names), ``required`` (fields without which it is not this document),
-``decimal`` (``.``, ``,`` or ``auto``), ``encoding`` (of text). Under ``auto`` the mark that a column
-of numbers proves stands in ``DocumentStart.attributes["decimal:<path>"]``; number cells of a workbook
-are written with the column's mark, so that one rule reads the whole column.
+``decimal`` (``.``, ``,`` or ``auto``), ``dates`` (``dmy``, ``mdy``, ``ymd`` or ``auto``), ``language`` (whose
+habits hold where a column proves nothing), ``encoding`` (of text), ``columns`` (the headers as a
+person confirmed them), ``only`` (field -> the values of rows that count).
+
+Under ``auto`` the mark that a column of numbers proves stands in ``DocumentStart.attributes["decimal:<path>"]``;
+number cells of a workbook are written with the column's mark, so that one rule reads the whole column.
+Dates come as ISO 8601 wherever their order is agreed, proved or usual.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO, cast
 
-import polars as pl
-
 from connectors.base import Plans, ReadItem
-from connectors.formats.workbook import headers
-from connectors.formats.workbook.cells import column, column_letter, decimal_mark, text_of
-from connectors.formats.workbook.delimited import looks_delimited, open_text
-from connectors.formats.workbook.headers import Fit, Headings
-from connectors.formats.workbook.sheets import (
-    OLE2,
-    ZIP,
-    Batch,
-    GridSheet,
-    Sheet,
-    Unreadable,
-    open_workbook,
-    refuse_ole2,
-)
-from schemas.documents import (
-    LENGTH,
-    LOCATION,
-    OFFSET,
-    ORDINAL,
-    PLACE_SUFFIX,
-    DocumentEnd,
-    DocumentStart,
-    LineChunk,
-    LinePlan,
-)
+from connectors.formats.workbook import columns, headers
+from connectors.formats.workbook.cells import plain
+from connectors.formats.workbook.delimited import looks_delimited
+from connectors.formats.workbook.drift import drift, fingerprint
+from connectors.formats.workbook.headers import VALUE, Fit, Headings
+from connectors.formats.workbook.sheets import REFERENCE, Batch, Sheet, opened
+from connectors.formats.workbook.table import Agreed, Table, passed_over
+from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
+from schemas.documents import DocumentEnd, DocumentStart, Interchange, LinePlan, WorkbookEnd
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import KINDS, FieldType
@@ -55,19 +44,35 @@ from schemas.lines import KINDS, FieldType
 CHUNK = 4096  #: rows a chunk holds at most
 
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".tsv")
-_NUMBERS = frozenset(name for kind in KINDS.values() for name, field in kind.items() if field.type is FieldType.DECIMAL)
-_TOTAL = r"(grand\s*|sub-?\s*)?(total|totals|sum|summe|gesamt\w*|zwischensumme|totale|totaux|suma)"
-_BEGINS_AS_TOTAL = re.compile(rf"(?i){_TOTAL}\b")
+_CORRECTS = re.compile(re.escape(REFERENCE) + r"([0-9a-f]{64})")
+_IDENTIFIERS = frozenset(
+    {"item", "partner_item", "order", "shipment", "receipt", "document_number", "lot", "serial", "package", "transport"}
+)
+
+
+def _of_type(*types: FieldType) -> frozenset[str]:
+    return frozenset(name for kind in KINDS.values() for name, field in kind.items() if field.type in types)
+
+
+_NUMBERS = _of_type(FieldType.DECIMAL)
+_DATES = _of_type(FieldType.DATE, FieldType.TIME)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A plan's private form: what its headings are, and which paths hold numbers."""
+    """A plan's private form: what its headings are, and which paths hold numbers and dates."""
 
     headings: Headings
     sheet: str
     decimal: str
+    dates: str
+    language: str
+    columns: tuple[str, ...]
+    only: Mapping[str, frozenset[str]]  #: by path
     numbers: frozenset[str]
+    days: frozenset[str]
+    identifiers: frozenset[str]
+    weighty: frozenset[str]
 
 
 class Workbook:
@@ -96,60 +101,99 @@ class Workbook:
             problems.append(f"{type}: names no column header at all")
         if problems:
             raise ConfigError(f"{type}: the mapping asks for what a workbook does not have", problems=tuple(problems))
+
+        def serving(names: frozenset[str]) -> frozenset[str]:
+            return frozenset(path for field, alternatives in fields.items() if field in names for path in alternatives)
+
+        only = {
+            path: frozenset(map(plain, values))
+            for field, values in _mapping(options.get("only")).items()
+            for path in fields.get(field, ())
+        }
+        numbers = serving(_NUMBERS)
+        required = tuple(cast(Sequence[str], options.get("required") or ()))
         layout = _Layout(
-            headings=Headings.of(wanted, fields, tuple(cast(Sequence[str], options.get("required") or ()))),
+            headings=Headings.of(wanted, fields, required, numbers),
             sheet=str(options.get("sheet") or "*"),
             decimal=str(options.get("decimal") or "auto"),
-            numbers=frozenset(path for field, names in fields.items() if field in _NUMBERS for path in names),
+            dates=str(options.get("dates") or "auto"),
+            language=str(options.get("language") or ""),
+            columns=tuple(cast(Sequence[str], options.get("columns") or ())),
+            only=only,
+            numbers=numbers,
+            days=serving(_DATES),
+            identifiers=serving(_IDENTIFIERS),
+            weighty=serving(_IDENTIFIERS | _NUMBERS | _DATES | frozenset(required)),
         )
         return LinePlan(type=type, paths=wanted, options=options, compiled=layout)
 
-    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:  # noqa: ARG002
+    def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:
         sender = metadata.get("from", "")
         candidates = [plan for plan in plans.candidates(sender) if isinstance(plan.compiled, _Layout)]
-        documents = 0
-        unread: list[tuple[Sheet, Finding]] = []
+        corrects, documents, loose, inside = "", 0, [], False
         try:
-            for sheet in _sheets(stream, candidates):
-                if isinstance(sheet, Finding):
-                    yield sheet
-                    continue
-                batches = sheet.batches(CHUNK)
-                first = next(batches, None)
-                if first is None:
-                    continue
-                wanting = _wanting(sheet, candidates)
-                fits = headers.fits(first, wanting)
-                if not fits or not fits[0].complete:
-                    unread.append((sheet, headers.explain(sheet, first, fits, wanting)))
-                    continue
-                documents += 1
-                yield from _document(documents, sheet, fits[0], chain((first,), batches), sender)
+            for item in _read(stream, candidates, sender):
+                match item:
+                    case _Reference():
+                        corrects = item.payload
+                        continue
+                    case DocumentStart():
+                        documents, inside = documents + 1, True
+                    case DocumentEnd():
+                        inside = False
+                    case Finding() if not inside:
+                        loose.append(item)
+                yield item
         except Unreadable as error:
+            loose.append(error.finding)
             yield error.finding
-            return
-        if documents:
-            yield from (_sheet_passed_over(sheet, why) for sheet, why in unread)
-        elif unread:
-            yield from (why for _, why in unread)
-        else:
-            yield Unreadable(
-                "workbook.empty", "nothing stands in the workbook", expected="a header and rows below it"
-            ).finding
+        head = Interchange(ordinal=1, format=self.name, sender=sender, receiver="", control_number=name, version="")
+        yield WorkbookEnd(interchange=head, documents=documents, corrects=corrects, findings=tuple(loose))
 
 
-def _sheets(stream: BinaryIO, candidates: Sequence[LinePlan]) -> Iterator[Sheet | Finding]:
-    stream.seek(0)
-    head = stream.read(8)
-    if not head:
-        raise Unreadable("payload.empty", "the payload holds no bytes", expected="a workbook or delimited text")
-    if head.startswith(OLE2):
-        raise refuse_ole2(stream)
-    if head.startswith(ZIP):
-        yield from open_workbook(stream)
-        return
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A sheet of ours came back: the SHA-256 of the payload whose correction this is."""
+
+    payload: str
+
+
+def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iterator[ReadItem | _Reference]:
+    documents = 0
+    unread: list[tuple[Sheet, Finding]] = []
     encodings = dict.fromkeys(str(plan.options["encoding"]) for plan in candidates if plan.options.get("encoding"))
-    yield from open_text(stream, tuple(encodings))
+    ours = False
+    for sheet in opened(stream, tuple(encodings)):
+        if isinstance(sheet, Finding):
+            yield sheet
+            continue
+        first = next(sheet.batches(CHUNK), None)
+        if first is None:
+            continue
+        if reference := _reference(first):
+            ours = True
+            yield reference
+            continue
+        wanting = _wanting(sheet, candidates)
+        fits = headers.fits(sheet, first, wanting)
+        if not fits or not fits[0].complete:
+            unread.append((sheet, headers.explain(sheet, first, fits, wanting)))
+            continue
+        documents += 1
+        yield from _document(documents, sheet, fits[0], sender)
+    if documents:
+        yield from (_sheet_passed_over(sheet, why) for sheet, why in unread)
+    elif unread:
+        yield from (why for _, why in unread)
+    elif not ours:
+        raise Unreadable("workbook.empty", "nothing stands in the workbook", expected="a header and rows below it")
+
+
+def _reference(first: Batch) -> _Reference | None:
+    for row in first.rows[:4]:
+        if row and isinstance(row[0], str) and (match := _CORRECTS.search(row[0])):
+            return _Reference(match[1])
+    return None
 
 
 def _wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePlan, Headings]]:
@@ -161,35 +205,45 @@ def _wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePla
     ]
 
 
-def _document(ordinal: int, sheet: Sheet, fit: Fit, batches: Iterator[Batch], sender: str) -> Iterator[ReadItem]:
-    first = next(batches)
-    body = _after(first, fit.row)
-    marks, doubts = _marks(sheet, fit, body)
+def _document(ordinal: int, sheet: Sheet, fit: Fit, sender: str) -> Iterator[ReadItem]:
+    layout = _layout(fit.plan)
+    agreed, doubts = _agreed(sheet, fit)
     yield DocumentStart(
         ordinal=ordinal,
         type=fit.plan.type,
         sender=sender,
         location=headers.place(sheet, 0, fit.row),
-        attributes={"sheet": sheet.name, "header_row": str(fit.row)}
-        | {f"decimal:{p}": m for p, m in marks.items() if m},
+        attributes={
+            "sheet": sheet.name,
+            "header_row": str(fit.row),
+            "first_column": str(sheet.first_column),
+            "header": json.dumps(fit.header, ensure_ascii=False),
+            "fingerprint": fingerprint(fit.header),
+        }
+        | {f"decimal:{path}": mark for path, mark in agreed.marks.items()},
     )
     yield from headers.repeated(sheet, fit)
     yield from doubts
-    lines, end, accepted = 0, None, True
+    yield from drift(sheet, fit, layout.columns)
+    if below := [row for row in sheet.hidden_rows if row > fit.row]:
+        yield _rows_hidden(sheet, below)
+    table, end, accepted = Table(sheet, fit, agreed, ordinal), None, True
     try:
-        for batch in chain((body,), batches):
-            chunk, findings = _chunk(sheet, fit, batch, ordinal=ordinal, before=lines, marks=marks)
+        for batch in sheet.batches(CHUNK):
+            body = _after(batch, fit.row)
+            if not body.rows:
+                continue
+            chunk, findings = table.chunk(body)
             yield from findings
             if chunk.table.height:
                 yield chunk
-                lines += chunk.table.height
-            if batch.offsets and batch.lengths:
-                end = batch.offsets[-1] + batch.lengths[-1]
+            if body.offsets and body.lengths:
+                end = body.offsets[-1] + body.lengths[-1]
     except Unreadable as error:
         # what was read stands; the rest of the document is lost, so none of it may count
         accepted = False
         yield error.finding
-    if not lines and accepted:
+    if not table.lines and accepted:
         yield Finding(
             code="workbook.no_rows",
             severity=Severity.WARNING,
@@ -197,10 +251,12 @@ def _document(ordinal: int, sheet: Sheet, fit: Fit, batches: Iterator[Batch], se
             message="there is no row below the header",
             location=headers.place(sheet, 0, fit.row),
         )
-    yield DocumentEnd(ordinal=ordinal, lines=lines, accepted=accepted, offset=end)
+    yield DocumentEnd(ordinal=ordinal, lines=table.lines, accepted=accepted, offset=end)
 
 
 def _after(batch: Batch, row: int) -> Batch:
+    if batch.numbers[0] > row:
+        return batch
     skip = next((index for index, number in enumerate(batch.numbers) if number > row), len(batch.numbers))
     return Batch(
         batch.numbers[skip:],
@@ -210,80 +266,107 @@ def _after(batch: Batch, row: int) -> Batch:
     )
 
 
-def _marks(sheet: Sheet, fit: Fit, sample: Batch) -> tuple[dict[str, str], list[Finding]]:
-    """The decimal mark of each column of numbers: as agreed, else as its first rows prove; with what stays unclear."""
+# -- how columns are written ----------------------------------------------------------------------------
+
+
+def _agreed(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
+    """How each column is written: as agreed, else as all of it proves, else as is usual; with what stays unclear."""
     layout = _layout(fit.plan)
-    marks, doubts = {}, []
-    for path, index in fit.columns.items():
-        if path not in layout.numbers:
-            continue
-        if layout.decimal != "auto":
-            marks[path] = layout.decimal
-            continue
-        texts = [cell for cell in _cells(sample, index) if isinstance(cell, str) and cell]
-        proved, unclear = decimal_mark(texts)
-        if len(proved) == 1:
-            marks[path] = proved.pop()
-        elif proved or unclear:
-            doubts.append(_mark_unclear(sheet, fit, path, "mixed" if proved else "ambiguous", (unclear or texts)[0]))
-        elif isinstance(sheet, GridSheet):
-            marks[path] = "."
-    return marks, doubts
-
-
-def _chunk(
-    sheet: Sheet, fit: Fit, batch: Batch, *, ordinal: int, before: int, marks: Mapping[str, str]
-) -> tuple[LineChunk, list[Finding]]:
-    table = pl.DataFrame(
-        [column(path, _cells(batch, index), marks.get(path) or ".") for path, index in fit.columns.items()]
+    numbers: dict[str, tuple[int, ...]] = {
+        path: (index,) for path, index in fit.columns.items() if path in layout.numbers
+    }
+    if fit.periods:
+        numbers[VALUE] = tuple(period.index for period in fit.periods)
+    days: dict[str, tuple[int, ...]] = {path: (index,) for path, index in fit.columns.items() if path in layout.days}
+    marks = dict.fromkeys(numbers, layout.decimal) if layout.decimal != "auto" else {}
+    orders = dict.fromkeys(days, layout.dates) if layout.dates != "auto" else {}
+    for path, told in fit.qualified.items():
+        if path in days and path not in orders and (order := columns.order_in(told.text)):
+            orders[path] = order
+    seen = _evidence(
+        sheet,
+        fit,
+        {p: i for p, i in numbers.items() if p not in marks},
+        {p: i for p, i in days.items() if p not in orders},
     )
-    number = pl.Series(batch.numbers, dtype=pl.Int64)
-    filled = ~table.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    keep, findings = _without_totals(sheet, fit, batch, table, filled)
-    row = number.cast(pl.String)
-    places = [
-        (_prefix(sheet, column_letter(index + sheet.first_column)) + row).alias(path + PLACE_SUFFIX)
-        for path, index in fit.columns.items()
-    ]
-    nothing = [pl.lit(None, pl.String).alias(path) for path in fit.plan.paths if path not in fit.columns]
-    whole = table.with_columns(
-        *nothing,
-        *places,
-        (_prefix(sheet, "A") + row).alias(LOCATION),
-        pl.Series(OFFSET, batch.offsets or [None] * len(batch.rows), pl.Int64),
-        pl.Series(LENGTH, batch.lengths or [None] * len(batch.rows), pl.Int64),
-    ).filter(keep)
-    lines = whole.with_columns(pl.int_range(before + 1, before + 1 + pl.len(), dtype=pl.Int64).alias(ORDINAL))
-    return LineChunk(ordinal=ordinal, table=lines), findings
+    doubts: list[Finding] = []
+    for path, evidence in seen.items():
+        what, chosen, usual = (
+            ("decimal", marks, columns.usual_mark(layout.language))
+            if path in numbers
+            else ("dates", orders, columns.usual_order(layout.language))
+        )
+        if verdict := evidence.verdict():
+            chosen[path] = verdict
+        elif evidence.doubt == "ambiguous" and usual:
+            chosen[path] = usual
+        elif evidence.doubt:
+            doubts.append(_unclear(sheet, fit, path, what, evidence))
+        elif what == "decimal" and evidence.numbers:
+            chosen[path] = "."
+    only = {path: values for path, values in layout.only.items() if path in fit.columns}
+    return Agreed(marks, orders, layout.identifiers, layout.weighty, only), doubts
 
 
-def _without_totals(
-    sheet: Sheet, fit: Fit, batch: Batch, table: pl.DataFrame, filled: pl.Series
-) -> tuple[pl.Series, list[Finding]]:
-    """Which rows are lines: neither blank, nor a total, nor the header once more."""
-    needed = [[path for path in paths if path in fit.columns] for paths in fit.headings.required_paths]
-    lacking = pl.any_horizontal(
-        pl.lit(False), *(pl.all_horizontal(pl.col(path).is_null() for path in paths) for paths in needed)
+def _evidence(
+    sheet: Sheet, fit: Fit, numbers: Mapping[str, tuple[int, ...]], days: Mapping[str, tuple[int, ...]]
+) -> dict[str, columns.Evidence]:
+    """What all rows of the sheet prove of the columns that nothing is agreed on."""
+    seen = {path: columns.Evidence() for path in (*numbers, *days)}
+    if not seen:
+        return seen
+    wanted = [*((path, index, True) for path, some in numbers.items() for index in some)]
+    wanted += [(path, index, False) for path, some in days.items() for index in some]
+    try:
+        for batch in sheet.batches(CHUNK):
+            rows = _after(batch, fit.row).rows
+            for path, index, is_number in wanted:
+                cells = (row[index] for row in rows if index < len(row))
+                (columns.look_at_numbers if is_number else columns.look_at_dates)(seen[path], cells)
+    except Unreadable:
+        pass  # said when the rows are read
+    return seen
+
+
+def _unclear(sheet: Sheet, fit: Fit, path: str, what: str, evidence: columns.Evidence) -> Finding:
+    title = fit.titles.get(path, "with the periods")
+    index = fit.columns.get(path, fit.periods[0].index if fit.periods else 0)
+    told = (
+        ("whether its decimal mark is a comma or a point", "decimal: ',' or '.' in the partner's file")
+        if what == "decimal"
+        else ("whether the day or the month comes first", "dates: dmy or mdy in the partner's file")
     )
-    total = pl.any_horizontal(pl.all().str.contains(f"(?i)^{_TOTAL}\\W*$"))
-    again = pl.all_horizontal(pl.col(path) == title for path, title in fit.titles.items())
-    suspect = table.select(again=again.fill_null(False), total=total.fill_null(False), lacking=lacking)
-    dropped, findings = [], []
-    for index in (suspect.select(pl.any_horizontal(pl.all())).to_series() & filled).arg_true():
-        texts = [text for cell in batch.rows[index] if (text := text_of(cell))]
-        if suspect["again"][index]:
-            why = "the header stands here once more"
-        elif suspect["total"][index] or (suspect["lacking"][index] and _BEGINS_AS_TOTAL.match(texts[0])):
-            why = "a total, not a line"
-        else:
-            continue
-        dropped.append(index)
-        findings.append(_passed_over(why, headers.place(sheet, 0, batch.numbers[index]), " | ".join(texts)[:200]))
-    return (filled.scatter(dropped, False) if dropped else filled), findings
+    return Finding(
+        code=f"workbook.{what}_{evidence.doubt}",
+        severity=Severity.WARNING,
+        stage=Stage.STRUCTURE,
+        message=f"the column {title} does not tell {told[0]}",
+        location=headers.place(sheet, index, fit.row),
+        value=evidence.unclear or evidence.example,
+        expected=told[1],
+    )
 
 
-def _cells(batch: Batch, index: int) -> list[object]:
-    return [row[index] if index < len(row) else "" for row in batch.rows]
+# -- findings -------------------------------------------------------------------------------------------
+
+
+def _rows_hidden(sheet: Sheet, rows: Sequence[int]) -> Finding:
+    some = ", ".join(map(str, islice(rows, 10))) + (", ..." if len(rows) > 10 else "")
+    return Finding(
+        code="workbook.rows_hidden",
+        severity=Severity.WARNING,
+        stage=Stage.STRUCTURE,
+        message=f"{len(rows)} hidden row{'s were' if len(rows) > 1 else ' was'} read like any other",
+        location=headers.place(sheet, 0, rows[0]),
+        value=some,
+        expected="no hidden rows, or rows that are meant",
+    )
+
+
+def _sheet_passed_over(sheet: Sheet, why: Finding) -> Finding:
+    return passed_over(
+        f"the sheet was passed over: {why.message}", sheet.name, why.value, code="workbook.sheet_passed_over"
+    )
 
 
 def _layout(plan: LinePlan) -> _Layout:
@@ -292,31 +375,3 @@ def _layout(plan: LinePlan) -> _Layout:
 
 def _mapping(given: object) -> Mapping[str, Sequence[str]]:
     return cast(Mapping[str, Sequence[str]], given or {})
-
-
-def _prefix(sheet: Sheet, letter: str) -> pl.Expr:
-    return pl.lit(f"{sheet.name}!{letter}" if sheet.name else letter)
-
-
-def _sheet_passed_over(sheet: Sheet, why: Finding) -> Finding:
-    return _passed_over(
-        f"the sheet was passed over: {why.message}", sheet.name, why.value, code="workbook.sheet_passed_over"
-    )
-
-
-def _passed_over(message: str, location: str, value: str | None, *, code: str = "workbook.row_passed_over") -> Finding:
-    return Finding(
-        code=code, severity=Severity.INFO, stage=Stage.STRUCTURE, message=message, location=location, value=value
-    )
-
-
-def _mark_unclear(sheet: Sheet, fit: Fit, path: str, how: str, value: str) -> Finding:
-    return Finding(
-        code=f"workbook.decimal_{how}",
-        severity=Severity.WARNING,
-        stage=Stage.STRUCTURE,
-        message=f"the column {fit.titles[path]} does not tell whether its decimal mark is a comma or a point",
-        location=headers.place(sheet, fit.columns[path], fit.row),
-        value=value,
-        expected="decimal: ',' or '.' in the partner's file",
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -47,6 +48,10 @@ class Outboxes:
         return {path.name: path.read_bytes() for path in sorted((self.home / outlet).glob("*"))}
 
 
+def no_workbook(answer: object) -> NoReturn:
+    raise AssertionError("nobody sent a workbook")
+
+
 @pytest.fixture
 def outboxes(tmp_path: Path) -> Outboxes:
     return Outboxes(tmp_path / "out")
@@ -56,7 +61,13 @@ def outboxes(tmp_path: Path) -> Outboxes:
 def round_of(ledger: Ledger, outboxes: Outboxes) -> Callable[..., Responded]:
     def run(referee: object = None, **agreements: Acknowledge | None) -> Responded:
         given = agreements or {"ACME": AGREED, "BOLT": AGREED}
-        return respond(ledger=ledger, agreements=given, outboxes=outboxes, referee=referee or Strict())  # type: ignore[arg-type]
+        return respond(
+            ledger=ledger,
+            agreements=given,
+            outboxes=outboxes,
+            referee=referee or Strict(),  # type: ignore[arg-type]
+            correct=no_workbook,
+        )
 
     return run
 
@@ -149,7 +160,7 @@ def test_a_crash_while_handing_over_repeats_the_same_file(
     owe(ledger, "ACME", "2")
     with pytest.raises(Killed):
         respond(
-            ledger=ledger, agreements={"ACME": AGREED}, referee=Strict(),
+            ledger=ledger, agreements={"ACME": AGREED}, referee=Strict(), correct=no_workbook,
             outboxes=lambda outlet: Dying(outboxes.home / outlet),
         )  # fmt: skip
     before = outboxes.files()

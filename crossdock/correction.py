@@ -1,0 +1,330 @@
+"""Corrections: a workbook is read once more, and what came of it is marked in it, in the partner's language.
+
+The same translation as production's says what is wrong, so that ``crossdock check --correct`` and the
+answer that a partner is sent are made by the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, BinaryIO
+
+from connectors.formats.workbook.cells import column_letter
+from connectors.formats.workbook.correction import Mark, Page, Verdicts, corrected
+from connectors.formats.workbook.sheets import REFERENCE
+from crossdock.language import Language, Told, language
+from crossdock.translation import Context, DocumentClosed, DocumentLines, DocumentOpened, Translated, translate_stream
+from schemas.documents import LOCATION, ORDINAL, DocumentStart
+from schemas.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from connectors.archive import Archive
+    from crossdock.ledger import Ledger
+    from crossdock.ledger.envelopes import OwedAnswer
+
+LISTED = 1_000  #: places that the first sheet lists
+MARKED = 20_000  #: cells that are marked
+_CELL = re.compile(r"(?:(.*)!)?([A-Z]{1,3})([1-9][0-9]*)", re.DOTALL)
+#: What a partner need not know of.
+_OURS = frozenset(
+    {"workbook.row_passed_over", "workbook.sheet_passed_over", "workbook.sheet_hidden", "workbook.column_moved"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, as the partner is told. ``cell`` is empty for what concerns a sheet or the file."""
+
+    sheet: str
+    cell: str
+    column: str
+    value: str
+    severity: Severity
+    told: Told
+
+    @property
+    def place(self) -> str:
+        return f"{self.sheet}!{self.cell}" if self.sheet and self.cell else self.cell or self.sheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What goes back: the workbook's bytes, and what stands in it for whoever writes a mail around them."""
+
+    name: str  #: of the file that goes back
+    content: bytes
+    file: str  #: the name of the file that was sent
+    partner: str
+    language: str
+    title: str
+    sentences: tuple[str, ...]
+    accepted: int  #: rows
+    faulty: int  #: rows
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """One document of the workbook as it was read."""
+
+    name: str
+    header_row: int
+    first_column: int
+    titles: Sequence[str]
+    rows: set[int] = field(default_factory=set)
+    faulty: set[int] = field(default_factory=set)
+    rejected: bool = False
+
+    @classmethod
+    def of(cls, start: DocumentStart) -> _Sheet:
+        told = start.attributes
+        return cls(
+            name=told.get("sheet", ""),
+            header_row=int(told.get("header_row", 0)),
+            first_column=int(told.get("first_column", 0)),
+            titles=json.loads(told.get("header", "[]")),
+        )
+
+    def title(self, letters: str) -> str:
+        index = _index(letters) - self.first_column
+        return self.titles[index] if 0 <= index < len(self.titles) else ""
+
+    @property
+    def table_column(self) -> int:
+        """The first column of the table, counted from 0."""
+        return self.first_column + next((index for index, title in enumerate(self.titles) if title.strip()), 0)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What a translation said of a workbook."""
+
+    partner: str = ""
+    sheets: list[_Sheet] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def by_name(self) -> dict[str, _Sheet]:
+        return {sheet.name: sheet for sheet in self.sheets}
+
+
+def correct(
+    stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context, speak: str = ""
+) -> Correction:
+    """The correction of a workbook: its SHA-256 is ``payload``, ``metadata`` as for ``translate_stream``.
+
+    In the partner's language, or in ``speak``. Where nothing is wrong it says so, and all rows are accepted.
+    """
+    read = _gathered(translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context))
+    partner = context.library.partners.get(read.partner or metadata.get("partner", ""))
+    code = speak or (partner.language if partner is not None else "")
+    words = language(code)
+    problems = _problems(read, words)
+    accepted = sum(len(sheet.rows - sheet.faulty) for sheet in read.sheets if not sheet.rejected)
+    faulty = sum(len(sheet.rows & sheet.faulty) if not sheet.rejected else len(sheet.rows) for sheet in read.sheets)
+    page = _page(words, read, problems, name=name, payload=payload, metadata=metadata, counts=(accepted, faulty))
+    content = corrected(
+        stream, page=page, marks=_marks(read, problems, words), verdicts={s.name: _verdicts(s) for s in read.sheets}
+    )
+    return Correction(
+        name=f"{PurePath(name).stem or 'workbook'}-{words.page['sheet'].lower()}.xlsx",
+        content=content,
+        file=name,
+        partner=read.partner,
+        language=code,
+        title=page.title,
+        sentences=tuple(page.sentences),
+        accepted=accepted,
+        faulty=faulty,
+        problems=tuple(problems),
+    )
+
+
+def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]) -> Callable[[OwedAnswer], Correction]:
+    """How the correction of an owed answer is made: from the payload in the archive, with the ``context`` of now."""
+
+    def made(answer: OwedAnswer) -> Correction:
+        record = ledger.payload(answer.payload)
+        metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
+        with archive.open(record.sha256) as stream:
+            return correct(stream, payload=record.sha256, name=record.name, metadata=metadata, context=context())
+
+    return made
+
+
+# -- what was read ----------------------------------------------------------------------------------
+
+
+def _gathered(translated: Iterable[Translated]) -> _Read:
+    read = _Read()
+    for item in translated:
+        match item:
+            case DocumentOpened(document=document):
+                read.sheets.append(_Sheet.of(document.start))
+                read.partner = read.partner or document.partner
+            case DocumentLines():
+                sheet = read.sheets[-1]
+                where = dict(zip(item.lines[ORDINAL], map(_row, item.lines[LOCATION]), strict=True))
+                sheet.rows.update(row for row in where.values() if row)
+                sheet.faulty.update(row for one in item.parked[ORDINAL] if (row := where.get(one)))
+                read.findings += item.findings
+            case DocumentClosed():
+                read.sheets[-1].rejected = item.status == "rejected"
+                read.findings += item.findings
+            case Finding():
+                read.findings.append(item)
+    return read
+
+
+def _row(location: str | None) -> int | None:
+    match = _CELL.fullmatch(location or "")
+    return int(match[3]) if match else None
+
+
+# -- what is wrong ----------------------------------------------------------------------------------
+
+
+def _problems(read: _Read, words: Language) -> list[Problem]:
+    """Warnings and errors in the order of the sheet; a value is not called missing where another fault was found."""
+    found: list[Problem] = []
+    spoken: set[tuple[str, str]] = set()
+    sheets = read.by_name
+    for finding in sorted(read.findings, key=lambda one: one.code.endswith(".missing")):
+        if finding.severity is Severity.INFO or finding.code in _OURS:
+            continue
+        match = _CELL.fullmatch(finding.location)
+        sheet, cell = (match[1] or "", f"{match[2]}{match[3]}") if match else (finding.location, "")
+        if sheet not in sheets and not match:
+            sheet = ""
+        own = sheets.get(sheet)
+        missing = finding.code.endswith(".missing")
+        if missing and (sheet, cell) in spoken:
+            continue
+        spoken.add((sheet, cell))
+        at_value = own is not None and match is not None and (not missing or own.title(match[2]) != "")
+        column = own.title(match[2]) if own is not None and match is not None and at_value else ""
+        if missing and match is not None and own is not None and match[2] == column_letter(own.first_column):
+            column = ""  # the line's own place: nothing says where the value should stand
+        told = words.tell(finding, column=column)
+        if finding.code.startswith("partner."):
+            told = Told(told.what, told.expected, ())  # who else we deal with is nobody's business
+        found.append(
+            Problem(
+                sheet=sheet,
+                cell=cell,
+                column=column,
+                value=finding.value or "",
+                severity=finding.severity,
+                told=told,
+            )
+        )
+    order = {sheet.name: at for at, sheet in enumerate(read.sheets)}
+    return sorted(
+        found,
+        key=lambda one: (
+            one.cell != "",
+            order.get(one.sheet, 0),
+            _row(one.cell) or 0,
+            one.severity is not Severity.ERROR,
+        ),
+    )
+
+
+def _marks(read: _Read, problems: Sequence[Problem], words: Language) -> list[Mark]:
+    """A mark for each cell, milder ones first, so that the gravest gives the colour."""
+    some = [problem for problem in problems if problem.cell and problem.sheet in read.by_name][:MARKED]
+    some.sort(key=lambda problem: problem.severity.rank)
+    return [
+        Mark(sheet=problem.sheet, cell=problem.cell, severity=problem.severity, comment=_comment(problem, words))
+        for problem in some
+    ]
+
+
+def _comment(problem: Problem, words: Language) -> str:
+    lines = [problem.told.what + "."]
+    if problem.told.expected:
+        lines.append(words.comment["expected"].format(text=problem.told.expected))
+    if problem.told.proposals:
+        lines.append(words.comment["proposed"].format(text=" / ".join(problem.told.proposals)))
+    return "\n".join(lines)
+
+
+def _verdicts(sheet: _Sheet) -> Verdicts:
+    faulty = sheet.rows if sheet.rejected else sheet.rows & sheet.faulty
+    return Verdicts(
+        header=sheet.header_row,
+        first_column=sheet.table_column,
+        accepted=sorted(sheet.rows - faulty),
+        faulty=sorted(faulty),
+    )
+
+
+# -- the first sheet --------------------------------------------------------------------------------
+
+
+def _page(
+    words: Language,
+    read: _Read,
+    problems: Sequence[Problem],
+    *,
+    name: str,
+    payload: str,
+    metadata: Mapping[str, str],
+    counts: tuple[int, int],
+) -> Page:
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    say = words.page
+    listed = list(problems[:LISTED])
+    rows = [_listed(problem) for problem in listed]
+    if len(problems) > LISTED:
+        rows.append(("", "", "", words.comment["more"].format(count=len(problems) - LISTED), "", ""))
+    facts = (
+        ("partner", read.partner),
+        ("file", name),
+        ("received", metadata.get("received_at", "")[:16].replace("T", " ")),
+        ("rows", f"{sum(counts)}"),
+        ("accepted", f"{counts[0]}"),
+        ("faulty", f"{counts[1]}"),
+    )
+    unread = not read.sheets and errors > 0
+    title = (
+        "title_unread"
+        if unread
+        else "title_right"
+        if not errors
+        else "title_wrong_one"
+        if errors == 1
+        else "title_wrong"
+    )
+    sentences = [say["unread"]] if unread else [say["how"], say["resend"]] if errors else []
+    return Page(
+        name=say["sheet"],
+        title=say[title].format(count=errors, file=name),
+        sentences=sentences,
+        facts=[(words.facts[key], value) for key, value in facts if value],
+        legend=[(kind, meaning) for kind, meaning in words.legend.items() if read.sheets],
+        headings=[words.table[key] for key in ("place", "column", "value", "what", "expected", "proposed")],
+        rows=rows,
+        links=[(one.sheet, one.cell) if one.cell else None for one in listed] + [None] * (len(rows) - len(listed)),
+        reference=REFERENCE + payload,
+    )
+
+
+def _listed(problem: Problem) -> tuple[str, ...]:
+    told = problem.told
+    return problem.place, problem.column, problem.value[:200], told.what, told.expected, " / ".join(told.proposals)
+
+
+def _index(letters: str) -> int:
+    index = 0
+    for letter in letters:
+        index = index * 26 + ord(letter) - 64
+    return index - 1

@@ -1,0 +1,192 @@
+"""A workbook that is wrong in places goes back corrected; mended and sent again, each of its rows is told once."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from openpyxl.styles import Font
+
+from tests.conftest import Installation
+
+PARTNER = """\
+partner: ACME
+name: Acme Pumps
+language: {language}
+timezone: Europe/Berlin
+identities: {{email: ["*@acme.example"]}}
+documents:
+  workbook.stock: {{extends: standard/workbook_stock, dates: dmy}}
+acknowledge: {{application: workbook, within: 1h, to: replies}}
+"""
+OUTLET = """\
+outlet: replies
+carries: documents
+sink: {kind: folder, path: replies}
+"""
+CHANNEL = """\
+channel: inbox
+source: {kind: folder, path: in, quiet: 0s}
+partner: ACME
+"""
+HEADER = ["Artikel-Nr.", "Werk", "Bestand", "ME", "Stichtag", "Bemerkung"]
+ROWS = [
+    ["P-100", "N1", 12.5, "EA", datetime(2026, 3, 1), '=HYPERLINK("http://evil.example")'],  # noqa: DTZ001
+    ["P-1OO", "N1", 7, "EA", datetime(2026, 3, 1), None],  # noqa: DTZ001
+    ["P-200", "N1", "etwa 4", "EA", "31.02.2026", "@SUM(A1)"],
+    ["P-200", "N2", None, "EA", datetime(2026, 3, 1), None],  # noqa: DTZ001
+]
+
+
+def stock() -> openpyxl.Workbook:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Bestand März"
+    sheet.append(["Lagerbestand Acme"])
+    sheet.append([])
+    sheet.append(HEADER)
+    for row in ROWS:
+        sheet.append(row)
+    for cell in sheet[3]:
+        cell.font = Font(bold=True, color="FF0000")
+    sheet.column_dimensions["B"].width = 33
+    for row in range(4, 8):
+        sheet[f"C{row}"].number_format = "0.000"
+        sheet[f"E{row}"].number_format = "dd.mm.yyyy"
+    return book
+
+
+def saved(book: openpyxl.Workbook) -> bytes:
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def site(known: Installation) -> Callable[[str], Installation]:
+    def made(language: str = "de") -> Installation:
+        (known.home / "partners" / "acme.yaml").write_text(PARTNER.format(language=language))
+        (known.home / "outlets" / "replies.yaml").write_text(OUTLET)
+        (known.home / "channels" / "inbox.yaml").write_text(CHANNEL)
+        return known
+
+    return made
+
+
+def replies(site: Installation) -> list[Path]:
+    return sorted((site.home / "replies").glob("*.xlsx"))
+
+
+def events(site: Installation) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in site.run("events", "--jsonl").stdout.splitlines()]
+
+
+def told(site: Installation) -> dict[str, tuple[str, int]]:
+    return {one["subject"]: (one["data"]["quantity"], one["sequence"]) for one in events(site)}
+
+
+def test_marked_mended_sent_again_and_told_once(site: Callable[[str], Installation]) -> None:
+    here = site("de")
+    here.drop("stock.xlsx", saved(stock()))
+    assert here.run("run").exit_code == 0
+    assert told(here) == {"stock/ACME/N1//P-100": ("12.5", 1)}
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    assert book.sheetnames == ["Korrekturen", "Bestand März"]
+    summary, sheet = book.worksheets
+    assert summary["A1"].value == "Bitte 5 Stellen in stock.xlsx berichtigen"
+    wrong = {cell.coordinate for row in sheet for cell in row if cell.comment}
+    assert wrong == {"F4", "A5", "C6", "E6", "B7", "C7"}
+    assert sheet["A5"].comment.text.splitlines() == [
+        "Den Artikel „P-1OO“ kennen wir nicht.",
+        "Erwartet: eine unserer Artikelnummern, oder Ihre, wie wir sie kennen",
+        "Vorschlag: P-100",
+    ]
+    assert [sheet[f"A{row}"].fill.start_color.rgb for row in range(4, 8)] == [
+        "00C6EFCE", "00FFC7CE", "00FCE4D6", "00FCE4D6",
+    ]  # fmt: skip
+    assert sheet.column_dimensions["B"].width == 33
+    assert (sheet["C4"].number_format, sheet["E4"].number_format) == ("0.000", "dd.mm.yyyy")
+    assert sheet["A3"].font.color.rgb == "00FF0000"
+
+    for cell, value in {"A5": "P-200", "C6": 4, "E6": datetime(2026, 3, 2), "B7": "N1", "C7": 9}.items():  # noqa: DTZ001
+        sheet[cell].value = value
+    sheet["F7"] = "another lot"
+    here.drop("stock corrected.xlsx", saved(book))
+    assert here.run("run").exit_code == 0
+    assert told(here) == {
+        "stock/ACME/N1//P-100": ("12.5", 1),
+        "stock/ACME/N1//P-200": ("7", 1),
+        "stock/ACME/N1//P-200#2": ("4", 1),
+        "stock/ACME/N1//P-200#3": ("9", 1),
+    }
+    assert len(replies(here)) == 1
+    assert here.run("parked", "--json").stdout == ""
+    assert len(events(here)) == 4
+
+
+def test_nothing_that_runs_or_links_goes_out(site: Callable[[str], Installation]) -> None:
+    here = site("es")
+    book = stock()
+    sheet = book.active
+    sheet["F5"] = "see here"
+    sheet["F5"].hyperlink = "http://evil.example/x"
+    sheet["F7"].value = "+cmd|' /C calc'!A0"
+    sheet["F7"].data_type = "s"
+    here.drop("stock.xlsx", saved(book))
+    here.run("run")
+    (reply,) = replies(here)
+    with zipfile.ZipFile(reply) as parts:
+        everything = b"".join(parts.read(name) for name in parts.namelist())
+        assert not [name for name in parts.namelist() if "vba" in name.lower() or "external" in name.lower()]
+    assert b"<f>" not in everything
+    assert b'TargetMode="External"' not in everything
+    for one in openpyxl.load_workbook(reply):
+        for row in one.iter_rows():
+            for cell in row:
+                assert not str(cell.value or "").startswith(("=", "+", "@", "\t"))
+
+
+def test_delimited_text_comes_back_as_a_workbook_and_keeps_its_text(site: Callable[[str], Installation]) -> None:
+    here = site("en")
+    here.drop(
+        "stock.csv",
+        "Part;Site;On hand;Unit;As of\nP-100;N1;1.250,5;EA;01.03.2026\n007;N1;2,5;EA;01.03.2026\n".encode("cp1252"),
+    )
+    here.run("run")
+    assert told(here) == {"stock/ACME/N1//P-100": ("1250.5", 1)}
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    sheet = book.worksheets[1]
+    assert [cell.value for cell in sheet[3]] == ["007", "N1", "2,5", "EA", "01.03.2026"]
+    assert sheet["A3"].comment.text.startswith("We do not know the item “007”.")
+    sheet["A3"].value = "P-200"
+    here.drop("again.xlsx", saved(book))
+    here.run("run")
+    assert told(here) == {"stock/ACME/N1//P-100": ("1250.5", 1), "stock/ACME/N1//P-200": ("2.5", 1)}
+
+
+def test_a_file_that_cannot_be_read_is_answered_by_the_first_sheet_alone(site: Callable[[str], Installation]) -> None:
+    here = site("en")
+    payload = saved(stock())
+    here.drop("stock.xlsx", payload[: len(payload) // 2])
+    here.run("run")
+    (reply,) = replies(here)
+    (summary,) = openpyxl.load_workbook(reply).worksheets
+    assert summary["A1"].value == "stock.xlsx could not be read"
+    assert "The workbook is damaged" in [row[3].value for row in summary.iter_rows()]
+
+
+def test_it_can_be_made_without_a_ledger(known: Installation, tmp_path: Path) -> None:
+    file, out = tmp_path / "stock.xlsx", tmp_path / "corrected.xlsx"
+    file.write_bytes(saved(stock()))
+    result = known.run("check", str(file), "--partner", "ACME", "--correct", str(out))
+    assert result.exit_code == 1
+    assert openpyxl.load_workbook(out).sheetnames == ["Corrections", "Bestand März"]
