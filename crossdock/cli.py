@@ -113,6 +113,7 @@ def check(
         typer.Argument(metavar="FILE", help="EDI, workbook, CSV, mail (.eml) or pulled rows; or a folder of such."),
     ],
     partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
+    *,
     json: JsonFlag = False,
     events: Annotated[
         bool, typer.Option("--events", help="Include the events themselves (with --json as event_list).")
