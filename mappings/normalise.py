@@ -26,6 +26,7 @@ from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import BUSINESS_TIME, LineKind
 
+SUBJECT_MARKS = "%/#"  #: they part a subject, so that within a part they are escaped
 DOCUMENT = "_document"  #: column beside canonical lines: the id of the document they stand in
 
 STREAM_OF: Mapping[LineKind, Stream] = {
@@ -244,16 +245,23 @@ def _finding(
 # -- who it is ---------------------------------------------------------------------------------------
 
 
-def _subject(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Expr:
+def _key(mapping: CompiledMapping) -> Sequence[str]:
+    return mapping.key or KEY_OF[mapping.kind]
+
+
+def _subject(lines: pl.DataFrame, mapping: CompiledMapping, speech: Speech | None = None) -> pl.Expr:
     """``order/ACME/4500017/10``: the kind of line, then its key; parts are escaped, empty ones at the end left out.
 
     A line whose number is part of its key but was not sent takes its place in the document.
     """
-    escapes = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
+    speech = speech or Speech(lines, _key(mapping), SUBJECT_MARKS)
+    escapes = {mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS}
     parts: list[pl.Expr | pl.Series] = [pl.lit(mapping.kind.value)]
-    for name in mapping.key or KEY_OF[mapping.kind]:
+    for name in _key(mapping):
         part = pl.coalesce(name, pl.col(ORDINAL).cast(pl.String)) if name == "line" else pl.col(name)
-        parts.append(_of_constants(part.str.replace_many(escapes).fill_null(""), lines, [name]))
+        if speech.is_constant(name) or not speech.is_plain:
+            part = part.str.replace_many(escapes)
+        parts.append(_of_constants(part.fill_null(""), lines, [name]))
     return pl.concat_str(*parts, separator="/").str.strip_chars_end("/")
 
 
@@ -265,52 +273,64 @@ def _identity(mapping: CompiledMapping) -> pl.Expr:
 
 def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
     """The event table of valid lines."""
-    lines = lines.with_columns(_subject(lines, mapping).alias("subject"))
+    speech = Speech(lines, _spoken(stream, mapping), SUBJECT_MARKS)
+    lines = lines.with_columns(_subject(lines, mapping, speech).alias("subject"))
     subjects, keys = _keys(lines, stream, origin)
-    speech = Speech(lines)
     said = lines.select(_body(stream, speech).alias("_body"), _identity(mapping).alias("_identity"))
-    ids, fingerprints = [], []
-    begin = hashlib.blake2b(digest_size=8).copy
-    for key, body, identity in zip(keys, said["_body"].to_list(), said["_identity"].to_list(), strict=True):
-        content = begin()
-        content.update(body.encode())
-        fingerprints.append(content.hexdigest())
-        content.update(identity.encode())
-        ids.append(key + content.hexdigest()[:12])
+    fingerprints, contents = _hashes(said["_body"], said["_identity"])
     return lines.with_columns(
         said["_body"],
-        pl.Series("id", ids, pl.String),
-        pl.Series("key", keys, pl.String),
-        pl.Series("fingerprint", fingerprints, pl.String),
+        subjects.alias("subject"),
+        (keys + contents).bin.encode("hex").alias("id"),
+        keys.bin.encode("hex").alias("key"),
+        fingerprints.bin.encode("hex").alias("fingerprint"),
         pl.lit(stream.value).alias("stream"),
-        pl.Series("subject", subjects, pl.String),
         pl.col(ORDINAL).alias("line"),
     ).select(*EVENT_COLUMNS[:-1], joined([pl.col("_body"), *_lineage(mapping, origin, speech), "}"]).alias("data"))
 
 
-def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[list[str], list[str]]:
+def _hashes(bodies: pl.Series, identities: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Of each event the hash of its content alone, and the first bytes of that of its content and identity."""
+    fingerprints, contents = [], []
+    begin = hashlib.blake2b(digest_size=8).copy
+    documents = identities.cast(pl.Binary).to_list()
+    for body, identity in zip(bodies.cast(pl.Binary).to_list(), documents, strict=True):
+        content = begin()
+        content.update(body)
+        fingerprints.append(content.digest())
+        content.update(identity)
+        contents.append(content.digest())
+    return pl.Series(fingerprints, dtype=pl.Binary), pl.Series(contents, dtype=pl.Binary).bin.head(6)
+
+
+def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[pl.Series, pl.Series]:
     """Subjects and their hashes: ``#2`` behind a subject that stands in its document a second time.
 
     Lines with a version stamp come from a table with a key of its own: there the same key twice is
     the same line.
     """
-    subjects = lines["subject"].to_list()
+    subjects = lines["subject"]
     keys = key_hashes(stream.value, subjects)
-    for row, number in _repeated(lines, keys, origin.occurrences):
-        subjects[row] = f"{subjects[row]}#{number}"
-        (keys[row],) = key_hashes(stream.value, subjects[row : row + 1])
-    return subjects, keys
+    repeated = _repeated(lines, keys, origin.occurrences)
+    if not repeated:
+        return subjects, keys
+    rows = list(repeated)
+    again = pl.Series([f"{subjects[row]}#{number}" for row, number in repeated.items()], dtype=pl.String)
+    return subjects.scatter(rows, again), keys.scatter(rows, key_hashes(stream.value, again))
 
 
-def _repeated(lines: pl.DataFrame, keys: Sequence[str], occurrences: Occurrences | None) -> list[tuple[int, int]]:
+def _repeated(lines: pl.DataFrame, keys: pl.Series, occurrences: Occurrences | None) -> dict[int, int]:
     """Rows whose subject stood in their document before, with the number of this occurrence."""
-    unstamped = lines["version_stamp"].is_null().arg_true()
+    unstamped = lines["version_stamp"].is_null()
+    rows = unstamped.arg_true()
     if occurrences is not None:
-        numbers = occurrences.numbers([keys[row] for row in unstamped])
-        return [(unstamped[position], number) for position, number in numbers.items()]
-    counted = lines.select(DOCUMENT, "subject").with_row_index("row")[unstamped]
-    counted = counted.with_columns(number=pl.col("subject").cum_count().over(DOCUMENT, "subject"))
-    return counted.filter(pl.col("number") > 1).select("row", "number").rows()
+        numbers = occurrences.numbers(keys if unstamped.all() else keys.gather(rows))
+        return {rows[position]: number for position, number in numbers.items()}
+    counted = lines.select(DOCUMENT, "subject").with_row_index("row")
+    counted = (counted if unstamped.all() else counted[rows]).with_columns(
+        number=pl.col("subject").cum_count().over(DOCUMENT, "subject")
+    )
+    return dict(counted.filter(pl.col("number") > 1).select("row", "number").rows())
 
 
 # -- the JSON ----------------------------------------------------------------------------------------
@@ -318,12 +338,25 @@ def _repeated(lines: pl.DataFrame, keys: Sequence[str], occurrences: Occurrences
 
 def _body(stream: Stream, speech: Speech) -> pl.Expr:
     """The data model's JSON text but for its lineage: ``{"partner":"ACME",...,"references":{...},``."""
-    said = [(column.name, column.name) for column in _columns(DATA_OF[stream])]
-    references = [
+    said, references = _said(stream), _references()
+    return joined(["{", *speech.members(said), ',"references":{', *speech.members(references), "},"])
+
+
+def _said(stream: Stream) -> list[tuple[str, str]]:
+    """Name in the JSON and column of each text that the data model has room for."""
+    return [(column.name, column.name) for column in _columns(DATA_OF[stream])]
+
+
+def _references() -> list[tuple[str, str]]:
+    return [
         (column.name, "document_number" if column.name == "document" else column.name)
         for column in _columns(References)
     ]
-    return joined(["{", *speech.members(said), ',"references":{', *speech.members(references), "},"])
+
+
+def _spoken(stream: Stream, mapping: CompiledMapping) -> set[str]:
+    """The columns whose text goes into events."""
+    return {LOCATION, *_key(mapping), *(column for _, column in (*_said(stream), *_references()))}
 
 
 def _lineage(mapping: CompiledMapping, origin: Origin, speech: Speech) -> list[pl.Expr | str]:

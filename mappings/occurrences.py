@@ -7,22 +7,21 @@ A document may repeat a line word for word, on purpose. Its second occurrence ne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 KEY_SIZE = 10  #: bytes of a key's hash
 
 
-def key_hashes(stream: str, subjects: Iterable[str]) -> list[str]:
-    """The key of each event: 20 hex digits for its stream and subject."""
+def key_hashes(stream: str, subjects: pl.Series) -> pl.Series:
+    """The key of each event: the hash (Binary) of its stream and subject."""
     begin = hashlib.blake2b(f"{stream}\x1f".encode(), digest_size=KEY_SIZE).copy  # half the cost of a new one
     keys = []
-    for subject in subjects:
+    for subject in subjects.cast(pl.Binary).to_list():
         key = begin()
-        key.update(subject.encode())
-        keys.append(key.hexdigest())
-    return keys
+        key.update(subject)
+        keys.append(key.digest())
+    return pl.Series(keys, dtype=pl.Binary)
 
 
 class Occurrences:
@@ -34,17 +33,21 @@ class Occurrences:
 
     def __init__(self) -> None:
         self._runs: list[pl.Series] = []
-        self._counts: dict[str, int] = {}  # only of keys that stood there twice or more
+        self._counts: dict[bytes, int] = {}  # only of keys that stood there twice or more
 
-    def numbers(self, keys: Sequence[str]) -> dict[int, int]:
-        """Position in ``keys`` -> occurrence number, of those that are not the first of their kind."""
-        hashes = pl.Series(keys, dtype=pl.String).str.head(16).str.to_integer(base=16, dtype=pl.UInt64)
-        again = self._seen(hashes) | ~hashes.is_first_distinct()
+    def numbers(self, keys: pl.Series) -> dict[int, int]:
+        """Position in ``keys`` (Binary) -> occurrence number, of those that are not the first of their kind."""
+        hashes = keys.bin.head(8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+        run = hashes.sort()
+        again = self._seen(hashes)
+        if not (run == run.shift()).any() and not again.any():
+            self._remember(run)
+            return {}
         numbers = {}
-        for position in again.arg_true():
+        for position in (again | ~hashes.is_first_distinct()).arg_true():
             key = keys[position]
             numbers[position] = self._counts[key] = self._counts.get(key, 1) + 1
-        self._remember(hashes)
+        self._remember(run.unique(maintain_order=True))
         return numbers
 
     def _seen(self, hashes: pl.Series) -> pl.Series:
@@ -54,8 +57,8 @@ class Occurrences:
             seen |= run.gather(places) == hashes
         return seen
 
-    def _remember(self, hashes: pl.Series) -> None:
-        run = hashes.unique().sort()
+    def _remember(self, run: pl.Series) -> None:
+        """Keep a sorted run of keys."""
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = pl.concat([self._runs.pop(), run]).unique().sort()
         if len(run):

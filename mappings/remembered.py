@@ -58,7 +58,9 @@ class Remembered:
 
 def is_constant(column: pl.Series) -> bool:
     """Whether all rows say the same, and none of them nothing."""
-    return len(column) > 0 and not column.null_count() and bool(column.min() == column.max())
+    if not len(column) or column.null_count() or column.first() != column.last():
+        return False
+    return bool((column == column.first()).all())
 
 
 def _together(columns: Sequence[pl.Series]) -> pl.Series:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 
 import msgspec
 import polars as pl
 
 from mappings.remembered import is_constant
 
-_NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
+_ESCAPED = '"\\\\\\x00-\\x1f'  # what JSON escapes, as a regular expression writes it within brackets
 
 Piece = pl.Expr | str  #: part of a row's text: the row's own (null: nothing is said), or the same in every row
 
@@ -20,9 +22,26 @@ class Speech:
     What all rows have in common is looked at once, columns that say nothing are passed over.
     """
 
-    def __init__(self, lines: pl.DataFrame) -> None:
+    def __init__(self, lines: pl.DataFrame, spoken: Collection[str] = (), marks: str = "") -> None:
+        """``spoken``: columns to be looked at together, for anything that JSON escapes and for any of ``marks``."""
         self._lines = lines
         self._texts: dict[str, list[Piece]] = {}
+        self._constant: dict[str, bool] = {}
+        self._together = [name for name in lines.columns if name in spoken and lines[name].dtype == pl.String]
+        self._pattern = f"[{_ESCAPED}{re.escape(marks)}]"
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether nothing odd stands in the spoken columns, those left out that say the same in every row."""
+        varying = [name for name in self._together if self._speaks(name) and not self.is_constant(name)]
+        texts = pl.concat_str(varying, ignore_nulls=True) if varying else pl.lit("")
+        return not self._lines.select(texts.str.contains(self._pattern).any()).item()
+
+    def is_constant(self, column: str) -> bool:
+        """See ``mappings.remembered.is_constant``."""
+        if column not in self._constant:
+            self._constant[column] = is_constant(self._lines[column])
+        return self._constant[column]
 
     def members(self, named: Sequence[tuple[str, str]]) -> list[Piece]:
         """``"name":"text","name":"text"`` for each (name, column) that the table has, null ones left out."""
@@ -39,20 +58,23 @@ class Speech:
     def text(self, column: str) -> list[Piece]:
         """What stands in a column, as between the quotes of JSON."""
         if column not in self._texts:
-            self._texts[column] = [self._escaped(self._lines[column])]
+            self._texts[column] = [self._escaped(column)]
         return self._texts[column]
 
     def _speaks(self, column: str) -> bool:
         return column in self._lines.columns and self._lines[column].null_count() < self._lines.height
 
-    def _escaped(self, text: pl.Series) -> Piece:
-        if is_constant(text):
+    def _escaped(self, column: str) -> Piece:
+        text = self._lines[column]
+        if self.is_constant(column):
             return _quoted(text[0])
-        odd = text.str.contains(_NEEDS_ESCAPE)
+        if column in self._together and self.is_plain:
+            return pl.col(column)
+        odd = text.str.contains(f"[{_ESCAPED}]")
         if not odd.any():
-            return pl.col(text.name)
+            return pl.col(column)
         values = text.filter(odd).unique().to_list()
-        return pl.col(text.name).replace(values, [_quoted(value) for value in values])
+        return pl.col(column).replace(values, [_quoted(value) for value in values])
 
 
 def joined(pieces: Iterable[Piece]) -> pl.Expr:

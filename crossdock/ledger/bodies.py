@@ -33,8 +33,8 @@ def write(connection: Connection, first: int, texts: pl.Series) -> None:
 
 
 def _joined(texts: pl.Series) -> bytes:
-    joined: str = texts.str.join(_BETWEEN).item()
-    return joined.encode()
+    joined: bytes = texts.str.join(_BETWEEN).cast(pl.Binary).item()
+    return joined
 
 
 def read(connection: Connection, positions: Iterable[int]) -> dict[int, str]:

@@ -90,8 +90,8 @@ def _number(name: str, numbers: pl.Series, parameters: dict[str, Any]) -> str:
 
 
 def _blob(texts: pl.Series) -> bytes:
-    joined: str = texts.str.join("").item()
-    return joined.encode()
+    joined: bytes = texts.str.join("").cast(pl.Binary).item()
+    return joined
 
 
 def update(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -53,3 +53,12 @@ def test_a_page_is_found_by_index_wherever_it_lies(database: Database, stream: s
         else "SEARCH events USING INDEX ix_events_stream_position (stream=? AND position>?)"
     )
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan)
+
+
+def test_whether_keys_are_new_is_found_by_index_however_many_events_there_are(database: Database) -> None:
+    with database.read() as connection:
+        compiled = feed._any_between("a", "b").compile(connection.engine, compile_kwargs={"literal_binds": True})
+        plan = [row.detail for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {compiled}"))]
+    assert plan == [
+        "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (subject>? AND subject<?)",
+    ]
