@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, outlets
+from crossdock.commands import as2, outlets, repair, token
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -419,6 +419,11 @@ def migrate() -> None:
 
     with Dock.open() as dock:
         dock.ledger.master_version()
+app.command(rich_help_panel=REMEMBERED)(repair.parked)
+app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(repair.release)
+app.command(rich_help_panel=RUN)(repair.replay)
+app.command(rich_help_panel=LOOK)(repair.accept)
     typer.echo("the ledger's schema is up to date")
 
 

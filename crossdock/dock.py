@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
     from crossdock.master_data import MasterLoad
+    from crossdock.release import Released
     from crossdock.respond import Responded
     from crossdock.translation import Context
     from mappings.library import Library
@@ -99,6 +100,7 @@ class Run:
     published: Mapping[str, int]
     undelivered: Mapping[str, CrossdockError]  #: why an outlet did not get its events
     responded: Responded  #: what became of the answers that partners are promised
+    released: Released | None = None  #: what became of lines that waited; None where only one channel was run
     faulty: ConfigError | None = None  #: mappings and partners that had to be left out
 
     @property
@@ -224,7 +226,8 @@ class Dock:
             from connectors.registry import formats
             from crossdock.translation import Context
 
-            self._context = Context(library=self.library, master=master, formats=formats())
+            version = self.ledger.master_version()
+            self._context = Context(library=self.library, master=master, formats=formats(), master_version=version)
         return self._context
 
     # -- the steps --------------------------------------------------------------------------------
@@ -281,6 +284,12 @@ class Dock:
                 correct=corrections(self.archive, self.ledger, self.context),
             )
 
+    def release(self, reason: str = "") -> Released:
+        """Let go on whatever waits and need wait no longer; cheap while nothing has changed."""
+        from crossdock.release import release
+
+        return release(archive=self.archive, ledger=self.ledger, context=self.context(), reason=reason)
+
     def load_master_data(self, channel_name: str) -> list[MasterLoad]:
         """Load the channel's master tables. A load that fails its expectations leaves the old version in force."""
         from crossdock.master_data import load_master_data
@@ -308,6 +317,7 @@ class Dock:
         broken = {} if channel else self.channels.broken
         runs = [self._run_channel(one, watch) for one in ordered]
         runs += [ChannelRun(channel=name, errors=(error,)) for name, error in broken.items()]
+        released = self._release(channel)
         responded = self.respond()
         published, undelivered = self._publish(None, watch)
         return Run(
@@ -315,6 +325,7 @@ class Dock:
             published=published,
             undelivered=undelivered,
             responded=responded,
+            released=released,
             faulty=self.left_out(),
         )
 
@@ -393,6 +404,15 @@ class Dock:
         except CrossdockError as error:
             run = run.with_error(error)
         return run
+
+    def _release(self, channel: str | None) -> Released | None:
+        """Before there is any master data nothing can be released."""
+        if channel is not None:
+            return None
+        try:
+            return self.release()
+        except TransientError:
+            return None
 
     def _work_off(self, channel: Channel, watch: Progress) -> Iterator[StoreSummary]:
         """Translate all payloads of the channel that wait, this run's and those of runs that were killed."""

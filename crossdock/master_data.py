@@ -81,7 +81,7 @@ def load_master_data(
     to changes. Raises ConfigError when a table has no suite or a faulty one.
     """
     received = [_receive(arrival, channel, source, archive, ledger) for arrival in source.arrivals(ARRIVALS)]
-    in_force = ledger.master()
+    in_force = ledger.loaded_master()
     received += _held_back_earlier(channel, _new_rows(_latest(received), in_force), archive, ledger)
     latest = _latest(received)
     candidates = _new_rows(latest, in_force)

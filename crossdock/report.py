@@ -114,6 +114,9 @@ def run_view(run: Run) -> RenderableType:
     grid.add_column(overflow="fold")
     for one in run.channels:
         grid.add_row(one.channel, _channel_run(one))
+    if run.released is not None and run.released.did_something:
+        done = run.released
+        grid.add_row("released", f"{count(done.released, 'line')} that waited, {count(done.published, 'event')}")
     for outlet, number in run.published.items():
         grid.add_row(outlet, f"{count(number, 'event')} published" if number else "nothing new to publish")
     if run.responded.sent or run.responded.refused:

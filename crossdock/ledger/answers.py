@@ -109,6 +109,7 @@ def judged(connection: Connection, payload: int, first: int, last: int) -> Itera
         rows = connection.execute(
             sa.select(documents).where(documents.c.payload_id == payload, here).order_by(documents.c.ordinal)
         ).all()
+        rows = _as_read_last(connection, rows)
         found = _errors(connection, [row.id for row in rows if row.errors])
         for row in rows:
             yield Judged(
@@ -119,6 +120,15 @@ def judged(connection: Connection, payload: int, first: int, last: int) -> Itera
                 status=row.status,
                 findings=tuple(found.get(row.id, ())),
             )
+
+
+def _as_read_last(connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:
+    """Of each document its current reading: it may have been read again since it came."""
+    newer = [row.replaced_by for row in rows if row.replaced_by is not None]
+    if not newer:
+        return rows
+    found = {row.id: row for row in connection.execute(sa.select(documents).where(documents.c.id.in_(newer)))}
+    return _as_read_last(connection, [found.get(row.replaced_by, row) for row in rows])
 
 
 def _errors(connection: Connection, ids: Sequence[int]) -> dict[int, list[Finding]]:

@@ -12,9 +12,11 @@ import polars as pl
 from connectors.base import State
 from crossdock.ledger import (
     answers,
+    by_hand,
     documents,
     envelopes,
     feed,
+    giving_back,
     held,
     looking,
     master,
@@ -26,6 +28,7 @@ from crossdock.ledger import (
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
+from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
@@ -36,6 +39,7 @@ from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
 
+from schemas.master import MASTER_TABLES
 
 class Ledger:
     """What happened to everything. Every method is one transaction unless it says otherwise.
@@ -376,15 +380,20 @@ class Ledger:
         with self._database.read() as connection:
             return looking.document_rows(connection, payload=payload, status=status, limit=limit)
 
-    def parked(self, limit: int = 1000) -> list[dict[str, Any]]:
+    def parked(self, limit: int = 1000, only: Waiting | None = None) -> list[dict[str, Any]]:
         """Lines that wait, oldest first: cause, place, canonical ``fields``, and the document they stand in."""
         with self._database.read() as connection:
-            return parked.lines(connection, limit)
+            return parked.lines(connection, limit, only or Waiting())
 
-    def parked_causes(self, limit: int = 1000) -> list[dict[str, Any]]:
+    def parked_causes(self, limit: int = 1000, only: Waiting | None = None) -> list[dict[str, Any]]:
         """What lines wait for: ``code, partner, value``, how many ``lines``, and what was ``expected``."""
         with self._database.read() as connection:
-            return parked.causes(connection, limit)
+            return parked.causes(connection, limit, only or Waiting())
+
+    def give_back(self, ids: Sequence[int], reason: str) -> int:
+        """Reject lines that wait: they go back to whoever sent them, with the reason; how many."""
+        with self._database.write() as connection:
+            return giving_back.give_back(connection, ids, reason, datetime.now(UTC))
 
     def trace(self, event_id: str) -> dict[str, Any] | None:
         """``event``, ``document``, ``payload``, ``lineage``, ``revisions`` of its key, ``findings`` of its
@@ -413,9 +422,40 @@ class Ledger:
             master.note_rejected(connection, table, source=source, actor=actor, reasons=reasons)
 
     def master(self) -> Mapping[str, pl.DataFrame]:
-        """The tables in force, by name: partners, items, sites, units, cross_references."""
+        """The tables in force, by name: partners, items, sites, units, cross_references; rows by hand included."""
         with self._database.read() as connection:
-            return master.in_force(connection)
+            return by_hand.together(master.stored(connection))
+
+    def loaded_master(self) -> Mapping[str, pl.DataFrame]:
+        """The tables in force as they were loaded, without what was added by hand."""
+        with self._database.read() as connection:
+            stored = master.stored(connection)
+        return {table: stored[table] for table in MASTER_TABLES}
+
+    def added_master(self, table: str) -> pl.DataFrame:
+        """What was added by hand to ``cross_references`` or ``units``, with author, reason and time."""
+        with self._database.read() as connection:
+            return by_hand.rows(connection, table)
+
+    def add_master(self, table: str, row: Mapping[str, str], *, author: str, reason: str) -> int:
+        """Add one row by hand, as a new version; loads leave it alone. Returns the version."""
+        with self._database.write() as connection:
+            return by_hand.add(connection, table, row, author=author, reason=reason)
+
+    def withdraw_master(self, table: str, row: Mapping[str, str], *, author: str, reason: str) -> int:
+        """Take a row that was added by hand away again; how many there were."""
+        with self._database.write() as connection:
+            return by_hand.withdraw(connection, table, row, author=author, reason=reason)
+
+    def master_table(self, name: str, version: int) -> pl.DataFrame:
+        """One version of a master table. Raises ConfigError when there is none."""
+        with self._database.read() as connection:
+            return master.version(connection, name, version)
+
+    def master_versions(self, name: str) -> list[int]:
+        """The versions of a master table that are kept, the newest first."""
+        with self._database.read() as connection:
+            return master.numbers(connection, name)
 
     def master_version(self) -> str:
         """A word that changes whenever any table in force changes, to know when to load anew."""

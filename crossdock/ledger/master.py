@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,25 @@ from crossdock.ledger.tables import feed, master_in_force, master_rejections, ma
 from crossdock.ledger.text import sentences, storable, to_json
 from schemas.errors import ConfigError
 from schemas.master import MASTER_TABLES
+
+#: The tables that take rows by hand, see ``by_hand``.
+TABLES = ("cross_references", "units")
+#: What is noted beside each of them.
+NOTED = ("author", "reason", "added_at")
+_SUFFIX = "/by_hand"
+
+
+def name_of(table: str) -> str:
+    """The name under which the rows added to ``table`` have versions of their own."""
+    return table + _SUFFIX
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    """The columns of a master table, or of what was added to one. Raises ConfigError for an unknown name."""
+    table = name.removesuffix(_SUFFIX)
+    if table not in MASTER_TABLES or (table != name and table not in TABLES):
+        raise ConfigError(f"unknown master table {name!r}", hint=f"known: {', '.join(MASTER_TABLES)}")
+    return MASTER_TABLES[table] + (NOTED if table != name else ())
 
 
 def load(connection: Connection, name: str, rows: pl.DataFrame, *, source: str, actor: str) -> int:
@@ -63,7 +82,7 @@ def _put_in_force(connection: Connection, name: str, version: int, since: dateti
 
 def note_rejected(connection: Connection, name: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
     """Remember that a load was held back, and why."""
-    _columns(name)
+    columns_of(name)
     connection.execute(
         master_rejections.insert(),
         {
@@ -76,11 +95,27 @@ def note_rejected(connection: Connection, name: str, *, source: str, actor: str,
     )
 
 
-def in_force(connection: Connection) -> Mapping[str, pl.DataFrame]:
-    """The tables in force; one that was never loaded is there without rows."""
-    stored = connection.execute(sa.select(master_versions.c.name, master_versions.c.content).join(master_in_force))
+def stored(connection: Connection) -> dict[str, pl.DataFrame]:
+    """What is in force under each name, rows added by hand apart; a table never loaded is there without rows."""
+    found = connection.execute(sa.select(master_versions.c.name, master_versions.c.content).join(master_in_force))
     tables = {name: pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) for name, columns in MASTER_TABLES.items()}
-    return tables | {name: pl.read_parquet(io.BytesIO(content)) for name, content in stored}
+    return tables | {name: _from_parquet(content) for name, content in found}
+
+
+def version(connection: Connection, name: str, number: int) -> pl.DataFrame:
+    """One version of a table. Raises ConfigError when there is none of that number."""
+    wanted = (master_versions.c.name == name, master_versions.c.version == number)
+    content = connection.scalar(sa.select(master_versions.c.content).where(*wanted))
+    if content is None:
+        newest = connection.scalar(sa.select(sa.func.max(master_versions.c.version)).where(wanted[0]))
+        raise ConfigError(f"master table {name} has no version {number}", hint=f"the newest is {newest or 'none'}")
+    return _from_parquet(content)
+
+
+def numbers(connection: Connection, name: str) -> list[int]:
+    """The versions of a table that are kept, the newest first."""
+    query = sa.select(master_versions.c.version).where(master_versions.c.name == name)
+    return list(connection.scalars(query.order_by(master_versions.c.version.desc())))
 
 
 def version_word(connection: Connection) -> str:
@@ -127,15 +162,9 @@ def history(connection: Connection, limit: int) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:limit]
 
 
-def _columns(name: str) -> tuple[str, ...]:
-    if name not in MASTER_TABLES:
-        raise ConfigError(f"unknown master table {name!r}", hint=f"known: {', '.join(MASTER_TABLES)}")
-    return MASTER_TABLES[name]
-
-
 def _shaped(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Exactly the table's columns, as text. Raises ConfigError when one is missing."""
-    columns = _columns(name)
+    columns = columns_of(name)
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         raise ConfigError(
@@ -149,6 +178,10 @@ def _digest(table: pl.DataFrame) -> str:
     buffer = io.BytesIO()
     table.sort(table.columns).write_csv(buffer, quote_style="non_numeric", null_value="")
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def _from_parquet(content: bytes) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(content))
 
 
 def _to_parquet(table: pl.DataFrame) -> bytes:

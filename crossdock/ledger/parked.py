@@ -90,7 +90,47 @@ def note_tried(connection: Connection, names: Sequence[str], tried: str) -> None
         )
 
 
-def lines(connection: Connection, limit: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Which waiting lines are meant: those that satisfy everything that is given. ``value`` is of a finding on them."""
+
+    partner: str = ""
+    code: str = ""
+    value: str = ""
+    channel: str = ""
+    document: str = ""
+    before: datetime | None = None  #: parked earlier than that
+
+    def conditions(self, connection: Connection) -> list[sa.ColumnElement[bool]]:
+        """For a query over parked lines, documents and payloads."""
+        told: list[sa.ColumnElement[bool]] = [parked_lines.c.status == WAITING]
+        if self.partner:
+            told.append(_partner(connection) == self.partner)
+        if self.channel:
+            told.append(payloads.c.channel == self.channel)
+        if self.document:
+            told.append(documents.c.document == self.document)
+        if self.before is not None:
+            told.append(parked_lines.c.parked_at < self.before)
+        if self.code or self.value:
+            told.append(self._finding())
+        return told
+
+    def _finding(self) -> sa.ColumnElement[bool]:
+        found = findings.alias("found")
+        query = sa.select(found.c.id).where(
+            found.c.document_id == parked_lines.c.document_id,
+            found.c.payload_id == documents.c.payload_id,
+            found.c.line == parked_lines.c.line,
+            found.c.severity == "error",
+        )
+        for name in ("code", "value"):
+            if wanted := getattr(self, name):
+                query = query.where(found.c[name] == wanted)
+        return query.exists()
+
+
+def lines(connection: Connection, limit: int, only: Waiting) -> list[dict[str, Any]]:
     """Waiting lines, oldest first, with the canonical fields as far as they were filled."""
     query = (
         sa.select(
@@ -104,14 +144,14 @@ def lines(connection: Connection, limit: int) -> list[dict[str, Any]]:
         )
         .join_from(parked_lines, documents, parked_lines.c.document_id == documents.c.id)
         .join(payloads, documents.c.payload_id == payloads.c.id)
-        .where(parked_lines.c.status == WAITING)
+        .where(*only.conditions(connection))
         .order_by(parked_lines.c.id)
         .limit(limit)
     )
     return [_line(row) for row in connection.execute(query)]
 
 
-def causes(connection: Connection, limit: int) -> list[dict[str, Any]]:
+def causes(connection: Connection, limit: int, only: Waiting) -> list[dict[str, Any]]:
     """What lines wait for: one row for each code, partner of the line, and value, the most frequent first.
 
     A line that two things are wrong with waits for both.
@@ -128,11 +168,12 @@ def causes(connection: Connection, limit: int) -> list[dict[str, Any]]:
             count,
             sa.func.min(findings.c.message).label("message"),
             sa.func.min(findings.c.expected).label("expected"),
-            sa.func.min(findings.c.found_at).label("since"),
+            sa.func.min(parked_lines.c.parked_at).label("since"),
         )
         .join_from(parked_lines, findings, same_line)
         .join(documents, documents.c.id == parked_lines.c.document_id)
-        .where(parked_lines.c.status == WAITING, findings.c.severity == "error")
+        .join(payloads, documents.c.payload_id == payloads.c.id)
+        .where(*only.conditions(connection), findings.c.severity == "error")
         .group_by(findings.c.code, partner, findings.c.value)
         .order_by(count.desc(), findings.c.code, partner, findings.c.value)
         .limit(limit)
@@ -150,6 +191,7 @@ def _partner(connection: Connection) -> sa.ColumnElement[str]:
 
 def _line(row: Any) -> dict[str, Any]:
     return {
+        "id": row.id,
         "cause": row.cause,
         "line": row.line,
         "location": row.location,

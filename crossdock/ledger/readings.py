@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import audit, bulk, feed, parked, selecting
+from crossdock.ledger import audit, bulk, feed, giving_back, parked, selecting
 from crossdock.ledger.corrections import Change, Difference, Reading, judge, open_readings
 from crossdock.ledger.database import Database
 from crossdock.ledger.documents import Entry, document_row, finding_row, parked_row
@@ -105,6 +105,7 @@ def correct(
                 _conclude(connection, reading, waits, new.under(), now)
                 total.changed += 1
         if new.last > document:
+            giving_back.follow_up(connection, _better(readings), now)
             feed.advance(connection, position, new.last)
             audit.note(
                 connection,
@@ -115,6 +116,15 @@ def correct(
             )
     standing.made.clear()
     return total
+
+
+def _better(readings: Sequence[Reading]) -> list[int]:
+    """The new rows of documents of which less is wrong than before."""
+    return [
+        reading.id
+        for reading in readings
+        if reading.id is not None and reading.counts["errors"] < reading.current.errors
+    ]
 
 
 def _counted(reading: Reading, waits: _Waits) -> Corrected:
@@ -230,6 +240,7 @@ def _conclude(connection: Connection, reading: Reading, waits: _Waits, payload: 
     assert reading.id is not None
     _move_waiting(connection, reading, waits, now)
     severities = _write_findings(connection, reading, waits, payload, now)
+    reading.counts["errors"] = severities["error"]
     closed = reading.draft.closed
     given = sum(table.height for table in reading.draft.events())
     bulk.update(

@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger.parked import WAITING
-from crossdock.ledger.tables import documents, findings, parked_lines, payloads
+from crossdock.ledger.tables import documents, events, findings, parked_lines, payloads
 
 _PAGE = 2_000
+#: any reading of the document at hand
+_CURRENT = documents.alias("current")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,24 +81,22 @@ def select(connection: Connection, selection: Selection) -> Iterator[Chosen]:
 
 def waiting(connection: Connection, tried: str) -> Iterator[Chosen]:
     """Documents with lines that wait and were not yet read with the configuration called ``tried``."""
-    current = documents.alias("current")
     waits = (
         sa.select(sa.literal(1))
         .select_from(parked_lines)
         .where(
-            parked_lines.c.document_id == current.c.id,
+            parked_lines.c.document_id == _CURRENT.c.id,
             parked_lines.c.status == sa.literal_column(f"'{WAITING}'"),
             parked_lines.c.tried != tried,
         )
     )
-    yield from _by_payload(connection, _first_rows().where(_is_current(sa.select(current.c.id).where(waits.exists()))))
+    yield from _by_payload(connection, _first_rows().where(_is_current(sa.select(_CURRENT.c.id).where(waits.exists()))))
 
 
 def unmapped(connection: Connection) -> Iterator[Chosen]:
     """Documents that were rejected because nobody knew whose they are, or how to read them."""
-    current = documents.alias("current")
-    chosen = sa.select(current.c.id).where(
-        current.c.replaced_by.is_(None), current.c.status == "rejected", current.c.mapping.is_(None)
+    chosen = sa.select(_CURRENT.c.id).where(
+        _CURRENT.c.replaced_by.is_(None), _CURRENT.c.status == "rejected", _CURRENT.c.mapping.is_(None)
     )
     yield from _by_payload(connection, _first_rows().where(_is_current(chosen)))
 
@@ -121,12 +121,11 @@ def _first_rows() -> sa.Select[Any]:
 
 def _is_current(chosen: sa.Select[Any]) -> sa.ColumnElement[bool]:
     """Whether any row of the same document is among ``chosen`` (a selection of ids of the alias ``current``)."""
-    current = documents.alias("current")
     return (
         chosen.with_only_columns(sa.literal(1))
         .where(
-            current.c.document == documents.c.document,
-            sa.or_(current.c.partner == documents.c.partner, documents.c.partner == ""),
+            _CURRENT.c.document == documents.c.document,
+            sa.or_(_CURRENT.c.partner == documents.c.partner, documents.c.partner == ""),
         )
         .correlate(documents)
         .exists()
@@ -134,15 +133,16 @@ def _is_current(chosen: sa.Select[Any]) -> sa.ColumnElement[bool]:
 
 
 def _current(selection: Selection) -> sa.Select[Any]:
-    current = documents.alias("current")
-    query = sa.select(current.c.id).where(current.c.replaced_by.is_(None))
+    query = sa.select(_CURRENT.c.id).where(_CURRENT.c.replaced_by.is_(None))
     if selection.documents:
-        query = query.where(current.c.document.in_(selection.documents))
-    for name in ("partner", "type", "mapping_version"):
+        query = query.where(_CURRENT.c.document.in_(selection.documents))
+    if selection.partner:
+        query = query.where(_speaks_of(selection.partner))
+    for name in ("type", "mapping_version"):
         if wanted := getattr(selection, name):
-            query = query.where(current.c[name] == wanted)
+            query = query.where(_CURRENT.c[name] == wanted)
     if selection.channel or selection.since or selection.until:
-        query = query.join(payloads, payloads.c.id == current.c.payload_id)
+        query = query.join(payloads, payloads.c.id == _CURRENT.c.payload_id)
     if selection.channel:
         query = query.where(payloads.c.channel == selection.channel)
     if selection.since:
@@ -153,13 +153,29 @@ def _current(selection: Selection) -> sa.Select[Any]:
         query = query.where(
             sa.select(findings.c.id)
             .where(
-                findings.c.payload_id == current.c.payload_id,
-                findings.c.document_id == current.c.id,
+                findings.c.payload_id == _CURRENT.c.payload_id,
+                findings.c.document_id == _CURRENT.c.id,
                 findings.c.code == selection.code,
             )
             .exists()
         )
     return query
+
+
+def _speaks_of(partner: str) -> sa.ColumnElement[bool]:
+    """The partner sent it; or lines of it are theirs, as in what is pulled out of an ERP."""
+    said = sa.select(events.c.position).where(
+        events.c.position.between(_CURRENT.c.first_position, _CURRENT.c.last_position),
+        events.c.document_id == _CURRENT.c.id,
+        events.c.partner == partner,
+    )
+    waits = sa.select(parked_lines.c.id).where(
+        parked_lines.c.document_id == _CURRENT.c.id,
+        parked_lines.c.fields.contains(f'"partner":"{partner}"', autoescape=True),
+    )
+    return sa.or_(
+        _CURRENT.c.partner == partner, sa.and_(_CURRENT.c.partner == "", sa.or_(said.exists(), waits.exists()))
+    )
 
 
 def _by_payload(connection: Connection, first: sa.Select[Any]) -> Iterator[Chosen]:

@@ -65,8 +65,11 @@ class FakeLedger:
             self.records[id] = replace(self.records[id], status=status)
             self.findings[id] = tuple(findings)
 
-    def master(self) -> Mapping[str, pl.DataFrame]:
+    def loaded_master(self) -> Mapping[str, pl.DataFrame]:
         return dict(self.tables)
+
+    def master(self) -> Mapping[str, pl.DataFrame]:
+        return self.loaded_master()
 
     def master_version(self) -> str:
         return str(sorted(self.versions.items()))

@@ -24,28 +24,38 @@ _LONGEST_TEXT = 60
 
 
 def advise(group: GroupEnd, verdicts: Iterable[DocumentVerdict], numbers: Numbers, written_at: datetime) -> bytes:
-    """The interchange that tells of the application errors in ``group``: an OTI for each document that has any."""
+    """The interchange that tells of the application errors in ``group``: an OTI for each document that has any.
+
+    Where none has any, as when what was wrong has been put right since it was told, each is said to be accepted.
+    """
     writer = Writer(group.interchange, numbers, written_at)
     date = f"{written_at:%Y%m%d}" if release_of(group) >= "004010" else f"{written_at:%y%m%d}"
     rows: list[Row] = [("BGN", "00", f"{numbers.set:04d}", date, f"{written_at:%H%M}")]
-    for verdict in verdicts:
-        if verdict.application_errors:
-            rows += _document(writer, group, verdict)
+    told = list(verdicts)
+    for verdict in [one for one in told if one.application_errors] or told:
+        rows += _document(writer, group, verdict)
     return writer.interchange(writer.group("AG", group, [("824", rows)]))
 
 
 def _document(writer: Writer, group: GroupEnd, verdict: DocumentVerdict) -> Iterator[Row]:
-    """OTI, then a TED for each error; TE where the rest of the document was used, TR where nothing was."""
+    """OTI, then a TED for each error; TE where the rest of the document was used, TR where nothing was, TA where
+    nothing is wrong."""
     control = re.sub(r"[^A-Za-z0-9]", "", verdict.control_number)[:9].rjust(4, "0")
     group_control = re.sub(r"\D", "", group.control_number)[:9] or "0"
     set_id = re.sub(r"[^A-Z0-9]", "", verdict.set)[:3].ljust(3, "0")
     theirs, ours = writer.code(group.sender), writer.code(group.receiver)
     yield (
-        *("OTI", "TR" if verdict.rejected else "TE", "TN", control, theirs, ours, "", ""),
+        *("OTI", _accepted(verdict), "TN", control, theirs, ours, "", ""),
         *(group_control, control, set_id, release_of(group)),
     )
     for finding in once(verdict.application_errors)[:MOST_ERRORS]:
         yield _error(writer, finding)
+
+
+def _accepted(verdict: DocumentVerdict) -> str:
+    if verdict.rejected:
+        return "TR"
+    return "TE" if verdict.application_errors else "TA"
 
 
 def once(findings: Sequence[Finding]) -> list[Finding]:
