@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from connectors.mailbox.authentication import Method
 from schemas.configuration import Problem, Shelf, Strict, load_folder, read_entry
 
 __all__ = ["Channel", "Strict", "load_channels", "read_channel"]
@@ -37,6 +38,13 @@ def _fits(item: str, lowest: int, highest: int) -> bool:
     return numbers == sorted(numbers) and all(lowest <= number <= highest for number in numbers)
 
 
+class MailAuthentication(Strict):
+    """By whose word a mail is believed to be from its sender (see ``connectors.mailbox.authentication``)."""
+
+    server: Annotated[str, Field(min_length=3)]  #: the name our own mail server puts first in Authentication-Results
+    require: Annotated[list[Method], Field(min_length=1)] = ["dmarc"]  #: one of these must have passed
+
+
 class Channel(Strict):
     """One way in. ``source`` is checked by the source kind's own model (see ``connectors.registry``).
 
@@ -51,6 +59,7 @@ class Channel(Strict):
     format: str | None = None  #: fixed format name; None: each payload is recognised
     partner: str | None = None
     schedule: Annotated[str, AfterValidator(_schedule)] | None = "*/5 * * * *"  #: cron; None: only when asked
+    authentication: MailAuthentication | None = None  #: for mail; None: every mail is believed to be from its sender
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100  #: payloads a translate task takes
     retries: Annotated[int, Field(ge=0, le=20)] = 3
     enabled: bool = True

@@ -14,6 +14,7 @@ from connectors.archive import Archive, Stored
 from connectors.base import Arrival, Source
 from connectors.channel import Channel
 from connectors.formats import mail
+from connectors.mailbox.authentication import doubt
 from crossdock.ledger import Ledger, PayloadRecord
 from schemas.errors import CrossdockError, TransientError
 from schemas.findings import Finding
@@ -89,7 +90,7 @@ class _Door:
         waiting: list[int] = []
         findings: list[Finding] = []
         with self.archive.open(message.sha256) as stream:
-            for item in mail.unpack(stream):
+            for item in mail.unpack(stream, doubts=self._doubts()):
                 if isinstance(item, Finding):
                     findings.append(item)
                     continue
@@ -104,6 +105,12 @@ class _Door:
                     waiting.append(record.id)
         self.ledger.note_unpacked(message.id, findings)
         return waiting
+
+    def _doubts(self) -> mail.Doubts | None:
+        rules = self.channel.authentication
+        if rules is None:
+            return None
+        return lambda results, sender: doubt(results, sender=sender, server=rules.server, require=rules.require)
 
     def _record(
         self, arrival: Arrival, stored: Stored, *, status: str = "received", parent: int | None = None

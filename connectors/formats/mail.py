@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import policy
 from email.errors import MessageError
@@ -17,8 +17,10 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
+from connectors.formats.zipped import Unopened, is_zip, unzip
+from connectors.mailbox.authentication import automatic
 from schemas.findings import Finding, Severity, Stage
 
 LARGEST = 64 << 20  #: bytes of a message that are read
@@ -66,15 +68,26 @@ def recognises(head: bytes, name: str) -> bool:
     return block is not None and len(set(_MAIL_HEADERS.findall(block[0]))) >= 3
 
 
-def unpack(stream: BinaryIO) -> Iterator[Attachment | Finding]:
-    """Every document in the message, in its order. Never raises for what the message holds."""
+class Doubts(Protocol):
+    """Says why a mail is not believed to be from its sender; None when it is."""
+
+    def __call__(self, results: Sequence[str], sender: str) -> str | None:
+        """``results``: the Authentication-Results headers, topmost first; ``sender``: the bare address."""
+        ...
+
+
+def unpack(stream: BinaryIO, *, doubts: Doubts | None = None) -> Iterator[Attachment | Finding]:
+    """Every document in the message, in its order. Never raises for what the message holds.
+
+    Where there are ``doubts`` about the sender, every document says so in its metadata (``doubt``).
+    """
     raw = stream.read(LARGEST + 1)
     if len(raw) > LARGEST:
         yield _finding("mail.too_large", Severity.ERROR, f"the message is larger than {LARGEST >> 20} MB", "message")
         return
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
-        headers = _headers(message)
+        headers = _headers(message, doubts)
         found = False
         for part, content in _leaves(message):
             for item in _opened(part, content, headers):
@@ -93,8 +106,10 @@ def unpack(stream: BinaryIO) -> Iterator[Attachment | Finding]:
         )
 
 
-def _headers(message: Message) -> dict[str, str]:
+def _headers(message: Message, doubts: Doubts | None) -> dict[str, str]:
     sender = next((address for _, address in getaddresses([_text(message.get("From"))]) if "@" in address), "")
+    results = [_text(value) for value in message.get_all("Authentication-Results", [])]
+    plain = {name.lower(): _text(value) for name, value in message.items()}
     headers = {
         "from": sender.strip().lower(),
         "from_header": _text(message.get("From")),
@@ -103,8 +118,11 @@ def _headers(message: Message) -> dict[str, str]:
         "date": _moment(message.get("Date")),
         "message_id": _text(message.get("Message-ID")),
         "in_reply_to": _text(message.get("In-Reply-To")),
+        "references": _text(message.get("References")),
         "auto_submitted": _text(message.get("Auto-Submitted")),
-        "authentication_results": "; ".join(_text(value) for value in message.get_all("Authentication-Results", [])),
+        "authentication_results": "; ".join(results),
+        "automatic": next(automatic(plain), ""),
+        "doubt": (doubts(results, sender.strip().lower()) or "") if doubts else "",
     }
     return {name: value for name, value in headers.items() if value}
 
@@ -153,15 +171,35 @@ def _opened(part: str, content: Message, headers: dict[str, str]) -> Iterator[At
     if not isinstance(data, bytes) or not data:
         yield _finding("mail.part_empty", Severity.WARNING, "the attachment is empty", place, value=name or None)
         return
+    if is_zip(data, name):
+        yield from _unzipped(part, name, data, headers, place)
+    else:
+        yield _attachment(part, name or f"part-{part}", type_, data, headers)
+
+
+def _attachment(part: str, name: str, type_: str, data: bytes, headers: dict[str, str]) -> Attachment:
     sha256 = hashlib.sha256(data).hexdigest()
-    yield Attachment(
+    return Attachment(
         key=f"{headers.get('message_id', '')}#{part}#{sha256}",
-        name=name or f"part-{part}",
+        name=name,
         content_type=type_,
         data=data,
         sha256=sha256,
         metadata=headers | {"part": part, "content_type": type_},
     )
+
+
+def _unzipped(part: str, name: str, data: bytes, headers: dict[str, str], place: str) -> Iterator[Attachment | Finding]:
+    """Each file of a ZIP file as an attachment of its own, ``2/stock.xlsx`` for a part."""
+    try:
+        for item in unzip(data):
+            if isinstance(item, Unopened):
+                yield _finding("mail.zip_unreadable", Severity.ERROR, str(item), place, value=name)
+            elif item.data:
+                packed = headers | {"zipped_in": name}
+                yield _attachment(f"{part}/{item.path}", item.name, "application/octet-stream", item.data, packed)
+    except Unopened as error:
+        yield _finding("mail.zip_unreadable", Severity.ERROR, str(error), place, value=name)
 
 
 def _file_name(part: Message) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -59,6 +61,39 @@ def test_an_attachment_with_the_headers_that_tell_who_sent_it() -> None:
         "part": "2",
         "content_type": "text/csv",
     }
+
+
+def test_the_files_of_a_zip_file_are_attachments_of_their_own() -> None:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("May/stock.csv", "a;b\n")
+        archive.writestr("May/notice.edi", "ISA*")
+    made = attach(attach(message(), zipped.getvalue(), "may.zip", "application/zip"), b"PK\x03\x04", "broken.zip")
+    files, (finding,) = unpacked(made.as_bytes())
+    assert [(one.name, one.data, one.metadata["zipped_in"]) for one in files] == [
+        ("stock.csv", b"a;b\n", "may.zip"),
+        ("notice.edi", b"ISA*", "may.zip"),
+    ]
+    assert files[0].key == f"<1@acme.example>#2/May/stock.csv#{files[0].sha256}"
+    assert (finding.code, finding.severity, finding.value) == ("mail.zip_unreadable", Severity.ERROR, "broken.zip")
+
+
+def test_who_has_doubts_is_asked_and_programs_are_noticed() -> None:
+    made = message(
+        Authentication_Results="mx.example; spf=pass", Auto_Submitted="auto-replied", References="<0@acme.example>"
+    )
+    asked = []
+
+    def doubts(results: Sequence[str], sender: str) -> str | None:
+        asked.append((list(results), sender))
+        return "it looks odd"
+
+    raw = attach(made, b"a;b\n", "stock.csv").as_bytes()
+    (sheet,) = (one for one in mail.unpack(io.BytesIO(raw), doubts=doubts) if isinstance(one, Attachment))
+    assert asked == [(["mx.example; spf=pass"], "ana@acme.example")]
+    assert sheet.metadata["doubt"] == "it looks odd"
+    assert sheet.metadata["automatic"] == "Auto-Submitted: auto-replied"
+    assert sheet.metadata["references"] == "<0@acme.example>"
 
 
 def test_two_attachments_of_one_name_are_two() -> None:
