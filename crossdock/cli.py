@@ -352,23 +352,6 @@ def findings(
         display.show(display.console(), report.findings_list_view(rows, limit))
 
 
-@app.command(rich_help_panel=REMEMBERED)
-def parked(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many lines.")] = 50,
-    json: JsonFlag = False,
-) -> None:
-    """Lines that wait, and what they wait for."""
-    from crossdock import display, report
-    from crossdock.dock import Dock
-
-    with Dock.open(create=False) as dock:
-        rows, causes = dock.ledger.parked(limit=limit), dock.ledger.parked_causes()
-    if json:
-        _echo_rows(rows)
-    else:
-        display.show(display.console(), report.parked_view(rows, causes))
-
-
 def _echo_rows(rows: Iterable[Any]) -> None:
     import msgspec
 
