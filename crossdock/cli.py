@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, outlets, repair, token
+from crossdock.commands import as2, outlets, repair
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
