@@ -54,6 +54,7 @@ class OpenDocument:
             mapping_version="" if decision.mapping is None else decision.mapping.version,
             master_version=desk.context.master_version,
         )
+        self.policy = desk.context.library.policy_for(decision.partner, start.type)
         self.findings: list[Finding] = list(decision.findings)
         self.zone = desk.metadata.get("timezone") or (decision.partner.timezone if decision.partner else "UTC")
         self.marks = {name.removeprefix(MARK): mark for name, mark in start.attributes.items() if name.startswith(MARK)}
@@ -103,7 +104,7 @@ class OpenDocument:
     def closed(self, end: DocumentEnd) -> DocumentClosed:
         """The verdict."""
         grave = self.parked > 0 or any(finding.severity is Severity.ERROR for finding in self.findings)
-        strict = self.mapping is not None and self.mapping.on_error is OnError.REJECT_DOCUMENT
+        strict = self.mapping is not None and self.policy is not OnError.PARK_LINES
         unread = self.mapping is None and not self.document.is_answer
         if not end.accepted or unread or (strict and grave):
             status = "rejected"

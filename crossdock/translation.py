@@ -34,6 +34,7 @@ from crossdock.translated import (
     Translated,
     document_id,
 )
+from crossdock.whole import as_agreed
 from mappings.library import Compile, Library
 from mappings.master_data import MasterData
 from mappings.normalise import empty_events
@@ -70,6 +71,8 @@ def translate_stream(
 ) -> Iterator[Translated]:
     """Translate a payload in bounded memory. ``payload`` is its SHA-256. A bare Finding concerns the payload.
 
+    A partner whose errors bring down more than a document has groups or interchanges set aside until their end.
+
     ``stream`` must be seekable. Of ``metadata`` these are looked at: ``format`` (else the payload is
     recognised), ``partner`` (who sent it, whatever the bytes say), ``channel_partner`` (who sent it where
     the bytes do not say), ``from`` (the mail's sender), ``timezone`` (of times written without one),
@@ -82,7 +85,14 @@ def translate_stream(
     format = _recognised(stream, name, metadata, context)
     if isinstance(format, Finding):
         yield format
-        return
+    else:
+        read = _read(format, stream, payload=payload, name=name, metadata=metadata, context=context)
+        yield from as_agreed(read, context.library)
+
+
+def _read(
+    format: Format, stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context
+) -> Iterator[Translated]:
     desk = Desk(format, payload, metadata, context)
     reading = Reading(desk)
     try:

@@ -128,6 +128,14 @@ class Library:
                 return self.agreed.get(place)
         return self.standard.get(document_type)
 
+    @staticmethod
+    def policy_for(partner: Partner | None, document_type: str) -> OnError:
+        """What an error brings down in a document of this type."""
+        if partner is None:
+            return OnError.PARK_LINES
+        agreement = partner.documents.get(document_type)
+        return (agreement.on_error if agreement else None) or partner.on_error
+
     def candidates(self, partner: Partner | None, format: str) -> Sequence[CompiledMapping]:
         """All mappings of documents of ``format`` that ``partner`` could mean, its own agreements first."""
         types = sorted(type_ for type_ in self.document_types if type_.startswith(f"{format}."))
@@ -314,7 +322,7 @@ class _Reading:
             file,
             key,
             spec,
-            on_error=agreement.on_error,
+            on_error=agreement.on_error or partner.on_error,
             timezone=partner.timezone,
         )
 

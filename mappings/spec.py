@@ -23,10 +23,12 @@ class Strict(BaseModel):
 
 
 class OnError(StrEnum):
-    """What one bad line brings down."""
+    """What an error brings down: its own line, its document, the functional group, the interchange."""
 
     PARK_LINES = "park_lines"
     REJECT_DOCUMENT = "reject_document"
+    REJECT_GROUP = "reject_group"
+    REJECT_INTERCHANGE = "reject_interchange"
 
 
 class Tier(StrEnum):
@@ -137,7 +139,7 @@ class DocumentAgreement(Strict):
     """What a partner's file says about one document type: the standard mapping, and what differs."""
 
     extends: str | None = None  #: ``standard/x12_856``; by default the standard mapping of that document type
-    on_error: OnError = OnError.PARK_LINES
+    on_error: OnError | None = None  #: where it differs from the partner's
     line: str = ""  #: what makes one line, where it is not what the standard mapping says
     fields: dict[str, FieldRule] = {}
     key: list[str] = []
@@ -192,6 +194,7 @@ class Partner(Strict):
     language: str = "en"
     timezone: str = "UTC"
     identities: Identities = Identities()
+    on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
     control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken

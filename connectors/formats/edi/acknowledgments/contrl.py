@@ -63,7 +63,8 @@ class _Report:
         self.groups = groups
 
     def segments(self, verdicts: Iterable[DocumentVerdict]) -> Iterator[Row]:
-        """UCI, then the messages in no group, then each group with its own; where one level is rejected, none below."""
+        """UCI, then the messages in no group, then each group with its own; below an interchange that is rejected
+        nothing, but where a fault within is what rejects it."""
         told = [
             (ordinal, verdict)
             for ordinal, verdict in enumerate(verdicts, self.end.first)
@@ -76,7 +77,8 @@ class _Report:
         sender, receiver = self.writer.parties()
         reference = self.writer.echo(self.end.interchange.control_number, 14) or "0"
         yield ("UCI", reference, sender, receiver, action, *self._fault(_envelope_errors(self.end)))
-        if action != ACKNOWLEDGED:
+        by_policy = any(finding.code == "interchange.rejected" for finding in self.end.findings)
+        if action != ACKNOWLEDGED and not by_policy:
             return
         grouped = {ordinal for group in self.groups for ordinal in range(group.first, group.last + 1)}
         for ordinal, verdict in told:
@@ -152,7 +154,11 @@ def _errors(findings: Iterable[Finding]) -> list[Finding]:
 
 def _envelope_errors(end: InterchangeEnd) -> list[Finding]:
     """Those of UNB and UNZ; what is wrong with a group is told there."""
-    return [finding for finding in _errors(end.findings) if finding.standard.get("0013") in _ENVELOPE]
+    return [
+        finding
+        for finding in _errors(end.findings)
+        if finding.standard.get("0013") in _ENVELOPE or finding.code == "interchange.rejected"
+    ]
 
 
 def _is_service(finding: Finding) -> bool:
