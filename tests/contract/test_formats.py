@@ -26,7 +26,6 @@ from schemas.documents import (
     DocumentStart,
     GroupEnd,
     InterchangeEnd,
-    WorkbookEnd,
     LineChunk,
     LinePlan,
     WorkbookEnd,
