@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from connectors.formats.edi.batches import Batch, Kind, Role, Row
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope
+from connectors.formats.edi.machine import State
 
 if TYPE_CHECKING:
     from connectors.formats.edi.body import Body
@@ -45,17 +46,28 @@ class _Table:
         self.offsets = list(accumulate(map(len, wholes), initial=body.tape.offset))
         #: number of each row's first segment, and of the one behind the last
         self.numbers = list(accumulate(map(str.count, wholes, repeat(terminator)), initial=body.number + 1))
-        self.where: dict[str, list[int]] = {}
-        letters = ["?"] * len(rows)
-        for kind in batch.kinds.values():
-            where = list(compress(range(len(rows)), [row[kind.tag] for row in rows]))
-            if where:
-                self.where[kind.letter] = where
-                for index in where:
-                    letters[index] = kind.letter
         #: the kind of each row
-        self.letters = "".join(letters)
+        self.letters = "".join(self._letters())
+        self.where = {
+            letter: list(compress(range(len(rows)), map(letter.__eq__, self.letters))) for letter in set(self.letters)
+        }
         self.again = False  #: whether the first row stands at the same place as what came before it
+
+    def _letters(self) -> list[str]:
+        """The kind of each row; where several look the same, the one that may follow the row before."""
+        batch, rows = self.batch, self.rows
+        letters = ["?"] * len(rows)
+        alike: list[tuple[int, str]] = []
+        for tag, kinds in batch.tags.items():
+            for index in compress(range(len(rows)), [row[tag] for row in rows]):
+                letters[index] = kinds[0]
+                if len(kinds) > 1:
+                    alike.append((index, kinds))
+        for index, kinds in sorted(alike):
+            before = letters[index - 1] if index else ""
+            fits = (batch.step(before + kind) if index else batch.step_from(self.body.state, kind) for kind in kinds)
+            letters[index] = next((kind for kind, step in zip(kinds, fits, strict=True) if step), kinds[0])
+        return letters
 
     def at(self, index: int) -> int:
         """Where a row begins in the window."""
@@ -72,8 +84,10 @@ class _Table:
         """How many rows, from the first, follow each other as they may and hold nothing but known codes."""
         size = self._in_order()
         for kind in map(self.batch.kinds.__getitem__, self.where):
-            if size:
-                size = min(size, self._within_use(kind, size), self._of_known_codes(kind, size))
+            if size and kind.opens:
+                size = min(size, self._within_use(kind, size))
+            if size and kind.codes:
+                size = min(size, self._of_known_codes(kind, size))
         return size
 
     def _in_order(self) -> int:
@@ -82,12 +96,34 @@ class _Table:
         if first is None:
             return 0
         self.again = first.again
-        pairs = set(map(add, letters, letters[1:]))
-        wrong = [pair for pair in pairs if batch.step(pair) is None]
         kind = batch.kinds[letters[0]]
         if first.again and not first.alone and self.body.uses[kind.depth] >= kind.limit:
             return 0
-        return min((letters.find(pair) + 1 for pair in wrong), default=len(letters))
+        steps = {pair: batch.step(pair) for pair in set(map(add, letters, letters[1:]))}
+        size = min((letters.find(pair) + 1 for pair, step in steps.items() if step is None), default=len(letters))
+        for pair in (pair for pair, step in steps.items() if step and not step.always):
+            size = self._where_it_may(pair, size)
+        return size
+
+    def _where_it_may(self, pair: str, size: int) -> int:
+        """Rows before the first that follows where the one before it ended too late for it."""
+        index = self.letters.find(pair, 0, size)
+        while index >= 0:
+            if not self.batch.step_from(self.end_of(index), pair[1]):
+                return index + 1
+            index = self.letters.find(pair, index + 1, size)
+        return size
+
+    def end_of(self, index: int) -> State:
+        """Where the run in a row ended."""
+        return self.run_of(index)[0]
+
+    def run_of(self, index: int) -> tuple[State, int, int]:
+        """Where the run in a row ended, the depth of its last place and how often that was used."""
+        run = self.batch.kinds[self.letters[index]].run
+        match = run.match(self.body.tape.text, self.at(index), self.at(index + 1))
+        assert match is not None, "what a batch matches its run matches too"
+        return run.ends[match.lastindex]
 
     def _within_use(self, kind: Kind, size: int) -> int:
         """Rows before the one that is the first too many of its kind in a row."""
@@ -339,9 +375,7 @@ class _Passage:
         body, batch, table, size = self.body, self.batch, self.table, self.size
         self._count_uses()
         last = batch.kinds[table.letters[size - 1]]
-        match = last.run.match(body.tape.text, table.at(size - 1), table.at(size))
-        assert match is not None, "what a batch matches its run matches too"
-        body.state, depth, uses = last.run.ends[match.lastindex]
+        body.state, depth, uses = table.run_of(size - 1)
         body.uses[depth] = uses
         body.profile = last.run.profile
         body.number = table.numbers[size] - 1

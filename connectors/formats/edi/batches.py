@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_KINDS = 16  #: runs in one batch
 OFTEN = 8  #: times a run was passed before it has its place in a batch
 MOST_BUILT = 12  #: batches built for one machine
-CALM = 4  #: times in a row that there was no good batch, and nothing new was compiled, before one is built
+CALM = 64  #: runs passed one by one, and none of them new, before a batch is built or changed
 _FIRST_LETTER = "A"
 
 Row = Sequence[str]
@@ -46,6 +46,7 @@ class Step(NamedTuple):
 
     again: bool  #: at the same place in its loop
     alone: bool  #: there is no other place further on
+    always: bool = True  #: wherever the one before it ended
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +62,7 @@ class Kind:
     number: int  #: index of the level's number, -1 where there is none
     parent: int  #: index of the number of the level above
     states: tuple[State, ...]  #: where it may end
+    opens: bool  #: it opens a loop; else it goes on with one that was left for a loop inside
     depth: int  #: of the place it uses
     limit: int  #: how often that may be used in a row
 
@@ -88,7 +90,8 @@ class Kind:
     def within(self, other: Kind) -> bool:
         """Whether it stands inside the loop that ``other`` opens."""
         frames, around = self.run.profile.frames, other.run.profile.frames
-        return len(frames) > len(around) and frames[len(around) - 1].loop is around[-1].loop
+        inside = len(frames) - self.opens >= len(around) and frames[len(around) - 1].loop is around[-1].loop
+        return inside and other.opens
 
 
 def _first_filled(column: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -103,8 +106,11 @@ class Batch:
         self.runs = {kind.run for kind in kinds}
         self._terminator = terminator
         self.kinds = {kind.letter: kind for kind in kinds}
-        runs = "|".join(kind.run.batched.text for kind in kinds)
+        runs = "|".join(dict.fromkeys(kind.run.batched.text for kind in kinds))
         self._pattern = re.compile(f"((?:{runs}))|[\\s\\S]++")
+        tags = dict.fromkeys(kind.tag for kind in kinds)
+        #: groups by which kinds are told, and the letters that each may stand for
+        self.tags = {tag: "".join(kind.letter for kind in kinds if kind.tag == tag) for tag in tags}
         self._steps: dict[str, Step | None] = {}
         self._too_many: dict[str, re.Pattern[str]] = {}
 
@@ -185,7 +191,7 @@ class Batch:
         return re.compile(f"[{self.loops}](?=[^{self.starts}]*+[{self.loops}])") if self.loops else _NEVER
 
     def step(self, pair: str) -> Step | None:
-        """How the second of two kinds follows the first; None where it may not, or not always."""
+        """How the second of two kinds follows the first; None where it may not."""
         if pair not in self._steps:
             self._steps[pair] = self._step(self.kinds[pair[0]].states, self.kinds[pair[1]])
         return self._steps[pair]
@@ -199,14 +205,17 @@ class Batch:
         """The same for the first row."""
         return self._step((state,), self.kinds[letter])
 
-    def _step(self, states: Iterable[State], kind: Kind) -> Step | None:
-        steps = set()
-        for state in states:
-            move = self.machine.step(state, kind.id)
-            if move is None or move.missing or move.disorder or move.state.frames != kind.run.profile.frames:
-                return None
-            steps.add(Step(move.again, self.machine.alternative(state, kind.id, move) is None))
-        return steps.pop() if len(steps) == 1 else None
+    def _step(self, states: Sequence[State], kind: Kind) -> Step | None:
+        steps = [step for state in states if (step := self._one_step(state, kind)) is not None]
+        return steps[0]._replace(always=len(steps) == len(states)) if len(set(steps)) == 1 else None
+
+    def _one_step(self, state: State, kind: Kind) -> Step | None:
+        move = self.machine.step(state, kind.id)
+        if move is None or move.missing or move.disorder or move.state.frames != kind.run.profile.frames:
+            return None
+        if move.again and not kind.opens:
+            return None
+        return Step(move.again, self.machine.alternative(state, kind.id, move) is None)
 
     def in_a_row(self, kind: Kind) -> str:
         """A pattern for one instance after another of this kind with what stands inside them."""
@@ -242,17 +251,17 @@ class Batches:
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
         self._built = 0
-        self._compiled = 0  #: runs that had been compiled when it was asked for last
-        self._doubts = 0
+        self._compiled = 0  #: runs that had been compiled when it was looked at last
+        self._missed = 0
         self._batch: Batch | None = None
 
-    def current(self, *, poor: bool) -> Batch | None:
-        """The batch to use now; None while there is none. ``poor``: the one before passed little."""
-        calm = self._compiled == self._learner.compiled
-        self._compiled = self._learner.compiled
-        self._doubts = self._doubts + 1 if calm and (poor or self._batch is None) else 0 if not calm else self._doubts
-        if self._doubts >= CALM and self._built < MOST_BUILT:
-            self._doubts = 0
+    def current(self, missed: int) -> Batch | None:
+        """The batch to use now; None while there is none. ``missed``: runs passed one by one since it was asked for."""
+        if self._compiled != self._learner.compiled:
+            self._compiled, self._missed = self._learner.compiled, 0
+        self._missed += missed
+        if self._missed >= CALM and self._built < MOST_BUILT:
+            self._missed = 0
             chosen = choose_runs(self._learner)
             if chosen and (self._batch is None or {run for run, _, _ in chosen} != self._batch.runs):
                 self._built += 1
@@ -287,12 +296,16 @@ def choose_runs(learner: Learner) -> list[Chosen]:
 
 
 def build_batch(learner: Learner, chosen: Sequence[Chosen]) -> Batch:
-    """A batch of these runs; what stands first is tried first."""
+    """A batch of these runs; what stands first is tried first. Runs of one text share its groups."""
     kinds = []
+    firsts: dict[str, int] = {}
     first = 1
     for number, (run, role, move) in enumerate(chosen):
-        kinds.append(_kind(run, role, chr(ord(_FIRST_LETTER) + number), first, move))
-        first += run.batched.groups
+        text = run.batched.text
+        if text not in firsts:
+            firsts[text] = first
+            first += run.batched.groups
+        kinds.append(_kind(run, role, chr(ord(_FIRST_LETTER) + number), firsts[text], move))
     return Batch(learner.machine, kinds, learner.delimiters.segment + learner.suffix)
 
 
@@ -309,7 +322,8 @@ def _kind(run: Run, role: Role, letter: str, first: int, move: Move) -> Kind:
         number=first + number if number >= 0 else -1,
         parent=first + parent if parent >= 0 else -1,
         states=tuple(state for _, state, _, _ in pattern.ends),
-        depth=len(run.profile.frames) - 2,
+        opens=move.opens,
+        depth=move.depth,
         limit=move.limit,
     )
 
@@ -320,7 +334,7 @@ def _role(machine: Machine, run: Run, move: Move) -> Role | None:
     deepest = len(plan.chain) - 1
     named = {loop.id for place in plan.places for loop in place.loops}
     spec = run.profile.spec
-    if not move.opens or run.guarded or spec.id in named:
+    if run.guarded or spec.id in named or (not move.opens and len(run.profile.frames) < 2):
         return None
     if deepest == 0:
         return Role.PART

@@ -369,13 +369,14 @@ class Body:
         if move.spec.id == self.standard.closes:
             return
         sound = sound and not move.missing and not move.disorder and self.uses[move.depth] <= move.limit
-        if move.opens or before is self.machine.start:
+        frames = move.state.frames
+        goes_on = len(frames) < len(before.frames)  # with a loop that was left for one inside it
+        if move.opens or goes_on or before is self.machine.start:
             self.profile = self.learner.open(before, move, elements) if sound else None
             return
         profile = self.profile
         if profile is None:
             return
-        frames = move.state.frames
         if not sound or len(frames) != len(profile.frames) or frames[-1].loop is not profile.frames[-1].loop:
             self.profile = None
             return

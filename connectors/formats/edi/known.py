@@ -51,8 +51,8 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
         if len(tape.text) - tape.at < AHEAD:
             tape.more()
         if not pace.left:
-            if (batch := batches.current(poor=pace.wait > 1)) is None:
-                pace.left = MANY
+            if (batch := batches.current(pace.wait)) is None:
+                pace.left = pace.wait = MANY
             else:
                 pace.note(pass_batch(body, batch, pace.size))
         if pace.left and not (yield from _pass_singly(body, pace)):
