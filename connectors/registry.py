@@ -43,6 +43,8 @@ FORMATS = {
     "x12": "connectors.formats.edi:X12",
     "edifact": "connectors.formats.edi.edifact:Edifact",
     "idoc": "connectors.formats.idoc:Idoc",
+    "ubl": "connectors.formats.ubl:Ubl",
+    "cxml": "connectors.formats.cxml:Cxml",
     "rows": "connectors.formats.rows:Rows",
     "workbook": "connectors.formats.workbook:Workbook",
 }

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from mappings.values import ccyymmdd, zone_of
+from mappings.values import ccyymmdd, iso, zone_of
 
 MappingFunction = Callable[[str], str | None]
 
@@ -78,3 +78,9 @@ def day_after(text: str) -> str | None:
 def rejected(text: str) -> str | None:
     """``Z7`` becomes ``rejected``: a reason for rejection, of which each system has codes of its own."""
     return "rejected" if text.strip("0") else None
+
+
+@mapping_function
+def next_day(text: str) -> str | None:
+    """``2026-04-05`` becomes ``2026-04-06``: as ``day_after``, for dates as XML and databases write them."""
+    return (iso(text, "", zone_of("UTC")) + timedelta(days=1)).date().isoformat()

@@ -195,7 +195,37 @@ def idoc_flat(count: int) -> Sample:
     return Sample("order.idoc", payload, "idoc.ORDERS", "E1EDP01", paths, {}, lines, paths[:2])
 
 
+def ubl(count: int) -> Sample:
+    names = "urn:oasis:names:specification:ubl:schema:xsd:"
+    items = "".join(
+        f"<c:DespatchLine><b:ID>{n}</b:ID><b:DeliveredQuantity>{n}.5</b:DeliveredQuantity></c:DespatchLine>\n"
+        for n in range(count)
+    )
+    payload = (
+        f'<DespatchAdvice xmlns="{names}DespatchAdvice-2" xmlns:c="{names}CommonAggregateComponents-2" '
+        f'xmlns:b="{names}CommonBasicComponents-2"><b:ID>DA1</b:ID><b:IssueDate>2026-01-01</b:IssueDate>'
+        f"<c:DespatchSupplierParty/><c:DeliveryCustomerParty/>{items}</DespatchAdvice>"
+    )
+    lines = [{"DespatchLine/ID": str(n), "DeliveredQuantity": f"{n}.5", "/ID": "DA1"} for n in range(count)]
+    paths = ["DespatchLine/ID", "DeliveredQuantity", "/ID"]
+    return Sample("da.xml", payload.encode(), "ubl.DespatchAdvice", "DespatchLine", paths, {}, lines, paths[:2])
+
+
+def cxml(count: int) -> Sample:
+    items = "".join(f'<ItemOut quantity="{n}.5" lineNumber="{n}"/>\n' for n in range(count))
+    payload = (
+        '<cXML payloadID="1" timestamp="2026-01-01T00:00:00Z"><Header><From><Credential domain="D"><Identity>A'
+        f'</Identity></Credential></From></Header><Request><OrderRequest><OrderRequestHeader orderID="PO1"/>{items}'
+        "</OrderRequest></Request></cXML>"
+    )
+    paths = ["ItemOut/@quantity", "OrderRequestHeader/@orderID", "Header/From/Credential/Identity"]
+    lines = [dict(zip(paths, (f"{n}.5", "PO1", "A"), strict=True)) for n in range(count)]
+    return Sample("po.xml", payload.encode(), "cxml.OrderRequest", "ItemOut", paths, {}, lines, paths[:1])
+
+
 SAMPLES = {
+    "ubl": [ubl],
+    "cxml": [cxml],
     "idoc": [idoc_xml, idoc_flat],
     "rows": [rows],
     "workbook": [text, workbook],

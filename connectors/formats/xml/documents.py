@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import polars as pl
@@ -172,18 +173,20 @@ class Documents:
         """Nothing more can be read; a document that had begun is not complete."""
         document = self.current
         if document is not None and document.start is None:
-            yield from self._start(document)
+            yield from self._start(document, complete=False)
         yield stop
         if document is not None:
             yield from self._closed(document, accepted=False)
 
-    def _start(self, document: Open) -> Iterator[ReadItem]:
+    def _start(self, document: Open, *, complete: bool = True) -> Iterator[ReadItem]:
+        """``complete``: its head has arrived, so that what is missing there will not come."""
         start = self.dialect.start(
             document.element, ordinal=document.ordinal, location=document.location, offset=document.offset
         )
         document.start = start
         yield start
-        yield from self.dialect.checked(document.element, start)
+        if complete:
+            yield from self.dialect.checked(document.element, start)
         plan = self.plans.for_document(start)
         if plan is not None and isinstance(plan.compiled, Lookup):
             document.lookup = lookup = plan.compiled
@@ -207,8 +210,7 @@ class Documents:
 def _surroundings(element: etree._Element, lookup: Lookup) -> Level | None:
     """What encloses the document, with what stands there before it."""
     outer: Level | None = None
-    line = [*element.iterancestors()][::-1]
-    for one, inner in zip(line, [*line[1:], element], strict=True):
+    for one, inner in pairwise([*reversed([*element.iterancestors()]), element]):
         outer = Level(one, "", outer)
         outer.settle(inner, lookup)
     return outer

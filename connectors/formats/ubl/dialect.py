@@ -1,0 +1,139 @@
+"""How a UBL document introduces itself, and what its head has to have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+from lxml import etree
+
+from connectors.formats.xml.paths import local
+from schemas.documents import DocumentStart
+from schemas.findings import Finding, Severity, Stage
+
+NAMESPACE = "urn:oasis:names:specification:ubl:schema:xsd:"
+DATA = Path(__file__).parents[3] / "schemas" / "ubl" / "documents.yaml"
+_PEPPOL = re.compile(r"urn:fdc:peppol\.eu:poacc:trns:(?P<name>[a-z_]+):(?P<version>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a kind of document."""
+
+    line: str
+    sender: tuple[str, ...]
+    required: tuple[str, ...]
+    peppol: tuple[str, ...]
+
+
+@cache
+def known_documents() -> Mapping[str, Known]:
+    """Those of ``schemas/ubl/documents.yaml``, by name."""
+    return {
+        name: Known(
+            line=given["line"],
+            sender=tuple(given["sender"].split("/")),
+            required=tuple(given["required"]),
+            peppol=tuple(given.get("peppol", ())),
+        )
+        for name, given in yaml.safe_load(DATA.read_text("utf-8")).items()
+    }
+
+
+class UblDialect:
+    """connectors.formats.xml.documents.Dialect of the UBL documents called ``names``."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.tags: tuple[str, ...] = tuple(f"{{{NAMESPACE}{name}-2}}{name}" for name in names) or ("{-}none",)
+
+    def introduced(self, element: etree._Element, *, complete: bool) -> bool:
+        if complete:
+            return True
+        known = known_documents().get(local(element.tag))
+        last = element[-1] if len(element) else None
+        return known is not None and last is not None and _name(last) == known.line
+
+    def start(self, element: etree._Element, *, ordinal: int, location: str, offset: int | None) -> DocumentStart:
+        name = local(element.tag)
+        said = {one: text for one in _SAID if (text := _text(element, (one,)))}
+        known = known_documents().get(name)
+        return DocumentStart(
+            ordinal=ordinal,
+            type=f"ubl.{name}",
+            version=said.get("CustomizationID", "") or said.get("UBLVersionID", ""),
+            sender=_identity(_descend(element, known.sender)) if known else "",
+            control_number=said.get("ID", ""),
+            location=location,
+            offset=offset,
+            attributes={one: text for one, text in said.items() if one != "ID"},
+        )
+
+    def checked(self, element: etree._Element, start: DocumentStart) -> Iterable[Finding]:
+        known = known_documents().get(local(element.tag))
+        if known is None:
+            return
+        there = {_name(child) for child in element}
+        for name in known.required:
+            if name not in there:
+                yield _finding(
+                    "ubl.element_missing", Severity.ERROR, f"{name} is missing", start, value=None, expected=name
+                )
+        yield from _peppol(known, start)
+
+
+_SAID = ("ID", "CustomizationID", "ProfileID", "UBLVersionID", "IssueDate", "UUID", "CopyIndicator")
+
+
+def _peppol(known: Known, start: DocumentStart) -> Iterator[Finding]:
+    """A transaction of Peppol that is written as another kind of document."""
+    match = _PEPPOL.match(start.attributes.get("CustomizationID", ""))
+    if match is not None and match["name"] not in known.peppol:
+        message = f"the CustomizationID names Peppol's {match['name']}, which is no {start.type.partition('.')[2]}"
+        expected = ", ".join(known.peppol) or "no CustomizationID of Peppol"
+        yield _finding("ubl.profile_mismatch", Severity.WARNING, message, start, value=match[0], expected=expected)
+
+
+def _finding(
+    code: str, severity: Severity, message: str, start: DocumentStart, *, value: str | None, expected: str
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        stage=Stage.STRUCTURE,
+        message=message,
+        location=start.location,
+        value=value,
+        expected=expected,
+        offset=start.offset,
+    )
+
+
+def _identity(party: etree._Element | None) -> str:
+    """``0088:7300010000001``: the endpoint, else the first identification, with its scheme."""
+    if party is None:
+        return ""
+    for way in (("EndpointID",), ("PartyIdentification", "ID")):
+        found = _descend(party, way)
+        if found is not None and found.text and found.text.strip():
+            return f"{found.get('schemeID', '')}:{found.text.strip()}".lstrip(":")
+    return ""
+
+
+def _descend(element: etree._Element | None, way: Sequence[str]) -> etree._Element | None:
+    for name in way:
+        if element is not None:
+            element = next((child for child in element if _name(child) == name), None)
+    return element
+
+
+def _text(element: etree._Element, way: Sequence[str]) -> str:
+    found = _descend(element, way)
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _name(element: etree._Element) -> str:
+    return local(element.tag) if isinstance(element.tag, str) else ""
