@@ -402,16 +402,16 @@ def migrate() -> None:
 
     with Dock.open() as dock:
         dock.ledger.master_version()
-app.command(rich_help_panel=REMEMBERED)(repair.parked)
-app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
-app.command(rich_help_panel=RUN)(repair.release)
-app.command(rich_help_panel=RUN)(repair.replay)
-app.command(rich_help_panel=LOOK)(repair.accept)
     typer.echo("the ledger's schema is up to date")
 
 
 app.add_typer(outlets.app, name="outlets", rich_help_panel=RUN)
 app.command(rich_help_panel=REMEMBERED)(as2.as2)
+app.command(rich_help_panel=REMEMBERED)(repair.parked)
+app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(repair.release)
+app.command(rich_help_panel=RUN)(repair.replay)
+app.command(rich_help_panel=LOOK)(repair.accept)
 
 
 def main() -> None:
