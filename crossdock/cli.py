@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, outlets, repair
+from crossdock.commands import as2, outlets, repair, token
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -228,25 +228,36 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", envvar="CROSSDOCK_SERVE_PORT", min=0, max=65535, help="Its port; 0: a free one.")
     ] = 8400,
+    certificate: Annotated[
+        Path | None, typer.Option("--tls-cert", envvar="CROSSDOCK_TLS_CERT", help="Over TLS, with this certificate.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--tls-key", envvar="CROSSDOCK_TLS_KEY", help="Its key, where it is not in there.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", envvar="CROSSDOCK_SERVE_ORIGINS", help="Pages of this origin may ask (CORS)."),
+    ] = None,
 ) -> None:
     """The feed over HTTP, and the console's pages.
 
     Needs CROSSDOCK_TOKEN: programs send it as bearer token, people log in as `crossdock` with it for a password.
+    `crossdock token new` makes tokens for others.
     """
     import os
 
     from crossdock.dock import Dock
     from crossdock.feed.access import USER, token_from
+    from crossdock.feed.service import service_of
     from crossdock.feed.serving import serve as answer
-    from crossdock.stations import stations
 
     def ready(url: str) -> None:
         typer.echo(f"the feed is at {url}/v1/events, the console at {url}; log in as {USER} with CROSSDOCK_TOKEN")
 
     token = token_from(os.environ)
     with Dock.open() as dock:
-        receiving = stations(dock.channels, home=dock.settings.home, connections=dock.connections)
-        answer(dock.ledger, token, receiving, host=host, port=port, ready=ready)
+        service = service_of(dock, origins=origin or ())
+        answer(service, token, host=host, port=port, ready=ready, certificate=certificate, key=key)
 
 
 @app.command(rich_help_panel=REMEMBERED)
@@ -406,6 +417,7 @@ def migrate() -> None:
 
 
 app.add_typer(outlets.app, name="outlets", rich_help_panel=RUN)
+app.add_typer(token.app, name="token", rich_help_panel=SETUP)
 app.command(rich_help_panel=REMEMBERED)(as2.as2)
 app.command(rich_help_panel=REMEMBERED)(repair.parked)
 app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)

@@ -1,8 +1,9 @@
-"""What people see of outlets: how far each has got, what it waits for, what it did not take."""
+"""What people see of who gets the feed: outlets, what they did not take, and tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -81,3 +82,24 @@ def held_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
             cause,
         )
     return table
+
+
+def tokens_view(rows: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:
+    """One line a token, newest first."""
+    if not rows:
+        return Text("no token was ever made; crossdock token new makes one", style=DIM)
+    table = plain_table()
+    for name in ("id", "name", "sees the feed as", "state", "last used"):
+        table.add_column(name)
+    for row in rows:
+        audience = f"supplier {row['partner']}" if row["partner"] else row["audience"]
+        used = clock(row["used_at"]) if row["used_at"] else "never"
+        table.add_row(row["id"], row["name"], audience, _good(row, now), used)
+    return table
+
+
+def _good(row: Mapping[str, Any], now: datetime) -> Text:
+    if row["revoked_at"] is not None:
+        return Text(f"revoked {row['revoked_at']:%Y-%m-%d}", style=DIM)
+    ends = f"{row['expires_at']:%Y-%m-%d}"
+    return Text(f"good until {ends}", style="green") if row["expires_at"] > now else Text(f"ended {ends}", style="red")

@@ -1,7 +1,8 @@
-"""The door: who may ask at all, and what every answer says about itself.
+"""The door: who may ask at all, how often, and what every answer says about itself.
 
 It stands before everything else, so that a page or route that is added later is guarded without
-anybody thinking of it; what is open to everybody is listed here and nowhere else.
+anybody thinking of it; what is open to everybody is listed here and nowhere else. Behind it every request
+says in its state who the ``viewer`` is, and whatever a supplier asks for is in the audit trail before it is answered.
 """
 
 from __future__ import annotations
@@ -9,19 +10,37 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossdock.feed import as2
 from crossdock.feed.problems import problem
-from schemas.errors import ConfigError
+from crossdock.ledger import Ledger
+from crossdock.ledger.tokens import Token
+from crossdock.visibility import Audience, Viewer
+from schemas.errors import ConfigError, TransientError
 
 USER = "crossdock"  #: who logs in to the pages, with the token for a password
 SHORTEST = 16  #: characters of a token
 OPEN = frozenset({"/healthz"})
 PROVEN_OTHERWISE = (as2.PREFIX,)  #: what begins so is for who proves itself by the message
+#: Where a path has to begin so that an audience is let in: what passes all it shows through a ``View``. Who runs the
+#: dock (integration) is let in everywhere.
+_THROUGH_A_VIEW = ("/v1/", "/static/")
+MAY_ENTER: Mapping[Audience, tuple[str, ...]] = {
+    Audience.PLANNER: _THROUGH_A_VIEW,
+    Audience.BUYER: _THROUGH_A_VIEW,
+    Audience.QUALITY: _THROUGH_A_VIEW,
+    Audience.SUPPLIER: (*_THROUGH_A_VIEW, "/supplier"),
+}
+_STATION = 600  #: requests a minute of who shows CROSSDOCK_TOKEN, many times that of a client
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -32,6 +51,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_TLS_ONLY: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000"}
 
 _HINT = "set CROSSDOCK_TOKEN; python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes a good one"
 
@@ -46,58 +66,169 @@ def token_from(environment: Mapping[str, str]) -> str:
     return token
 
 
-class Door:
-    """An ASGI application that lets through to ``inner`` who shows the token, as bearer or as Basic password."""
+def viewer_of(request: Request) -> Viewer:
+    """Who asks; the door has let it in."""
+    viewer: Viewer = request.state.viewer
+    return viewer
 
-    def __init__(self, inner: ASGIApp, token: str) -> None:
+
+@dataclass(slots=True)
+class _Bucket:
+    """What a client may still ask before it has to wait: it fills at ``rate`` a second up to ``size``."""
+
+    size: float
+    rate: float
+    left: float
+    at: float
+
+    def take(self, now: float) -> float:
+        """0 where one more request is fine; else the seconds until it is."""
+        self.left = min(self.size, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if self.left < 1:
+            return (1 - self.left) / self.rate
+        self.left -= 1
+        return 0.0
+
+
+class Door:
+    """An ASGI application that lets through to ``inner`` who shows a token, as bearer or as Basic password.
+
+    ``token`` is the installation's own and sees everything; the others are the ledger's (``crossdock token new``).
+    """
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        token: str,
+        ledger: Ledger,
+        *,
+        most_bytes: int = 20_000_000,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._inner = inner
         self._token = token.encode("ascii")
+        self._ledger = ledger
+        self._most_bytes = most_bytes
+        self._now = now
+        self._seconds = seconds
+        self._buckets: dict[str, _Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
         elif scope["type"] == "http":
-            path = scope["path"]
-            may = path in OPEN or path.startswith(PROVEN_OTHERWISE) or self._knows(scope)
-            inside = self._inner if may else _refuse
-            await inside(scope, receive, _described(send))
+            inside = await self._inside(scope)
+            await inside(scope, receive, _described(send, tls=scope.get("scheme") == "https"))
 
-    def _knows(self, scope: Scope) -> bool:
-        scheme, _, credentials = Headers(scope=scope).get("authorization", "").partition(" ")
-        match scheme.lower():
-            case "bearer":
-                shown = credentials.strip().encode("latin-1")
-            case "basic":
-                shown = _password(credentials)
-            case _:
-                return False
-        return hmac.compare_digest(shown, self._token)
+    async def _inside(self, scope: Scope) -> ASGIApp:
+        """What answers this request."""
+        path: str = scope["path"]
+        if path in OPEN or path.startswith(PROVEN_OTHERWISE):
+            return self._inner
+        try:
+            token = await self._whose(scope)
+        except TransientError as error:
+            return problem(503, error.message, headers={"Retry-After": "5"})
+        if token is None:
+            return _refuse(path)
+        wait = self._bucket(token).take(self._seconds())
+        if wait:
+            told = f"{token.name} may ask {token.per_minute} times a minute."
+            return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
+        viewer = Viewer(audience=Audience(token.audience), partner=token.partner, name=token.name)
+        if not path.startswith(MAY_ENTER.get(viewer.audience, "/")):
+            return problem(403, f"This is not for the audience {viewer.audience}.")
+        if viewer.is_supplier:
+            await to_thread.run_sync(self._note, viewer, token, scope)
+        if length := _too_long(scope, self._most_bytes):
+            return problem(413, f"{length:,} bytes are too many; {self._most_bytes:,} can be taken.")
+        scope.setdefault("state", {})["viewer"] = viewer
+        return _bounded(self._inner, self._most_bytes)
+
+    async def _whose(self, scope: Scope) -> Token | None:
+        shown = _shown(Headers(scope=scope).get("authorization", ""))
+        if hmac.compare_digest(shown, self._token):
+            return Token(id="", name=USER, audience="integration", partner="", per_minute=100 * _STATION)
+        if not shown.startswith(b"cd_"):
+            return None
+        return await to_thread.run_sync(self._ledger.tokens.check, shown.decode("latin-1"), self._now())
+
+    def _bucket(self, token: Token) -> _Bucket:
+        bucket = self._buckets.get(token.id)
+        if bucket is None or bucket.size != token.per_minute:
+            size = float(token.per_minute)
+            bucket = self._buckets[token.id] = _Bucket(size=size, rate=size / 60, left=size, at=self._seconds())
+        return bucket
+
+    def _note(self, viewer: Viewer, token: Token, scope: Scope) -> None:
+        query = scope.get("query_string", b"").decode("latin-1")
+        asked = {"method": scope["method"], "path": scope["path"], "query": query, "token": token.id}
+        self._ledger.tokens.note_access(viewer.name, viewer.partner, asked)
+
+
+def _shown(authorization: str) -> bytes:
+    """The token in an Authorization header; empty where there is none."""
+    scheme, _, credentials = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip().encode("latin-1")
+        case "basic":
+            return _password(credentials)
+        case _:
+            return b""
 
 
 def _password(credentials: str) -> bytes:
-    """The password of Basic credentials (RFC 7617) for our one user; empty for any other."""
+    """The password of Basic credentials (RFC 7617): of our one user, or, whoever the user is, a client's token."""
     try:
         user, _, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
     except (binascii.Error, ValueError):
         return b""
-    return password if user == USER.encode("ascii") else b""
+    return password if user == USER.encode("ascii") or password.startswith(b"cd_") else b""
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+def _refuse(path: str) -> ASGIApp:
     """401, with the challenge that fits: programs send a bearer token, a browser asks its user."""
-    challenge = "Bearer" if scope["path"].startswith("/v1/") else f'Basic realm="{USER}", charset="UTF-8"'
-    answer = problem(
+    challenge = "Bearer" if path.startswith("/v1/") else f'Basic realm="{USER}", charset="UTF-8"'
+    return problem(
         401,
-        f"Show the token of CROSSDOCK_TOKEN: as bearer token, or as the password of the user {USER}.",
+        f"Show the token of CROSSDOCK_TOKEN: as bearer token, or as the password of the user {USER}; "
+        "or one that `crossdock token new` made.",
         headers={"WWW-Authenticate": challenge},
     )
-    await answer(scope, receive, send)
 
 
-def _described(send: Send) -> Send:
+def _too_long(scope: Scope, most: int) -> int:
+    """The length a request says its body has, if that is too much."""
+    written = Headers(scope=scope).get("content-length", "")
+    return int(written) if written.isdecimal() and int(written) > most else 0
+
+
+def _bounded(inner: ASGIApp, most: int) -> ASGIApp:
+    """``inner``, whose requests end where they grow beyond ``most`` bytes without having said so."""
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        got = 0
+
+        async def counted() -> Message:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            return message if got <= most else {"type": "http.disconnect"}
+
+        await inner(scope, counted, send)
+
+    return bounded
+
+
+def _described(send: Send, *, tls: bool) -> Send:
+    headers = {**SECURITY_HEADERS, **_TLS_ONLY} if tls else SECURITY_HEADERS
+
     async def described(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            MutableHeaders(scope=message).update(headers)
         await send(message)
 
     return described

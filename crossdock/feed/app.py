@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from crossdock import __version__
 from crossdock.display import clock, count, place, quoted, size
-from crossdock.feed import as2, events
+from crossdock.feed import as2, documents, events, state
 from crossdock.feed.access import Door
 from crossdock.feed.dock_page import dock_page
-from crossdock.feed.problems import answer_with_problems
-from crossdock.ledger import Ledger
-
-if TYPE_CHECKING:
-    from connectors.as2.station import Station
+from crossdock.feed.problems import answer_with_problems, with_problems_described
+from crossdock.feed.service import Service
 
 STATIC = Path(__file__).parent / "static"
 
 
-def feed_app(ledger: Ledger, token: str, stations: Mapping[str, Station] = MappingProxyType({})) -> ASGIApp:
-    """API and console over ``ledger``, for who shows ``token``; partners reach ``stations`` over AS2.
-
-    The caller closes the ledger.
-    """
-    # The pages that would try the API out load their scripts from elsewhere; the description itself does not.
-    app = FastAPI(title="Crossdock", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None)
-    answer_with_problems(app)
-    app.include_router(events.routes(ledger))
-    app.include_router(as2.routes(stations))
+def feed_app(service: Service, token: str) -> ASGIApp:
+    """API and console of ``service``, for who shows ``token`` or one of the ledger's. The caller closes the ledger."""
+    ledger = service.ledger
+    app = api(service)
+    app.include_router(as2.routes(service.stations))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     page = templates().get_template("dock.html")
 
@@ -50,7 +40,37 @@ def feed_app(ledger: Ledger, token: str, stations: Mapping[str, Station] = Mappi
     def dock() -> HTMLResponse:
         return HTMLResponse(page.render(page=dock_page(ledger, datetime.now(UTC))))
 
-    return Door(app, token)
+    door: ASGIApp = Door(app, token, ledger, most_bytes=service.most_bytes)
+    if not service.origins:
+        return door
+    return CORSMiddleware(
+        door,
+        allow_origins=list(service.origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Accept", "Last-Event-ID"],
+        expose_headers=["Link", "Retry-After", "Crossdock-Next", "Crossdock-More"],
+    )
+
+
+def api(service: Service) -> FastAPI:
+    """The API alone. Whoever mounts it says in each request's state who the ``viewer`` is."""
+    # The pages that would try the API out load their scripts from elsewhere; the description itself does not.
+    app = FastAPI(
+        title="Crossdock",
+        version=__version__,
+        description=(
+            "The feed of demand, shipment and inventory events, and what holds by it. Every answer shows only what the "
+            "token's audience may see (docs/visibility.md). Errors are problem documents (RFC 9457)."
+        ),
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    answer_with_problems(app)
+    with_problems_described(app)
+    for part in (events, state, documents):
+        app.include_router(part.routes(service))
+    return app
 
 
 def templates() -> Environment:

@@ -1,22 +1,34 @@
-"""``GET /v1/events``: the feed, a page at a time, in the order events were committed."""
+"""``GET /v1/events``: the feed, a page at a time or live, in the order events were committed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response, StreamingResponse
 
-from crossdock.ledger import Ledger
+from crossdock.feed.access import viewer_of
+from crossdock.feed.examples import EVENT
+from crossdock.feed.service import Service
+from crossdock.feed.tables import CSV, EVENT_STREAM, JSON, JSON_LINES, PARQUET, event_table, preferred, rendered
+from crossdock.ledger import Ledger, StoredEvent
+from crossdock.ledger.spans import Wanted
+from crossdock.visibility import View
 from schemas.events import Stream
 
-JSON = "application/json"
-JSON_LINES = "application/x-ndjson"
 MOST = 1000  #: events of one page
 LAST = 2**63 - 1  #: no position is higher; it is the largest integer of the ledger's databases
+_LOOKED_AT = 50_000  #: events gone through for one page, where few of them are for who asks
+_NEWS = 0.25  #: seconds between two looks of who follows live
+_BEAT = 15.0  #: seconds after which who follows live is told that we are still there
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Asked(BaseModel):
@@ -27,68 +39,131 @@ class Asked(BaseModel):
     after: int = Field(0, ge=0, le=LAST, description="Only what follows this position; 0 is the feed's beginning.")
     limit: int = Field(100, ge=1, le=MOST, description="At most so many events.")
     stream: Stream | None = Field(None, description="Only this stream.")
+    partner: Text | None = Field(None, description="Only events of this partner.")
+    item: Text | None = Field(None, description="Only events of this item.")
+    site: Text | None = Field(None, description="Only events of this site.")
+    since: AwareDatetime | None = Field(None, description="Only what was recorded at this instant or later.")
+
+    def wanted(self, view: View) -> Wanted | None:
+        """What to look for; None where the viewer would see nothing of it."""
+        streams: tuple[str, ...] | None = view.streams
+        if self.stream is not None:
+            streams = (self.stream.value,) if self.stream.value in view.streams else ()
+        if view.partner is not None and self.partner not in (None, view.partner):
+            return None
+        if not streams:
+            return None
+        every = len(streams) == len(Stream)
+        partner = view.partner or self.partner
+        return Wanted(streams=None if every else streams, partner=partner, item=self.item, site=self.site)
 
 
+_PAGE = {
+    "type": "object",
+    "required": ["events", "next", "more"],
+    "properties": {
+        "events": {"type": "array", "items": {"type": "object", "description": "a CloudEvent 1.0"}},
+        "next": {"type": "integer", "minimum": 0, "description": "the `after` of the page that follows"},
+        "more": {"type": "boolean", "description": "whether the page that follows may hold something already"},
+    },
+}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": (
             "Events after the position `after`, in order. `next` is the `after` of the page that follows, and the "
-            "Link header holds its address; a page without events is the feed's end for now."
+            "Link header holds its address; while `more` is true that page is worth asking for at once. "
+            "With `Accept: text/event-stream` the feed goes on live, each event with its position for an id."
         ),
         "content": {
-            JSON: {
-                "schema": {
-                    "type": "object",
-                    "required": ["events", "next"],
-                    "properties": {
-                        "events": {"type": "array", "items": {"type": "object", "description": "a CloudEvent 1.0"}},
-                        "next": {"type": "integer", "minimum": 0},
-                    },
-                }
-            },
+            JSON: {"schema": _PAGE, "example": {"events": [EVENT], "next": 4711, "more": False}},
             JSON_LINES: {"schema": {"type": "string", "description": "one CloudEvent 1.0 a line"}},
+            CSV: {"schema": {"type": "string", "description": "one event a line, flat; formulas are made harmless"}},
+            PARQUET: {"schema": {"type": "string", "format": "binary", "description": "the same, every value exact"}},
+            EVENT_STREAM: {"schema": {"type": "string", "description": "server-sent events, one CloudEvent each"}},
         },
     }
 }
 
 
-def routes(ledger: Ledger) -> APIRouter:
+def routes(service: Service) -> APIRouter:
     """The feed's part of the API."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["feed"])
+    ledger = service.ledger
 
-    @router.get("/events", response_class=Response, responses=_ANSWERS, summary="The feed, a page at a time")
-    def events(asked: Annotated[Asked, Query()], accept: Annotated[str, Header()] = JSON) -> Response:
-        stream = asked.stream.value if asked.stream else None
-        page = ledger.events(after=asked.after, limit=asked.limit, stream=stream)
-        following = page[-1].position if page else asked.after
-        headers = {"Link": f'<{_address(asked, following)}>; rel="next"', "Vary": "Accept"}
-        rendered = [event.cloud_event() for event in page]
-        if wants_lines(accept):
-            return Response(b"".join(event + b"\n" for event in rendered), media_type=JSON_LINES, headers=headers)
-        body = b'{"events":[%b],"next":%d}' % (b",".join(rendered), following)
-        return Response(body, media_type=JSON, headers=headers)
+    @router.get("/events", response_class=Response, responses=_ANSWERS, summary="The feed, a page at a time, or live")
+    async def events(
+        request: Request,
+        asked: Annotated[Asked, Query()],
+        accept: Annotated[str, Header()] = JSON,
+        last_event_id: Annotated[str, Header(pattern="^[0-9]{0,18}$")] = "",
+    ) -> Response:
+        viewer = viewer_of(request)
+        media = preferred(accept, (JSON, JSON_LINES, CSV, PARQUET, EVENT_STREAM))
+        if media == EVENT_STREAM:
+            begin = asked.model_copy(update={"after": int(last_event_id)}) if last_event_id else asked
+            lines = live(ledger, begin, lambda: service.visibility.view(viewer))
+            return StreamingResponse(lines, media_type=EVENT_STREAM)
+        return await to_thread.run_sync(_answer, ledger, asked, service.visibility.view(viewer), media)
 
     return router
 
 
-def wants_lines(accept: str) -> bool:
-    """Whether an Accept header (RFC 9110, 12.5.1) prefers JSON Lines to JSON."""
-    weights = dict(_ranges(accept))
-    lines = weights.get(JSON_LINES, 0.0)
-    return lines > 0 and lines >= weights.get(JSON, 0.0)
+def _answer(ledger: Ledger, asked: Asked, view: View, media: str) -> Response:
+    seen, following, more = page(ledger, asked, view)
+    link = f'<{_address(asked, following)}>; rel="next"'
+    headers = {"Link": link, "Vary": "Accept", "Crossdock-Next": str(following), "Crossdock-More": str(more).lower()}
+    if media in (CSV, PARQUET):
+        return Response(rendered(event_table(seen), media), media_type=media, headers=headers)
+    events = [event.cloud_event() for event in seen]
+    if media == JSON_LINES:
+        return Response(b"".join(event + b"\n" for event in events), media_type=JSON_LINES, headers=headers)
+    body = b'{"events":[%b],"next":%d,"more":%b}' % (b",".join(events), following, b"true" if more else b"false")
+    return Response(body, media_type=JSON, headers=headers)
 
 
-def _ranges(accept: str) -> Iterable[tuple[str, float]]:
-    for part in accept.split(","):
-        media, *parameters = (word.strip().lower() for word in part.split(";"))
-        quality = next((word[2:] for word in parameters if word.startswith("q=")), "1")
-        try:
-            yield media, float(quality)
-        except ValueError:
-            yield media, 0.0
+def page(ledger: Ledger, asked: Asked, view: View) -> tuple[list[StoredEvent], int, bool]:
+    """What is seen of the feed after ``asked.after``, the position to go on from, and whether there may be more now."""
+    wanted = asked.wanted(view)
+    after = asked.after
+    if asked.since is not None:
+        after = max(after, ledger.spans.position_at(asked.since))
+    if wanted is None:
+        return [], after, False
+    newest = ledger.spans.follow() if wanted.narrows else LAST
+    looked_at = 0
+    while looked_at < _LOOKED_AT:
+        found = ledger.spans.events(wanted, after=after, limit=asked.limit)
+        after = found[-1].position if found else after
+        full = len(found) == asked.limit
+        if (seen := list(view.events(found))) or not full:
+            return seen, after, full or (newest < LAST and ledger.spans.position() < ledger.spans.newest())
+        looked_at += len(found)
+    return [], after, True
+
+
+async def live(ledger: Ledger, asked: Asked, view: Callable[[], View]) -> AsyncIterator[bytes]:
+    """Server-sent events from ``asked.after`` on, until who follows goes away. Rights are looked up anew each time."""
+    told = time.monotonic()
+    yield b"retry: 2000\n\n"
+    while True:
+        seen, following, more = await to_thread.run_sync(page, ledger, asked, view())
+        for event in seen:
+            yield b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.stream.encode(), event.cloud_event())
+        asked = asked.model_copy(update={"after": following, "since": None})
+        now = time.monotonic()
+        if seen:
+            told = now
+        elif now - told > _BEAT:
+            told = now
+            yield b": still here\n\n"
+        if not more:
+            await asyncio.sleep(_NEWS)
 
 
 def _address(asked: Asked, following: int) -> str:
     """Where the next page is, relative to whatever address we are reached by."""
-    chosen = {"after": following, "limit": asked.limit, **({"stream": asked.stream.value} if asked.stream else {})}
+    chosen: dict[str, Any] = {"after": following, "limit": asked.limit}
+    for name in ("stream", "partner", "item", "site"):
+        if (value := getattr(asked, name)) is not None:
+            chosen[name] = value
     return f"/v1/events?{urlencode(chosen)}"

@@ -67,3 +67,51 @@ def _stopped(request: Request, error: Exception) -> Response:  # noqa: ARG001
 def _unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """What nobody foresaw is told in the log, not to the asker."""
     return problem(500, "This should not happen. The service's log has the whole story.")
+
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+        "hint": {"type": "string"},
+    },
+}
+_EXAMPLE = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Show a token."}
+_EVERYWHERE = {
+    "401": "Nobody knows the token.",
+    "403": "It is not for who asks.",
+    "422": "The question is faulty; all its faults at once.",
+    "429": "Too many requests; Retry-After says when again.",
+    "503": "The ledger is away or busy; Retry-After says when again.",
+}
+
+
+def with_problems_described(app: FastAPI) -> None:
+    """Let the description of ``app`` tell of the errors that any of its routes may answer, and of how to be let in."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        document = plain()
+        components = document.setdefault("components", {})
+        components["schemas"] = {**components.get("schemas", {}), "Problem": _PROBLEM}
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _EXAMPLE}}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, story in _EVERYWHERE.items():
+                    operation["responses"][status] = {"description": story, "content": content}
+                for status in ("404", "413", "415"):
+                    if status in operation["responses"]:
+                        told = operation["responses"][status].get("description") or "There is no such thing."
+                        operation["responses"][status] = {"description": told, "content": content}
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from crossdock.feed.app import feed_app
-from crossdock.ledger import Ledger
+from crossdock.feed.service import Service
 from schemas.errors import PermanentError
-
-if TYPE_CHECKING:
-    from connectors.as2.station import Station
 
 
 def serve(
-    ledger: Ledger,
+    service: Service,
     token: str,
-    stations: Mapping[str, Station],
     *,
     host: str,
     port: int,
     ready: Callable[[str], None],
+    certificate: Path | None = None,
+    key: Path | None = None,
 ) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
-    ``port`` 0 takes a free one. Raises PermanentError when the address cannot be had.
+    ``port`` 0 takes a free one. With a ``certificate`` (and its ``key``, where that is a file of its own) over TLS.
+    Raises PermanentError when the address cannot be had.
     """
     with _listening(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
-        ready(f"http://{name}:{listening.getsockname()[1]}")
+        ready(f"{'http' if certificate is None else 'https'}://{name}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            feed_app(ledger, token, stations),
+            feed_app(service, token),
             log_level="warning",
             access_log=False,
             server_header=False,
             lifespan="off",
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -22,8 +22,9 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import bodies, bulk, feed, relay
 from crossdock.ledger.database import Database
 from crossdock.ledger.records import StoredEvent
-from crossdock.ledger.tables import events, projections, spans
+from crossdock.ledger.tables import documents, events, payloads, projections, spans
 from crossdock.ledger.tables import feed as head
+from crossdock.ledger.text import texts
 
 BATCH = 5000  #: events followed in one transaction
 _NAME = "spans"
@@ -31,6 +32,7 @@ _NAME = "spans"
 
 class _References(Struct, omit_defaults=True):
     order: str | UnsetType = UNSET
+    order_line: str | UnsetType = UNSET
     release: str | UnsetType = UNSET
     shipment: str | UnsetType = UNSET
 
@@ -102,6 +104,11 @@ class Spans:
         with self._database.read() as connection:
             return _position(connection)
 
+    def newest(self) -> int:
+        """The feed's newest position."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(head.c.position)) or 0
+
     def position_at(self, instant: datetime) -> int:
         """The newest position that was stored before ``instant``."""
         with self._database.read() as connection:
@@ -145,6 +152,30 @@ class Spans:
             query = query.where(spans.c.item >= search, spans.c.item < search + "\U0010ffff")
         with self._database.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+    def documents(
+        self,
+        *,
+        document: str | None = None,
+        partner: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Documents, newest first, as rows with name and channel of the payload they stand in."""
+        query = (
+            sa.select(documents, payloads.c.name, payloads.c.channel)
+            .join_from(documents, payloads)
+            .order_by(documents.c.id.desc())
+            .limit(limit)
+        )
+        for column, value in ((documents.c.document, document), (documents.c.partner, partner)):
+            if value is not None:
+                query = query.where(column == value)
+        if status is not None:
+            query = query.where(documents.c.status == status)
+        with self._database.read() as connection:
+            rows = connection.execute(query)
+            return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in rows]
 
 
 def _position(connection: Connection) -> int:

@@ -10,13 +10,14 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from crossdock.acting import acting_as
 from crossdock.ledger import audit
 from crossdock.ledger.database import Database
 from crossdock.ledger.tables import tokens
@@ -69,6 +70,11 @@ class Tokens:
             with self._database.write() as connection:
                 connection.execute(tokens.update().where(tokens.c.id == row.id).values(used_at=now))
         return Token(id=row.id, name=row.name, audience=row.audience, partner=row.partner, per_minute=row.per_minute)
+
+    def note_access(self, name: str, partner: str, asked: Mapping[str, Any]) -> None:
+        """Put into the audit trail that the client ``name`` of a supplier asked for something of the feed."""
+        with acting_as(f"client {name}"), self._database.write() as connection:
+            audit.note(connection, "feed.access", f"partner/{partner}", detail=asked)
 
     def all(self) -> list[dict[str, Any]]:
         """Every token ever made, newest first, without its hash."""

@@ -86,6 +86,9 @@ class Visibility:
         self._supplies = supplies
         self._now = now
 
+    def today(self) -> date:
+        return self._now().date()
+
     def view(self, viewer: Viewer) -> View:
         """What the viewer may see today. Raises PermanentError for the supplier of a partner nobody knows."""
         now = self._now()
@@ -272,16 +275,20 @@ class View:
         return {name: value for name, value in row.items() if name in _OF_THEIR_DOCUMENT}
 
     def finding(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Likewise a finding's row."""
-        if not self.viewer.is_supplier:
-            return dict(row)
-        if row["partner"] != self.viewer.partner:
+        """A finding's row likewise; who may not read the document's bytes is not told the value that was wrong."""
+        if not self._concerns(row["partner"] or ""):
             return None
-        return {name: value for name, value in row.items() if name in _OF_THEIR_FINDING}
+        shown = _OF_THEIR_FINDING if self.viewer.is_supplier else row.keys()
+        hidden = () if self.reads(row["partner"] or "") else _OF_THE_BYTES
+        return {name: value for name, value in row.items() if name in shown and name not in hidden}
 
     def is_partner_seen(self, partner: str) -> bool:
         """Whether anything may be said about the partner at all."""
         return self._concerns(partner)
+
+    def reads(self, partner: str) -> bool:
+        """Whether documents of the partner may be read as they came: bytes tell everything at once."""
+        return self._concerns(partner) if self.viewer.is_supplier else self.sees_everything
 
 
 #: Where a demand begins, the first of these that it has.
@@ -299,6 +306,8 @@ _OF_THEIR_FINDING = frozenset(
         *("document", "type", "partner", "control_number", "status", "found_at"),
     }
 )
+#: Of a finding, what may hold a piece of the document.
+_OF_THE_BYTES = frozenset({"message", "value", "expected"})
 
 
 def _text(data: Mapping[str, msgspec.Raw], name: str) -> str:

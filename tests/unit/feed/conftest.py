@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from crossdock.dock import Dock
 from crossdock.feed.app import feed_app
+from crossdock.feed.service import service_of
 
 TOKEN = "correct-horse-battery"
 
@@ -27,8 +29,8 @@ class Browser:
         headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **options.pop("headers", {})}
         return asyncio.run(self._ask("GET", path, headers=headers, **options))
 
-    def post(self, path: str) -> httpx.Response:
-        return asyncio.run(self._ask("POST", path, headers={"Authorization": f"Bearer {TOKEN}"}))
+    def post(self, path: str, *, token: str = TOKEN, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, headers={"Authorization": f"Bearer {token}"}, **options))
 
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
@@ -44,7 +46,19 @@ def dock(known: Any) -> Iterator[Dock]:
 
 @pytest.fixture
 def browser(dock: Dock) -> Browser:
-    return Browser(feed_app(dock.ledger, TOKEN))
+    return Browser(feed_app(service_of(dock), TOKEN))
+
+
+@pytest.fixture
+def token(dock: Dock) -> Callable[..., str]:
+    """Makes a token for an audience; ``partner`` makes it a supplier's."""
+
+    def make(audience: str = "", *, partner: str = "", per_minute: int = 600, days: float = 1) -> str:
+        ends = datetime.now(UTC) + timedelta(days=days)
+        who = {"name": f"{audience}{partner}", "audience": audience or "supplier", "partner": partner}
+        return dock.ledger.tokens.new(**who, expires_at=ends, per_minute=per_minute, by="test")
+
+    return make
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from crossdock.feed.app import feed_app
-from crossdock.feed.events import wants_lines
+from crossdock.feed.service import Service
+from crossdock.feed.tables import JSON, JSON_LINES, preferred
 from crossdock.ledger import Ledger
 from schemas.errors import CrossdockError, PermanentError, TransientError
 
@@ -40,7 +41,7 @@ def test_following_the_links_leads_through_everything_once(browser, five):
         found += page
         response = browser.get(response.links["next"]["url"])
     assert found == five
-    assert response.json() == {"events": [], "next": 5}
+    assert response.json() == {"events": [], "next": 5, "more": False}
 
 
 def test_json_lines_hold_the_same_events_and_the_link_goes_on(browser, five):
@@ -74,7 +75,7 @@ def test_one_stream_alone(browser, five, stream, count):
     ],
 )
 def test_the_form_is_the_one_preferred(accept, lines):
-    assert wants_lines(accept) is lines
+    assert (preferred(accept, (JSON, JSON_LINES)) == JSON_LINES) is lines
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,11 @@ class Away:
 
     error: Exception
 
-    def events(self, **_: Any) -> Any:
+    @property
+    def spans(self) -> Away:
+        return self
+
+    def events(self, *_: Any, **__: Any) -> Any:
         raise self.error
 
     def master_version(self) -> str:
@@ -149,7 +154,7 @@ class Away:
     ],
 )
 def test_a_failing_ledger_is_told_as_a_problem(error, status, told):
-    response = Browser(feed_app(cast(Ledger, Away(error)), TOKEN)).get("/v1/events")
+    response = Browser(feed_app(Service(ledger=cast(Ledger, Away(error))), TOKEN)).get("/v1/events")
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["x-content-type-options"] == "nosniff"
@@ -159,7 +164,7 @@ def test_a_failing_ledger_is_told_as_a_problem(error, status, told):
 
 
 def test_it_is_not_well_when_the_ledger_is_away():
-    browser = Browser(feed_app(cast(Ledger, Away(TransientError("away"))), TOKEN))
+    browser = Browser(feed_app(Service(ledger=cast(Ledger, Away(TransientError("away")))), TOKEN))
     assert browser.get("/healthz", token=None).status_code == 503
 
 
@@ -167,4 +172,4 @@ def test_the_api_describes_itself(browser):
     described = browser.get("/v1/openapi.json").json()
     [operation] = described["paths"]["/v1/events"].values()
     assert {one["name"] for one in operation["parameters"]} >= {"after", "limit", "stream"}
-    assert operation["responses"]["200"]["content"].keys() == {"application/json", "application/x-ndjson"}
+    assert operation["responses"]["200"]["content"].keys() >= {"application/json", "application/x-ndjson", "text/csv"}

@@ -1,0 +1,51 @@
+"""What the feed is made of, put together for ``crossdock serve``, the plugin in Airflow, and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crossdock.ledger import Ledger
+from crossdock.visibility import Visibility, load_rules
+
+if TYPE_CHECKING:
+    from connectors.as2.station import Station
+    from crossdock.dock import Dock
+    from mappings.spec import Partner
+
+#: Takes in a file that ``partner`` (empty: whoever it says) sent under a name; its payload's id.
+TakeIn = Callable[[bytes, str, str], int]
+
+
+def _nothing_known(_partner: str, _day: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The ledger, who sees what of it, and what else the feed's routes need."""
+
+    ledger: Ledger
+    visibility: Visibility = field(default_factory=lambda: Visibility(load_rules(), tier=_nothing_known))
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    take_in: TakeIn | None = None  #: None: nothing can be uploaded here
+    stations: Mapping[str, Station] = field(default_factory=dict)
+    origins: Sequence[str] = ()  #: pages of other origins that may ask (CORS)
+    most_bytes: int = 20_000_000  #: of a request's body
+
+
+def service_of(dock: Dock, **differs: Any) -> Service:
+    """The service of an installation. Raises ConfigError for a faulty file of visibility."""
+    from crossdock.stations import stations
+    from crossdock.uploads import uploads
+    from crossdock.visibility.installation import visibility_of
+
+    given: dict[str, Any] = {
+        "ledger": dock.ledger,
+        "visibility": visibility_of(dock.settings, dock.library, dock.ledger),
+        "partners": dock.library.partners,
+        "take_in": uploads(dock),
+        "stations": stations(dock.channels, home=dock.settings.home, connections=dock.connections),
+    }
+    return Service(**{**given, **differs})

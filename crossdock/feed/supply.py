@@ -1,0 +1,289 @@
+"""Supply of an item at a site: what is wanted, what is there, what is on its way, and when it goes short.
+
+Reckoned from the latest event of each key, as far as the viewer sees them:
+
+- **Demand** is what orders still want (what was received against them is taken off, a cancelled one wants nothing), and
+  what is called off or forecast. A call-off makes the forecast of its days exact, so it takes the forecast's place; of
+  forecasts and call-offs only the newest release of an order stands (docs/event-contract.md). An overdue order is due
+  today.
+- **On hand** is our stock, as it was last counted.
+- **In transit** is what was shipped and not yet received; what should have come already is expected today.
+- The **balance** of a day is what is on hand and has come by then, less what was wanted by then.
+
+Everything is in the item's base unit; events in another unit, which master data should not allow, are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from crossdock.ledger import StoredEvent
+from crossdock.visibility import View
+from crossdock.visibility.view import Stock, period_of
+
+_PLANS = frozenset({"forecast", "called_off"})
+_ORDERS = frozenset({"ordered", "changed"})
+_NOBODY_WANTS = frozenset({"capacity", "usage"})
+_GONE = frozenset({"arrived", "cancelled"})
+_facts = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One day, or one week from its Monday. ``balance`` is None where the viewer is not told what is on hand."""
+
+    day: date
+    demand: Decimal
+    firm: Decimal  #: of the demand, what orders and call-offs want
+    arriving: Decimal
+    balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """What one event adds to a day: for a person who asks where a point of the chart comes from."""
+
+    position: int
+    day: date
+    what: str  #: order, forecast, called_off, in_transit, sum of a week, sum of a month
+    partner: str
+    quantity: Decimal
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """The whole picture. ``days`` has every day from today to the horizon, ``weeks`` the same by week."""
+
+    item: str
+    site: str
+    today: date
+    unit: str
+    on_hand: Decimal | None
+    counted_at: str
+    in_transit: Decimal
+    demand: Decimal  #: up to the horizon
+    short_on: date | None  #: the first day on which the balance is below zero
+    days: Sequence[Day]
+    weeks: Sequence[Day]
+    movements: Sequence[Movement] = field(repr=False)
+    stock: Sequence[Stock]
+    other_units: int  #: events that are in another unit and not counted
+
+
+def supply(
+    view: View, events: Iterable[StoredEvent], *, item: str, site: str, today: date, horizon: int = 91
+) -> Supply:
+    """The supply of ``item`` at ``site`` for ``horizon`` days, by ``events``, the latest of each key (digests do)."""
+    latest = newest_releases(events)
+    seen = list(view.events(latest))
+    sums = view.sums(latest)
+    stock = view.stock(latest)
+    ours = [one for one in stock if one.ours]
+    facts = {event.position: _facts(event.data) for event in seen}
+    unit = _unit([*facts.values()], [*(one.unit for one in ours), *(one.unit for one in sums)])
+    same = [event for event in seen if facts[event.position]["base_unit"] == unit]
+    movements = [*_orders(same, facts, today), *_plans(same, facts, today)]
+    movements += [
+        Movement(
+            position=0,
+            day=max(one.starts, today),
+            what=f"sum of a {one.period}",
+            partner=one.partner,
+            quantity=one.quantity,
+            reference="",
+        )
+        for one in sums
+        if one.unit == unit
+    ]
+    coming = list(_in_transit(same, facts, today))
+    told = [one for one in ours if one.unit == unit]
+    on_hand = sum((one.quantity for one in told), Decimal(0)) if told else None
+    days = _days(movements, coming, on_hand, today, horizon)
+    return Supply(
+        item=item,
+        site=site,
+        today=today,
+        unit=unit,
+        on_hand=on_hand,
+        counted_at=min((one.counted_at for one in told), default=""),
+        in_transit=sum((one.quantity for one in coming), Decimal(0)),
+        demand=sum((one.demand for one in days), Decimal(0)),
+        short_on=next((one.day for one in days if one.balance is not None and one.balance < 0), None),
+        days=days,
+        weeks=_weeks(days),
+        movements=sorted([*movements, *coming], key=lambda one: (one.day, one.position)),
+        stock=stock,
+        other_units=len(seen) - len(same),
+    )
+
+
+def newest_releases(events: Iterable[StoredEvent]) -> list[StoredEvent]:
+    """Without forecasts and call-offs that a newer release, by its time, says nothing of any more."""
+    gathered = list(events)
+    plans = [(event, _release_of(event)) for event in gathered if event.kind in _PLANS]
+    newest: dict[tuple[str, ...], datetime] = {}
+    for event, key in plans:
+        at = datetime.fromisoformat(event.time)
+        newest[key] = max(at, newest.get(key, at))
+    stale = {event.position for event, key in plans if datetime.fromisoformat(event.time) < newest[key]}
+    return [event for event in gathered if event.position not in stale] if stale else gathered
+
+
+def _release_of(event: StoredEvent) -> tuple[str, ...]:
+    order = _facts(event.data).get("references", {}).get("order", "")
+    return (event.kind, event.partner, event.item, event.site, order)
+
+
+def _unit(facts: Sequence[dict[str, Any]], others: Sequence[str]) -> str:
+    """The unit most of it is in."""
+    counted = Counter([*(one["base_unit"] for one in facts), *others])
+    return max(sorted(counted), key=lambda unit: counted[unit], default="")
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else datetime.fromisoformat(text).date()
+
+
+def _begins(facts: dict[str, Any]) -> date | None:
+    return next((day for name in ("due_at", "ship_by", "starts_at", "ends_at") if (day := _day(facts.get(name)))), None)
+
+
+def _received(
+    events: Iterable[StoredEvent], facts: dict[int, dict[str, Any]], *names: str
+) -> dict[tuple[str, ...], Decimal]:
+    """What was received, by partner and these references."""
+    received: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    for event in events:
+        if event.kind == "received":
+            references = facts[event.position].get("references", {})
+            if references.get(names[0]):
+                key = (event.partner, *(references.get(name, "") for name in names))
+                received[key] += Decimal(facts[event.position]["base_quantity"])
+    return received
+
+
+def _orders(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
+    """What orders still want, the earliest due being served first by what was received against their line."""
+    left = _received(events, facts, "order", "order_line")
+    orders = [event for event in events if event.kind in _ORDERS]
+    for event in sorted(orders, key=lambda one: (_begins(facts[one.position]) or today, one.position)):
+        told = facts[event.position]
+        references = told.get("references", {})
+        key = (event.partner, references.get("order", ""), references.get("order_line", ""))
+        wanted = Decimal(told["base_quantity"])
+        served = min(wanted, left.get(key, Decimal(0)))
+        if served:
+            left[key] -= served
+        if wanted > served:
+            day = max(_begins(told) or today, today)
+            yield _movement(event, day, "order", wanted - served, references.get("order", ""))
+
+
+def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
+    """Call-offs, and forecasts less what is called off on their days."""
+    called: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
+    plans = [
+        (event, facts[event.position], day)
+        for event in events
+        if event.kind in _PLANS
+        and facts[event.position].get("commitment") not in _NOBODY_WANTS
+        and (day := _begins(facts[event.position])) is not None
+    ]
+    for event, told, day in plans:
+        if event.kind == "called_off":
+            called[event.partner, day] += Decimal(told["base_quantity"])
+            if day >= today:
+                yield _movement(event, day, "called_off", Decimal(told["base_quantity"]), _order(told))
+    for event, told, day in plans:
+        if event.kind != "forecast":
+            continue
+        end = _day(told.get("ends_at")) or day + timedelta(days=1)
+        if end <= today:
+            continue
+        exact = [key for key in called if key[0] == event.partner and day <= key[1] < end and called[key]]
+        quantity = Decimal(told["base_quantity"])
+        for key in exact:
+            taken = min(quantity, called[key])
+            quantity -= taken
+            called[key] -= taken
+        if quantity:
+            yield _movement(event, max(day, today), "forecast", quantity, _order(told))
+
+
+def _in_transit(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
+    left = _received(events, facts, "shipment")
+    arrived = {(event.partner, _shipment(facts[event.position])) for event in events if event.kind == "arrived"}
+    for event in events:
+        told = facts[event.position]
+        if event.stream != "shipment" or event.kind in _GONE or event.kind == "discrepancy":
+            continue
+        key = (event.partner, _shipment(told))
+        if key in arrived:
+            continue
+        sent = Decimal(told["base_quantity"])
+        came = min(sent, left.get(key, Decimal(0)))
+        if came:
+            left[key] -= came
+        if sent > came:
+            day = max(_day(told.get("arrives_at")) or _day(event.time) or today, today)
+            yield _movement(event, day, "in_transit", sent - came, key[1])
+
+
+def _shipment(told: dict[str, Any]) -> str:
+    return str(told.get("references", {}).get("shipment", ""))
+
+
+def _order(told: dict[str, Any]) -> str:
+    return str(told.get("references", {}).get("order", ""))
+
+
+def _movement(event: StoredEvent, day: date, what: str, quantity: Decimal, reference: str) -> Movement:
+    return Movement(
+        position=event.position, day=day, what=what, partner=event.partner, quantity=quantity, reference=reference
+    )
+
+
+def _days(
+    wanted: Sequence[Movement], coming: Sequence[Movement], on_hand: Decimal | None, today: date, horizon: int
+) -> list[Day]:
+    demand: dict[date, Decimal] = defaultdict(Decimal)
+    firm: dict[date, Decimal] = defaultdict(Decimal)
+    arriving: dict[date, Decimal] = defaultdict(Decimal)
+    for one in wanted:
+        demand[one.day] += one.quantity
+        if one.what in ("order", "called_off"):
+            firm[one.day] += one.quantity
+    for one in coming:
+        arriving[one.day] += one.quantity
+    days = []
+    balance = on_hand
+    for day in (today + timedelta(days=ahead) for ahead in range(horizon)):
+        if balance is not None:
+            balance += arriving[day] - demand[day]
+        days.append(Day(day=day, demand=demand[day], firm=firm[day], arriving=arriving[day], balance=balance))
+    return days
+
+
+def _weeks(days: Sequence[Day]) -> list[Day]:
+    """The same by week: sums, and the balance at the week's end."""
+    weeks: dict[date, list[Day]] = defaultdict(list)
+    for day in days:
+        weeks[period_of(day.day, "week")].append(day)
+    return [
+        Day(
+            day=monday,
+            demand=sum((day.demand for day in some), Decimal(0)),
+            firm=sum((day.firm for day in some), Decimal(0)),
+            arriving=sum((day.arriving for day in some), Decimal(0)),
+            balance=some[-1].balance,
+        )
+        for monday, some in weeks.items()
+    ]
