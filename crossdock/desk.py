@@ -56,7 +56,8 @@ class Desk:
     def closed(self, envelope: EnvelopeEnd) -> EnvelopeClosed:
         """The end of an envelope, with whose it is and what they are promised."""
         partner, name = self._partner(envelope.interchange.sender)
-        agreement = None if partner is None else partner.acknowledge
+        programs = bool(self.metadata.get("automatic"))  # a mail that no person sent is never answered (RFC 3834)
+        agreement = None if partner is None or programs else partner.acknowledge
         return EnvelopeClosed(envelope=envelope, partner=name, agreement=agreement)
 
     def _decide(self, start: DocumentStart) -> Decision:

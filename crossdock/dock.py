@@ -271,6 +271,7 @@ class Dock:
         """
         from connectors.formats.edi.acknowledgments import referees
         from crossdock.correction import corrections
+        from crossdock.letters import Letters
         from crossdock.respond import respond
 
         agreements = {name: partner.acknowledge for name, partner in self.library.partners.items()}
@@ -281,7 +282,9 @@ class Dock:
                 agreements=agreements,
                 outboxes=outboxes,
                 referee=referees(),
-                correct=corrections(self.archive, self.ledger, self.context),
+                returning=Letters(
+                    corrections(self.archive, self.ledger, self.context), ledger=self.ledger, outlets=self.outlets
+                ),
             )
 
     def release(self, reason: str = "") -> Released:

@@ -36,6 +36,7 @@ class Language(Strict):
     legend: dict[str, str]
     table: dict[str, str]
     comment: dict[str, str]
+    letter: dict[str, str]
     fields: dict[str, str]  #: canonical field -> what a person calls it
     findings: dict[str, Said]  #: code -> what is said of it; ``*.missing`` for all that end so, ``*`` for the rest
     expected: dict[str, str]  #: how an expectation begins -> what is said instead; ``{rest}`` is the rest of it

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 from connectors.base import Outbox
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.envelopes import OwedAnswer
-from schemas.documents import GroupEnd, InterchangeEnd, WorkbookEnd
+from schemas.documents import GroupEnd, InterchangeEnd
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from connectors.formats.edi.acknowledgments import DocumentVerdict, Numbers
     from connectors.formats.edi.acknowledgments.referee import Referee
-    from crossdock.correction import Correction
     from crossdock.ledger import Ledger
     from mappings.spec import Acknowledge
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 TOGETHER = 200
 #: How often an answer is written again because its numbers were taken meanwhile.
 PATIENCE = 100
+WORKBOOK = "workbook"  #: the kind of answer that is a workbook sent back
 
 
 class Outboxes(Protocol):
@@ -42,8 +42,20 @@ class Outboxes(Protocol):
         ...
 
 
-#: Makes the workbook that goes back. Raises PermanentError where the payload is no longer there.
-Correct = Callable[[OwedAnswer], "Correction"]
+class Returning(Protocol):
+    """Makes what goes back when a workbook is answered."""
+
+    def __call__(self, answer: OwedAnswer, outlet: str) -> Returned:
+        """For this outlet. Raises PermanentError where it cannot be made now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A corrected workbook (``xlsx``) or the letter around it (``eml``), as it leaves at a moment."""
+
+    write: Callable[[datetime], bytes]
+    suffix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +78,14 @@ def respond(
     agreements: Mapping[str, Acknowledge | None],
     outboxes: Outboxes,
     referee: Referee,
-    correct: Correct,
+    returning: Returning,
 ) -> Responded:
     """Make what is owed, then hand over what is made. ``agreements`` are the partners' own, by partner.
 
     An answer that cannot be made, or an outlet that takes nothing, stops no other. Errors of the
     ledger go through.
     """
-    refused, errors = _make_all(ledger, agreements, referee, correct)
+    refused, errors = _make_all(ledger, agreements, referee, returning)
     sent, undelivered = _hand_over_all(ledger, outboxes)
     return Responded(sent=sent, refused=refused, errors=(*errors, *undelivered))
 
@@ -82,7 +94,7 @@ def respond(
 
 
 def _make_all(
-    ledger: Ledger, agreements: Mapping[str, Acknowledge | None], referee: Referee, correct: Correct
+    ledger: Ledger, agreements: Mapping[str, Acknowledge | None], referee: Referee, returning: Returning
 ) -> tuple[int, list[CrossdockError]]:
     from connectors.formats.edi.acknowledgments import Refused
 
@@ -93,7 +105,7 @@ def _make_all(
         for answer in fresh:
             seen.add(answer.id)
             try:
-                _make(answer, ledger, agreements.get(answer.partner), referee, correct)
+                _make(answer, ledger, agreements.get(answer.partner), referee, returning)
             except Refused as error:
                 ledger.refuse_answer(answer.id, error.message)
                 errors.append(error)
@@ -104,7 +116,7 @@ def _make_all(
 
 
 def _make(
-    answer: OwedAnswer, ledger: Ledger, agreement: Acknowledge | None, referee: Referee, correct: Correct
+    answer: OwedAnswer, ledger: Ledger, agreement: Acknowledge | None, referee: Referee, returning: Returning
 ) -> None:
     """Write it with the next numbers, have it judged, record it; again, if the numbers were taken meanwhile."""
     if agreement is None:
@@ -112,7 +124,8 @@ def _make(
             f"a {answer.kind} is owed to {answer.partner}, whose file no longer says anything about answers",
             hint="let its `acknowledge:` say where answers go; what is owed stays owed",
         )
-    draft = _draft(answer, ledger, correct)
+    workbook = returning(answer, agreement.to) if answer.kind == WORKBOOK else None
+    draft = _draft(answer, ledger) if workbook is None else _returned(workbook)
     for _ in range(PATIENCE):
         seen = ledger.last_numbers(answer.partner)
         given = seen.following(groups=draft.groups, sets=draft.sets)
@@ -144,7 +157,11 @@ class _Draft:
     suffix: str = "edi"
 
 
-def _draft(answer: OwedAnswer, ledger: Ledger, correct: Correct) -> _Draft:
+def _returned(workbook: Returned) -> _Draft:
+    return _Draft(lambda _, at: workbook.write(at), groups=0, sets=0, judged=False, suffix=workbook.suffix)
+
+
+def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
     from connectors.formats.edi.acknowledgments import (
         acknowledge_group,
         acknowledge_interchange,
@@ -173,9 +190,6 @@ def _draft(answer: OwedAnswer, ledger: Ledger, correct: Correct) -> _Draft:
             return _Draft(
                 lambda last, at: report_errors(envelope, verdicts, _numbers(last), at), groups=0, sets=messages
             )
-        case "workbook", WorkbookEnd():
-            content = correct(answer).content
-            return _Draft(lambda last, at: content, groups=0, sets=0, judged=False, suffix="xlsx")  # noqa: ARG005
         case _:
             raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
 

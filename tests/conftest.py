@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from crossdock.cli import app
 from crossdock.settings import Settings
+from tests.mail_servers import Dovecot, MailHost
 
 # No test judges time. In CI the examples are the same at every run; elsewhere they go on searching.
 settings.register_profile(
@@ -186,3 +187,17 @@ def known(installation: Installation) -> Installation:
             )
             dock.ledger.load_master(table, frame, source="test", actor="test")
     return installation
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    server = Dovecot()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def mail_host() -> Iterator[MailHost]:
+    host = MailHost()
+    yield host
+    host.remove()

@@ -58,13 +58,13 @@ class Letter:
             message["References"] = " ".join(kept[:1] + kept[1:][-_MOST_REFERENCES:])
         message["Auto-Submitted"] = "auto-replied" if self.answers else "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message["Content-Language"] = self.language
         message.set_content(self.text, cte="quoted-printable")
         if self.html:
             message.add_alternative(self.html, subtype="html", cte="quoted-printable")
         for one in self.enclosures:
             main, _, sub = one.type.partition("/")
             message.add_attachment(one.content, maintype=main, subtype=sub or "octet-stream", filename=one.name)
+        message["Content-Language"] = self.language  # last: setting the content takes away all that is called so
         _fix_boundaries(message, self._digest())
         return message.as_bytes()
 

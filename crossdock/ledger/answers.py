@@ -274,6 +274,14 @@ def unsent(connection: Connection, limit: int, after: int) -> list[Transmission]
     ]
 
 
+def made_since(connection: Connection, partner: str, kind: str, since: datetime) -> int:
+    """How many answers of this kind were made for the partner since then."""
+    query = sa.select(sa.func.count()).where(
+        answers.c.partner == partner, answers.c.kind == kind, answers.c.status == "made", answers.c.status_at >= since
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def note_sent(connection: Connection, id: int, now: datetime) -> None:
     connection.execute(
         transmissions.update()

@@ -319,6 +319,11 @@ class Ledger:
         with self._database.write() as connection:
             return answers.owe_again(connection, datetime.now(UTC))
 
+    def answers_made(self, partner: str, kind: str, since: datetime) -> int:
+        """How many answers of this kind were made for the partner since then."""
+        with self._database.read() as connection:
+            return answers.made_since(connection, partner, kind, since)
+
     def unsent(self, limit: int = 1000, *, after: int = 0) -> list[Transmission]:
         """Outbound interchanges made but not known to be handed over, oldest first, beyond the id ``after``."""
         with self._database.read() as connection:

@@ -24,7 +24,6 @@ import pytest
 
 from connectors.as2.station import Station
 from connectors.connections import Connection
-from tests.mail_servers import Dovecot, MailHost
 
 
 class MemoryState(dict[str, str]):
@@ -304,17 +303,3 @@ def wire(sshd: Sshd) -> Iterator[Wire]:
 @pytest.fixture(scope="session")
 def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     return start_sshd()
-
-
-@pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
-    server = Dovecot()
-    yield server
-    server.remove()
-
-
-@pytest.fixture(scope="session")
-def mail_host() -> Iterator[MailHost]:
-    host = MailHost()
-    yield host
-    host.remove()

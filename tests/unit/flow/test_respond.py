@@ -48,7 +48,7 @@ class Outboxes:
         return {path.name: path.read_bytes() for path in sorted((self.home / outlet).glob("*"))}
 
 
-def no_workbook(answer: object) -> NoReturn:
+def no_workbook(answer: object, outlet: str) -> NoReturn:
     raise AssertionError("nobody sent a workbook")
 
 
@@ -66,7 +66,7 @@ def round_of(ledger: Ledger, outboxes: Outboxes) -> Callable[..., Responded]:
             agreements=given,
             outboxes=outboxes,
             referee=referee or Strict(),  # type: ignore[arg-type]
-            correct=no_workbook,
+            returning=no_workbook,
         )
 
     return run
@@ -160,7 +160,7 @@ def test_a_crash_while_handing_over_repeats_the_same_file(
     owe(ledger, "ACME", "2")
     with pytest.raises(Killed):
         respond(
-            ledger=ledger, agreements={"ACME": AGREED}, referee=Strict(), correct=no_workbook,
+            ledger=ledger, agreements={"ACME": AGREED}, referee=Strict(), returning=no_workbook,
             outboxes=lambda outlet: Dying(outboxes.home / outlet),
         )  # fmt: skip
     before = outboxes.files()
