@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.base import Format
+from connectors.formats.rows import ATTRIBUTE_KEYS
 from crossdock.translated import ANSWERS, Context, EnvelopeClosed
 from mappings.apply import UNKNOWN
+from mappings.keyed import keyed
 from mappings.library import IDENTITY_FORMATS, CompiledMapping
 from mappings.spec import Partner
 from schemas.documents import DocumentStart, EnvelopeEnd, LinePlan
@@ -50,7 +52,10 @@ class Desk:
 
     def decide(self, start: DocumentStart) -> Decision:
         if start.ordinal not in self._decided:
-            self._decided = {start.ordinal: self._decide(start)}
+            decision = self._decide(start)
+            if ATTRIBUTE_KEYS in start.attributes and decision.mapping is not None:
+                decision = replace(decision, mapping=keyed(decision.mapping))
+            self._decided = {start.ordinal: decision}
         return self._decided[start.ordinal]
 
     def closed(self, envelope: EnvelopeEnd) -> EnvelopeClosed:

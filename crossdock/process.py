@@ -10,6 +10,8 @@ from crossdock.ahead import ahead
 from crossdock.answered import answered
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
+from crossdock.reconciled import reconciled
+from crossdock.revised import revised
 from crossdock.translation import Context, DocumentLines, Translated, translate_stream
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
@@ -35,7 +37,8 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
         with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
             checked = controlled(translated, record=record, archive=archive, ledger=ledger, library=context.library)
             heard = answered(checked, record=record, archive=archive, ledger=ledger)
-            return ledger.store(record.id, heard)
+            compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
+            return ledger.store(record.id, revised(compared, ledger=ledger))
     except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, groupby, pairwise
+from operator import itemgetter
 
 import msgspec
 import polars as pl
 
+from connectors.formats.rows import ATTRIBUTE_KEYS
 from crossdock.desk import Desk
 from crossdock.translated import (
     Document,
@@ -24,11 +26,12 @@ from crossdock.translated import (
     document_id,
 )
 from mappings.apply import Circumstances, apply
-from mappings.normalise import DOCUMENT, Origin, normalise
+from mappings.keyed import with_subjects
+from mappings.normalise import DOCUMENT, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences
 from mappings.spec import OnError
 from mappings.values import zone_of
-from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, LineChunk
+from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, FewLines, LineChunk, table_of
 from schemas.findings import Finding, Severity, Stage
 
 MARK = "decimal:"  #: prefix of a document's attributes: the decimal mark of the numbers at a path
@@ -135,7 +138,7 @@ class OpenDocument:
 
     def findings_on(self, chunk: LineChunk) -> list[Finding]:
         """The reader's findings on lines of this chunk, taken out of the document's."""
-        ordinals = set(chunk.table.get_column(ORDINAL)) if self.findings else set()
+        ordinals = set(chunk.ordinals) if self.findings else set()
         on_lines = [finding for finding in self.findings if finding.line in ordinals]
         if on_lines:
             self.findings = [finding for finding in self.findings if finding.line not in ordinals]
@@ -160,7 +163,7 @@ class Reading:
         current = self.current
         if current is None or current.mapping is None:
             return
-        if current.held is not None and current.held.table.height + chunk.table.height <= TOGETHER:
+        if current.held is not None and current.held.height + chunk.height <= TOGETHER:
             both = pl.concat([current.held.table, chunk.table], how="diagonal")
             current.held = LineChunk(ordinal=chunk.ordinal, table=both)
             return
@@ -202,7 +205,7 @@ class Reading:
     def _set_aside(self, document: OpenDocument) -> Iterator[Translated]:
         self.current = None
         self._waiting.append(document)
-        self._lines += document.held.table.height if document.held is not None else 0
+        self._lines += document.held.height if document.held is not None else 0
         if document.streams or self._lines >= TOGETHER or len(self._waiting) >= WAITING:
             yield from self.release()
 
@@ -244,6 +247,9 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     lines = lines.with_columns(together.documents_of(lines))
     found = together.without_repetition(found)
     causes = _causes((*together.readers, *found))
+    if ATTRIBUTE_KEYS in first.start.attributes:
+        named = with_subjects(lines, mapping, causes).drop(DOCUMENT)
+        return together.parted(named, empty_events(), named.clear(), together.readers)
     origin = Origin(
         payload=first.desk.payload,
         received=first.desk.metadata.get("received_at"),
@@ -262,10 +268,11 @@ class _Together:
     """Chunks of several documents as one table, whose lines are numbered through; and the way back."""
 
     def __init__(self, documents: Sequence[OpenDocument], chunks: Sequence[LineChunk]) -> None:
-        heights = [chunk.table.height for chunk in chunks]
+        heights = [chunk.height for chunk in chunks]
         self.openings = documents
         self.starts = [0, *accumulate(heights)]
-        whole = pl.concat([chunk.table for chunk in chunks], how="diagonal") if len(chunks) > 1 else chunks[0].table
+        tables = list(_tables(chunks))
+        whole = pl.concat(tables, how="diagonal") if len(tables) > 1 else tables[0]
         self.ordinals = whole.get_column(ORDINAL)
         self.table = whole.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
         names = [document.document.id for document in documents]
@@ -283,7 +290,7 @@ class _Together:
         for document, chunk, start in zip(self.openings, chunks, self.starts, strict=False):
             findings = document.findings_on(chunk)
             if findings:
-                places = {ordinal: start + row for row, ordinal in enumerate(chunk.table.get_column(ORDINAL), 1)}
+                places = {ordinal: start + row for row, ordinal in enumerate(chunk.ordinals, 1)}
                 for finding in findings:
                     yield msgspec.structs.replace(finding, line=places[finding.line or 0])
 
@@ -313,8 +320,18 @@ class _Together:
         """``table``, which is in the order of the lines, cut where a document begins."""
         places = table.get_column(number) - 1
         own = table.with_columns(self.ordinals.gather(places).alias(number))
-        cuts = [int(places.search_sorted(start)) for start in self.starts[:-1]] + [table.height]
+        cuts = [*places.search_sorted(pl.Series(self.starts[:-1], dtype=pl.Int64)).to_list(), table.height]
         return [own.slice(begin, end - begin) for begin, end in pairwise(cuts)]
+
+
+def _tables(chunks: Iterable[LineChunk]) -> Iterator[pl.DataFrame]:
+    """One after the other, few lines put together where they have the same columns."""
+    for names, alike in groupby(chunks, lambda chunk: list(chunk.columns) if isinstance(chunk, FewLines) else None):
+        if names is None:
+            yield from (chunk.table for chunk in alike)
+        else:
+            columns = [chunk.columns for chunk in alike if isinstance(chunk, FewLines)]
+            yield table_of({name: list(chain.from_iterable(map(itemgetter(name), columns))) for name in names})
 
 
 def _causes(findings: Iterable[Finding]) -> dict[int, str]:

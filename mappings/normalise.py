@@ -265,6 +265,11 @@ def _subject(lines: pl.DataFrame, mapping: CompiledMapping, speech: Speech | Non
     return pl.concat_str(*parts, separator="/").str.strip_chars_end("/")
 
 
+def subjects(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Series:
+    """What each line speaks of."""
+    return lines.select(_subject(lines, mapping)).to_series()
+
+
 def _identity(mapping: CompiledMapping) -> pl.Expr:
     """What tells the document, and the version of the line, from another of the same content."""
     fields = [pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")]

@@ -16,7 +16,7 @@ The reader knows the format's grammar and positions, not the meaning: the column
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -65,6 +65,50 @@ class LineChunk:
 
     ordinal: int  #: of the document, as in its DocumentStart
     table: pl.DataFrame
+
+    @property
+    def height(self) -> int:
+        """How many lines."""
+        return self.table.height
+
+    @property
+    def ordinals(self) -> Sequence[int]:
+        """The lines' numbers."""
+        return self.table.get_column(ORDINAL).to_list()
+
+
+class FewLines(LineChunk):
+    """A chunk of few lines as plain lists: a table costs as much for one line as for a thousand.
+
+    ``columns`` are those of the table, all of one length; a path that found nothing may be left out.
+    """
+
+    __slots__ = ("columns",)
+    columns: Mapping[str, Sequence[str | int | None]]
+
+    def __init__(self, *, ordinal: int, columns: Mapping[str, Sequence[str | int | None]]) -> None:
+        object.__setattr__(self, "ordinal", ordinal)
+        object.__setattr__(self, "columns", columns)
+
+    @property
+    def table(self) -> pl.DataFrame:
+        return table_of(self.columns)
+
+    @property
+    def height(self) -> int:
+        return len(self.columns[ORDINAL])
+
+    @property
+    def ordinals(self) -> Sequence[int]:
+        return self.columns[ORDINAL]  # type: ignore[return-value]
+
+
+def table_of(columns: Mapping[str, Sequence[str | int | None]]) -> pl.DataFrame:
+    """The table of a LineChunk."""
+    numbers = (ORDINAL, OFFSET, LENGTH)
+    return pl.DataFrame(
+        [pl.Series(name, values, pl.Int64 if name in numbers else pl.String) for name, values in columns.items()]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,13 +109,23 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str | UnsetType = UNSET
 
 
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field that is not what it was; ``before`` or ``after`` is absent where nothing stood there."""
+
+    field: str
+    before: str | UnsetType = UNSET
+    after: str | UnsetType = UNSET
+
+
 class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
     """An order, its change, its confirmation, a forecast or a call-off.
 
     ``starts_at`` is in its window, ``ends_at`` is the first moment after it. Cumulative quantities are in ``unit``.
+    ``changes`` says of a changed order what is not as in the revision before, where that one is known.
     """
 
     kind: DemandKind
+    changes: list[Change] | UnsetType = UNSET
     due_at: Time | UnsetType = UNSET
     ship_by: Time | UnsetType = UNSET
     starts_at: Time | UnsetType = UNSET

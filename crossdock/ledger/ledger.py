@@ -31,6 +31,7 @@ from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
+from crossdock.ledger.reconciling import Reconciling
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.spans import Spans
 from crossdock.ledger.state import LedgerState
@@ -86,6 +87,16 @@ class Ledger:
 
     @property
     def readings(self) -> Readings:
+    @property
+    def reconciling(self) -> Reconciling:
+        """What the feed says of the rows of a source."""
+        return Reconciling(self._database)
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail."""
+        return Trail(self._database)
+
         """The door for documents that are read again."""
         return Readings(self._database)
 

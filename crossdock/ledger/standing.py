@@ -64,7 +64,7 @@ class Standing:
         found: dict[str, Head] = {}
         for (stream,), part in table.select("stream", "subject", "key").unique().group_by("stream"):
             keys = dict(part.select("subject", "key").rows())
-            rows = list(_newest(connection, str(stream), list(keys)))
+            rows = list(newest(connection, str(stream), list(keys)))
             ranks = self.ranks(connection, {row.document_id for row in rows})
             for row in rows:
                 found[keys[row.subject]] = Head(
@@ -113,7 +113,7 @@ def _unpacked(keys: bytes) -> Iterable[int]:
     return (int.from_bytes(keys[at : at + size], "big") for at in range(0, len(keys), size))
 
 
-def _newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterable[Any]:
+def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterable[Any]:
     """The newest event of each subject, without what it says."""
     newer = events.alias("newer")
     last = (

@@ -47,7 +47,8 @@ def test_every_type_comes_as_text_and_exact(erp: Erp) -> None:
     erp.db.execute("SET SESSION sql_mode = ''")
     erp.db.execute(
         "INSERT INTO t VALUES ('ab', 12345678901234567890.12, 9223372036854775807, 18446744073709551615,"
-        " '2026-07-01 12:00:00.123456', '2026-02-28', '23:59:58', true, b'1', 0.1, 0.1, x'00ff', NULL, repeat('ü€😀', 10000), 'Müller',"
+        " '2026-07-01 12:00:00.123456', '2026-02-28', '23:59:58', true, b'1', 0.1, 0.1, x'00ff', NULL,"
+        " repeat('ü€😀', 10000), 'Müller',"
         " 'b', '0000-00-00 00:00:00')"
     )
     header, (row,) = erp.pull("SELECT * FROM t", options={"timezone": "Europe/Berlin"})
@@ -111,7 +112,8 @@ def test_memory_stays_flat_page_by_page(erp: Erp) -> None:
     """Debian's driver holds a whole result in memory; a third of the rows stand at one moment, some are alike."""
     erp.db.execute(
         "CREATE TABLE t AS SELECT greatest(seq, 15000) AS id, repeat('x', 400) AS text,"
-        " timestamp '2026-01-01 00:00:00' + interval greatest(cast(seq AS signed) - 50000, 0) second AS at FROM seq_1_to_150000"
+        " timestamp '2026-01-01 00:00:00' + interval greatest(cast(seq AS signed) - 50000, 0) second AS at"
+        " FROM seq_1_to_150000"
     )
     source = erp.open("SELECT id, text, at FROM t WHERE at >= :watermark", watermark="at", key=["id"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,13 +16,13 @@ from typing import Protocol
 
 import polars as pl
 
-from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, LineChunk
+from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, FewLines, LineChunk
 from schemas.findings import Finding
 
 CHUNK_ROWS = 4096
 MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
 MOST_BELOW = 1000  #: levels below one line that are looked through for values
-FEW = 48  #: lines that are made into a table one value at a time
+FEW = 48  #: lines that are filled in one value at a time
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
@@ -158,14 +158,12 @@ class Lines:
         """The waiting lines as a chunk. All of them are closed."""
         own = self._own()
         positions, outer = _around(self.parents)
-        make = self._table_of_few if len(self.segments) <= FEW else self._table_of_many
-        chunk = LineChunk(ordinal=self.ordinal, table=make(own, positions, outer))
+        few = len(self.segments) <= FEW
+        chunk = self._few(own, positions, outer) if few else self._many(own, positions, outer)
         self._clear()
         return chunk
 
-    def _table_of_many(
-        self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]
-    ) -> pl.DataFrame:
+    def _many(self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]) -> LineChunk:
         """All layers of all columns side by side, and one selection that takes the nearest of each."""
         size = len(self.segments)
         layers = [
@@ -197,19 +195,17 @@ class Lines:
                 nearest.append(pl.col(f"lent {slot}"))
             text = pl.coalesce(nearest) if nearest else pl.lit(None, pl.String)
             columns.append((_with_point(text, places) if places else text).alias(path))
-        return frame.select_seq(columns)
+        return LineChunk(ordinal=self.ordinal, table=frame.select_seq(columns))
 
-    def _table_of_few(
-        self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]
-    ) -> pl.DataFrame:
-        """The same table, value by value: work on columns pays only for many lines."""
+    def _few(self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]) -> FewLines:
+        """The same, value by value: work on columns pays only for many lines."""
         size = len(self.segments)
-        columns = [
-            pl.Series(ORDINAL, range(self.done + 1, self.done + size + 1), dtype=pl.Int64),
-            pl.Series(LOCATION, [f"segment {number}" for number in self.segments], dtype=pl.String),
-            pl.Series(OFFSET, self.offsets, dtype=pl.Int64),
-            pl.Series(LENGTH, list(map(sub, self.ends, self.offsets)), dtype=pl.Int64),
-        ]
+        columns: dict[str, Sequence[str | int | None]] = {
+            ORDINAL: range(self.done + 1, self.done + size + 1),
+            LOCATION: [f"segment {number}" for number in self.segments],
+            OFFSET: self.offsets.copy(),
+            LENGTH: list(map(sub, self.ends, self.offsets)),
+        }
         nothing: Row = [None] * size
         inherited = set().union(*outer)
         for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
@@ -223,8 +219,8 @@ class Lines:
                 column = _filled(column, self._lent(slot))
             if places:
                 column = [text and _pointed(text, places) for text in column]
-            columns.append(pl.Series(path, column, pl.String))
-        return pl.DataFrame(columns)
+            columns[path] = column
+        return FewLines(ordinal=self.ordinal, columns=columns)
 
     def _clear(self) -> None:
         self.done += len(self.segments)

@@ -1,0 +1,44 @@
+"""Of what events speak, by their keys alone: a pull of keys makes subjects and no events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from mappings.library import CompiledMapping
+from mappings.normalise import KEY_OF, subjects
+from schemas.documents import ORDINAL
+
+SUBJECT = "subject"  #: column beside the lines of a pull of keys
+UNSURE = "unsure"  #: column: a part of the key could not be looked up, so the subject may be another
+
+
+def keyed(mapping: CompiledMapping) -> CompiledMapping:
+    """As much of ``mapping`` as makes a subject."""
+    names = key_fields(mapping)
+    rules = {name: rule.model_copy(update={"required": False}) for name, rule in mapping.rules.items() if name in names}
+    paths = tuple(dict.fromkeys(path for rule in rules.values() for path in rule.paths))
+    return replace(mapping, rules=rules, plan=replace(mapping.plan, paths=paths, compiled=None))
+
+
+def key_fields(mapping: CompiledMapping) -> tuple[str, ...]:
+    """The fields of the business key, in the order in which the subject has them."""
+    return tuple(mapping.key or KEY_OF[mapping.kind])
+
+
+def with_subjects(lines: pl.DataFrame, mapping: CompiledMapping, causes: Mapping[int, str]) -> pl.DataFrame:
+    """The lines with their subjects; ``causes`` says which lines have a fault."""
+    unsure = lines[ORDINAL].is_in(list(causes)).alias(UNSURE)
+    return lines.with_columns(subjects(lines, mapping).alias(SUBJECT), unsure)
+
+
+def told_by_itself(mapping: CompiledMapping) -> list[int]:
+    """The places in a subject, from 1, of what is not looked up: it is the same whatever the master data say."""
+    names = key_fields(mapping)
+    return [
+        place
+        for place, name in enumerate(names, 1)
+        if (rule := mapping.rules.get(name)) is not None and rule.lookup is None and rule.paths
+    ]
