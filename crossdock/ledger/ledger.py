@@ -92,11 +92,6 @@ class Ledger:
         """What the feed says of the rows of a source."""
         return Reconciling(self._database)
 
-    @property
-    def trail(self) -> Trail:
-        """The audit trail."""
-        return Trail(self._database)
-
         """The door for documents that are read again."""
         return Readings(self._database)
 
