@@ -86,12 +86,12 @@ class Ledger:
         self.close()
 
     @property
-    def readings(self) -> Readings:
-    @property
     def reconciling(self) -> Reconciling:
         """What the feed says of the rows of a source."""
         return Reconciling(self._database)
 
+    @property
+    def readings(self) -> Readings:
         """The door for documents that are read again."""
         return Readings(self._database)
 
