@@ -69,6 +69,17 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def compact(self) -> None:
+        """Give room back and refresh statistics. SQLite: the write-ahead log is emptied; nothing is rewritten."""
+        with vendor_errors(), self._engine.connect() as connection:
+            if self.is_postgres:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM (ANALYZE)")
+            else:
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                driver.execute("PRAGMA optimize")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # -- schema -----------------------------------------------------------------------------------
 
     def migrate(self) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bulk, feed, parked, payloads
+from crossdock.ledger import audit, bulk, feed, parked, payloads
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
@@ -198,12 +198,23 @@ def _commit(
             write_envelopes(connection, payload, [one for one in envelopes if isinstance(one, EnvelopeClosed)], now)
             write_received(connection, payload, [one for one in envelopes if isinstance(one, AnswerReceived)], now)
             loose = 0 if last is None else _finish(connection, payload, last)
+            _note(connection, payload, entries, ended=last is not None)
     finally:
         for draft in drafts:
             draft.discard()
     for entry in entries:
         tally.add(entry)
     tally.findings += loose
+
+
+def _note(connection: Connection, payload: int, entries: Sequence[Entry], *, ended: bool) -> None:
+    """One entry of the audit trail for the transaction."""
+    detail: dict[str, Any] = Counter(entry.draft.status for entry in entries)
+    if entries:
+        detail |= {"first": entries[0].id, "last": entries[-1].id}
+        detail |= {"events": sum(entry.streams.total() for entry in entries)}
+    action = "payload.translated" if ended else "documents.stored"
+    audit.note(connection, action, f"payload {payload}", detail=detail)
 
 
 def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> list[Entry]:
@@ -433,6 +444,11 @@ def quarantine(database: Database, payload: int, some: Sequence[Finding]) -> Non
         if _still_waits(connection, payload):
             counts = _insert_findings(connection, payload, None, some, datetime.now(UTC))
             payloads.set_status(connection, payload, payloads.QUARANTINED, counts)
+            audit.note(connection, "payload.quarantined", f"payload {payload}", reason=_first_of(some))
+
+
+def _first_of(some: Sequence[Finding]) -> str:
+    return some[0].message if some else ""
 
 
 def note_unpacked(database: Database, payload: int, some: Sequence[Finding]) -> None:
@@ -445,7 +461,9 @@ def note_unpacked(database: Database, payload: int, some: Sequence[Finding]) -> 
             parts = connection.scalar(sa.select(sa.func.count()).where(payload_table.c.parent_id == payload))
             failed = not parts and any(finding.severity is Severity.ERROR for finding in some)
             counts = _insert_findings(connection, payload, None, some, datetime.now(UTC))
-            payloads.set_status(connection, payload, payloads.QUARANTINED if failed else payloads.UNPACKED, counts)
+            status = payloads.QUARANTINED if failed else payloads.UNPACKED
+            payloads.set_status(connection, payload, status, counts)
+            audit.note(connection, f"payload.{status}", f"payload {payload}", detail={"parts": parts or 0})
 
 
 def _still_waits(connection: Connection, payload: int) -> bool:

@@ -12,6 +12,7 @@ import polars as pl
 from connectors.base import State
 from crossdock.ledger import (
     answers,
+    audit,
     by_hand,
     documents,
     envelopes,
@@ -30,17 +31,18 @@ from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
-from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.reconciling import Reconciling
+from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.spans import Spans
 from crossdock.ledger.state import LedgerState
 from crossdock.ledger.tokens import Tokens
+from crossdock.ledger.trail import Trail
 from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
-
 from schemas.master import MASTER_TABLES
+
 
 class Ledger:
     """What happened to everything. Every method is one transaction unless it says otherwise.
@@ -89,6 +91,11 @@ class Ledger:
     def reconciling(self) -> Reconciling:
         """What the feed says of the rows of a source."""
         return Reconciling(self._database)
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail."""
+        return Trail(self._database)
 
     @property
     def readings(self) -> Readings:
@@ -220,18 +227,23 @@ class Ledger:
     def pause_sink(self, sink: str, reason: str = "") -> bool:
         """Hand nothing more to it; False where there is no such sink."""
         with self._database.write() as connection:
-            return relay.pause(connection, sink, reason, datetime.now(UTC))
+            changed = relay.pause(connection, sink, reason, datetime.now(UTC))
+            audit.note(connection, "outlet.paused", f"outlet {sink}", reason=reason)
+            return changed
 
     def resume_sink(self, sink: str) -> bool:
         """Go on with it, at once; False where there is no such sink."""
         with self._database.write() as connection:
-            return relay.resume(connection, sink)
+            changed = relay.resume(connection, sink)
+            audit.note(connection, "outlet.resumed", f"outlet {sink}")
+            return changed
 
     def backfill_sink(self, sink: str, after: int) -> None:
         """Let it get everything after the position ``after``, again or for the first time. Raises PermanentError
         for a position that the feed does not have."""
         with self._database.write() as connection:
             relay.backfill(connection, sink, after, datetime.now(UTC))
+            audit.note(connection, "outlet.backfilled", f"outlet {sink}", detail={"after": after})
 
     def redrive(self, sink: str, positions: Sequence[int] | None = None) -> int:
         """Let what the sink refused (all, or at these positions) be offered again at the next run; how many."""
@@ -311,6 +323,8 @@ class Ledger:
                     answer_by=answer_by,
                     now=datetime.now(UTC),
                 )
+                detail = {"partner": answer.partner, "kind": answer.kind, "name": name}
+                audit.note(connection, "answer.made", f"answer {answer.id}", detail=detail)
         except answers.Overtaken:
             return False
         return True
@@ -319,6 +333,7 @@ class Ledger:
         """A referee does not let it leave: it stays listed, unsent."""
         with self._database.write() as connection:
             answers.refuse(connection, answer, reason, datetime.now(UTC))
+            audit.note(connection, "answer.refused", f"answer {answer}", reason=reason)
 
     def owe_again(self) -> int:
         """Let refused answers be made again; how many."""
@@ -339,6 +354,7 @@ class Ledger:
         """It was handed over. Idempotent."""
         with self._database.write() as connection:
             answers.note_sent(connection, transmission, datetime.now(UTC))
+            audit.note(connection, "transmission.sent", f"transmission {transmission}")
 
     def answers(self, *, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Answers, newest first: what each answers, when it is due, how it left, why a referee refused it."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger import audit
 from crossdock.ledger.tables import feed, master_in_force, master_rejections, master_versions
 from crossdock.ledger.text import sentences, storable, to_json
 from schemas.errors import ConfigError
@@ -67,6 +68,8 @@ def load(connection: Connection, name: str, rows: pl.DataFrame, *, source: str, 
         },
     )
     _put_in_force(connection, name, version, now)
+    detail = {"version": version, "rows": table.height, "sha256": digest, "by": actor}
+    audit.note(connection, "master.in_force", f"master {name}", reason=source, detail=detail)
     return version
 
 
@@ -93,6 +96,7 @@ def note_rejected(connection: Connection, name: str, *, source: str, actor: str,
             "reasons": to_json(reasons),
         },
     )
+    audit.note(connection, "master.held_back", f"master {name}", reason="; ".join(reasons), detail={"source": source})
 
 
 def stored(connection: Connection) -> dict[str, pl.DataFrame]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
+from crossdock.ledger import audit
 from crossdock.ledger.records import PayloadRecord
 from crossdock.ledger.tables import payloads
 from crossdock.ledger.text import storable, texts, to_json
@@ -36,8 +37,8 @@ def record(
     key = storable(key)
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     same = (payloads.c.channel == channel) & (payloads.c.sha256 == sha256)
-    connection.execute(
-        insert(payloads).on_conflict_do_nothing(index_elements=["channel", "sha256", "key"]),
+    made = connection.scalar(
+        insert(payloads).on_conflict_do_nothing(index_elements=["channel", "sha256", "key"]).returning(payloads.c.id),
         {
             "sha256": sha256,
             "size": size,
@@ -53,7 +54,11 @@ def record(
             "status_at": now,
         },
     )
-    return _record(connection.execute(sa.select(payloads).where(same, payloads.c.key == key)).one())
+    noted = _record(connection.execute(sa.select(payloads).where(same, payloads.c.key == key)).one())
+    if made is not None:
+        detail = {"channel": channel, "name": noted.name, "sha256": sha256, "size": size}
+        audit.note(connection, "payload.received", f"payload {noted.id}", detail=detail)
+    return noted
 
 
 def one(connection: Connection, id: int) -> PayloadRecord:
@@ -94,6 +99,8 @@ def requeue(connection: Connection, ids: Sequence[int]) -> int:
         .where(payloads.c.id.in_(ids), payloads.c.status == QUARANTINED)
         .values(status=RECEIVED, status_at=datetime.now(UTC))
     )
+    if changed.rowcount:
+        audit.note(connection, "payload.requeued", f"payload {', '.join(map(str, ids[:20]))}")
     return changed.rowcount
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0007"
+REVISION = "0008"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -90,6 +90,7 @@ payloads = sa.Table(
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("payloads.id")),
     sa.Column("duplicate_of", sa.BigInteger, sa.ForeignKey("payloads.id")),
     sa.Column("replay_of", sa.BigInteger),  # the payload whose bytes were read again
+    sa.Column("pruned_at", Instant),  # when its bytes were given up
     _text("status"),
     sa.Column("status_at", Instant, nullable=False),
     _count("infos"),
@@ -491,4 +492,13 @@ audit = sa.Table(
     _text("previous"),
     _text("hash"),
     sa.Index("ix_audit_subject", "subject"),
+)
+
+#: Partners of whom nothing may be given up, whatever its age.
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("partner", sa.Text, primary_key=True),
+    _text("reason"),
+    sa.Column("since", Instant, nullable=False),
 )
