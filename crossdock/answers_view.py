@@ -94,6 +94,22 @@ def expectations_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType | Non
     return table
 
 
+def held_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line an interchange that was held back, the newest first."""
+    if not rows:
+        return Text("no interchange was ever held back", style=DIM)
+    table = plain_table()
+    for name in ("id", "from", "number", "why", "came in", "since", "state"):
+        table.add_column(name, overflow="fold", justify="right" if name == "id" else "left")
+    for row in rows:
+        state = Text(row["status"], style="bold red" if row["status"] == "held" else DIM)
+        why = row["code"].partition(".")[2].replace("_", " ")
+        decided = phrases(state, Text(row["reason"], style=DIM)) if row["reason"] else state
+        sender = row["partner"] or row["sender"]
+        table.add_row(str(row["id"]), sender, row["control_number"], why, row["name"], clock(row["held_at"]), decided)
+    return table
+
+
 def _state(row: Mapping[str, Any]) -> Text:
     if row["status"] == "refused":
         return Text("refused", style="bold red")

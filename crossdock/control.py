@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 from connectors.archive import Archive
 from crossdock.ledger import Ledger, PayloadRecord
+from crossdock.ledger.claims import Claims
 from crossdock.ledger.envelopes import SeenInterchange
+from crossdock.ledger.held_back import RELEASED
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, EnvelopeClosed, Translated
 from mappings.library import Library
 from mappings.spec import InSequence
@@ -25,10 +27,19 @@ _LARGEST = 999_999_999  #: after it comes 1
 
 
 def controlled(
-    translated: Iterable[Translated], *, record: PayloadRecord, archive: Archive, ledger: Ledger, library: Library
+    translated: Iterable[Translated],
+    *,
+    record: PayloadRecord,
+    archive: Archive,
+    ledger: Ledger,
+    library: Library,
+    claims: Claims,
 ) -> Iterator[Translated]:
-    """The translation, with a finding where a control number gives cause, and nothing of what is held back."""
-    door = _Door(record, archive, ledger, library)
+    """The translation, with a finding where a control number gives cause, and nothing of what is held back.
+
+    ``claims`` keep others from reading an interchange of the same number until this payload is stored.
+    """
+    door = _Door(record, archive, ledger, library, claims)
     held: Finding | None = None
     for item in translated:
         match item:
@@ -62,7 +73,10 @@ class _Entry:
 class _Door:
     """Looks at each interchange of one payload when its first document comes."""
 
-    def __init__(self, record: PayloadRecord, archive: Archive, ledger: Ledger, library: Library) -> None:
+    def __init__(
+        self, record: PayloadRecord, archive: Archive, ledger: Ledger, library: Library, claims: Claims
+    ) -> None:
+        self._claims = claims
         self._record = record
         self._archive = archive
         self._ledger = ledger
@@ -80,6 +94,9 @@ class _Door:
         return entry
 
     def _look(self, start: DocumentStart, offset: int, partner: str) -> _Entry:
+        if RELEASED in self._record.metadata:
+            return _Entry(told=(_released(start, offset),))
+        self._claims.take("\x1f".join((start.sender, start.receiver, start.interchange)))
         earlier = self._ledger.seen_interchanges(start.sender, start.receiver, start.interchange, self._record.id)
         if earlier:
             if any(self._is_same(one, offset) for one in earlier):
@@ -128,6 +145,11 @@ def _out_of_sequence(start: DocumentStart, offset: int, known: Sequence[str], po
     missing = number - awaited
     message = f"{missing} interchange{'s' if missing > 1 else ''} before {start.interchange} did not arrive"
     return _finding("interchange.gap", message, start, offset, severity=severity, expected=f"{awaited:09d}")
+
+
+def _released(start: DocumentStart, offset: int) -> Finding:
+    message = f"interchange {start.interchange} was held back, and is used after all"
+    return _finding("interchange.released", message, start, offset, severity=Severity.INFO, expected="")
 
 
 def _resent(start: DocumentStart, offset: int, earlier: SeenInterchange) -> Finding:

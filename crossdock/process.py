@@ -34,8 +34,13 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
     if record.status != "received":
         return _NOTHING
     try:
-        with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
-            checked = controlled(translated, record=record, archive=archive, ledger=ledger, library=context.library)
+        with (
+            ledger.claims() as claims,
+            closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated,
+        ):
+            checked = controlled(
+                translated, record=record, archive=archive, ledger=ledger, library=context.library, claims=claims
+            )
             heard = answered(checked, record=record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
             return ledger.store(record.id, revised(compared, ledger=ledger))

@@ -61,6 +61,11 @@ class Database:
         with vendor_errors(), self._engine.connect() as connection:
             yield connection.execution_options(**options)
 
+    def session(self) -> Connection:
+        """A connection of one's own that holds locks, not a transaction; the caller closes it."""
+        with vendor_errors():
+            return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed at the end of the block, rolled back when it raises."""

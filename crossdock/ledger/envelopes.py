@@ -11,8 +11,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger import held_back
 from crossdock.ledger.resent import supersede_corrected
-from crossdock.ledger.tables import answers, documents, envelopes, findings
+from crossdock.ledger.tables import answers, documents, envelopes, findings, held_interchanges
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable
 from crossdock.translation import EnvelopeClosed
@@ -62,11 +63,16 @@ class SeenInterchange:
 def seen(
     connection: Connection, sender: str, receiver: str, control_number: str, payload: int
 ) -> list[SeenInterchange]:
-    """Interchanges of the same number in other payloads, the first one first."""
+    """Interchanges of the same number in other payloads that were not held back, the first one first."""
     query = (
         sa.select(payload_table.c.sha256, payload_table.c.name, envelopes.c.byte_offset, envelopes.c.byte_length)
         .join_from(envelopes, payload_table)
-        .where(*_between(sender, receiver, payload), envelopes.c.control_number == storable(control_number))
+        .outerjoin(held_interchanges, held_interchanges.c.envelope_id == envelopes.c.id)
+        .where(
+            *_between(sender, receiver, payload),
+            envelopes.c.control_number == storable(control_number),
+            sa.func.coalesce(held_interchanges.c.status, held_back.USED) == held_back.USED,
+        )
         .order_by(envelopes.c.id)
         .limit(_LOOKED_AT)
     )
@@ -112,6 +118,8 @@ def write(connection: Connection, payload: int, closed: Sequence[EnvelopeClosed]
         if (row["kind"], row["ordinal"]) in there:
             continue
         id = connection.execute(envelopes.insert().returning(envelopes.c.id), row).scalar_one()
+        if isinstance(one.envelope, InterchangeEnd):
+            held_back.note(connection, id, one.envelope)
         _owe(connection, id, payload, one, since=taken_in or now, now=now)
         if isinstance(one.envelope, WorkbookEnd) and one.envelope.corrects and one.envelope.documents:
             supersede_corrected(connection, one.envelope.corrects, one.partner, now)

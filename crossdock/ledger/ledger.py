@@ -19,6 +19,7 @@ from crossdock.ledger import (
     feed,
     giving_back,
     held,
+    held_back,
     looking,
     master,
     parked,
@@ -27,6 +28,7 @@ from crossdock.ledger import (
     relay,
 )
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
+from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
 from crossdock.ledger.parked import Waiting
@@ -266,6 +268,33 @@ class Ledger:
         """The numbers that came last from and to the same, in payloads other than ``payload``, newest first."""
         with self._database.read() as connection:
             return envelopes.recent_numbers(connection, sender, receiver, payload)
+
+    # -- interchanges held back -------------------------------------------------------------------
+
+    def claims(self) -> Claims:
+        """What one payload may claim for itself while it is read; to be used in ``with``."""
+        return Claims(self._database)
+
+    def held_interchanges(self, *, status: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Interchanges held back for their control number, the newest first: who, which, why, since when, and what
+        was decided (``status`` held, used or dropped; ``reason``)."""
+        with self._database.read() as connection:
+            return held_back.listing(connection, status=status, limit=limit)
+
+    def held_interchange(self, id: int) -> dict[str, Any]:
+        """One that nobody has decided on, and where its bytes stand in the archive. Raises PermanentError."""
+        with self._database.read() as connection:
+            return held_back.one(connection, id)
+
+    def use_interchange(self, id: int, reason: str, sha256: str) -> PayloadRecord:
+        """It is used after all; the payload that waits for translation. Raises PermanentError."""
+        with self._database.write() as connection:
+            return held_back.use(connection, id, reason, sha256, datetime.now(UTC))
+
+    def drop_interchange(self, id: int, reason: str) -> None:
+        """It will not be used. Raises PermanentError."""
+        with self._database.write() as connection:
+            held_back.drop(connection, id, reason, datetime.now(UTC))
 
     # -- answers ----------------------------------------------------------------------------------
 

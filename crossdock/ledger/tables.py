@@ -395,6 +395,18 @@ envelopes = sa.Table(
     sa.Index("ix_envelopes_control_number", "sender", "receiver", "control_number"),
 )
 
+#: Interchanges that were held back for their control number, until somebody decides.
+held_interchanges = sa.Table(
+    "held_interchanges",
+    metadata,
+    _id(),
+    sa.Column("envelope_id", sa.BigInteger, sa.ForeignKey("envelopes.id"), nullable=False, unique=True),
+    _text("code"),  # of the finding that held it back
+    _text("status"),  # held, used, dropped
+    sa.Column("decided_at", Instant),
+    _text("reason"),
+)
+
 #: Outbound interchanges, each exactly as it leaves.
 transmissions = sa.Table(
     "transmissions",

@@ -14,6 +14,7 @@ from crossdock.ledger import Ledger
 from crossdock.process import process
 from crossdock.translation import Context
 from mappings.master_data import MasterData
+from mappings.spec import OnError
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk
 from schemas.errors import ConfigError, TransientError
 
@@ -48,6 +49,9 @@ class NoMappings:
 
     def partner_of(self, format: str, identity: str) -> None: ...
     def mapping_for(self, partner: object, document_type: str) -> None: ...
+    def policy_for(self, partner: object, document_type: str) -> OnError:
+        return OnError.PARK_LINES
+
     def candidates(self, partner: object, format: str) -> tuple[()]:
         return ()
 
@@ -132,6 +136,7 @@ def test_what_may_pass_or_be_mended_leaves_the_payload_waiting(
 def test_an_error_of_the_ledger_goes_through(ledger: Ledger, archive: Archive, context: Context, payload) -> None:
     class Locked:
         payload = staticmethod(ledger.payload)
+        claims = staticmethod(ledger.claims)
 
         def store(self, payload: int, translated: object) -> None:
             raise TransientError("the ledger is locked")

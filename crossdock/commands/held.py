@@ -1,0 +1,64 @@
+"""``crossdock held``: interchanges that were held back for their control number, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+app = typer.Typer(help="Interchanges held back for their control number: use or drop them.", rich_markup_mode=None)
+Id = Annotated[int, typer.Argument(metavar="ID", help="As `crossdock held` lists it.")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
+
+
+@app.callback(invoke_without_command=True)
+def held(
+    context: typer.Context,
+    status: Annotated[
+        Literal["held", "used", "dropped"] | None, typer.Option("--status", help="Only those; otherwise all.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+) -> None:
+    """Interchanges that came under a number that was used before, or out of order; the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from crossdock import display
+    from crossdock.answers_view import held_view
+    from crossdock.dock import Dock
+
+    with Dock.open(create=False) as dock:
+        rows = dock.ledger.held_interchanges(status=status, limit=limit)
+    if json:
+        _echo(rows)
+    else:
+        display.show(display.console(), held_view(rows))
+
+
+@app.command()
+def use(id: Id, reason: Reason) -> None:
+    """Read it as if it had just come: its lines become events, its sender gets an answer."""
+    from crossdock import interchanges
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        payload = interchanges.use(id, reason, ledger=dock.ledger, archive=dock.archive)
+        (done,) = dock.translate([payload])
+        typer.echo(f"{done.documents:,} documents, {done.events:,} events, {done.parked:,} lines wait")
+
+
+@app.command()
+def drop(id: Id, reason: Reason) -> None:
+    """Say that nothing of it will be used; its bytes are kept."""
+    from crossdock.dock import Dock
+
+    with Dock.open() as dock:
+        dock.ledger.drop_interchange(id, reason)
+        typer.echo(f"interchange {id} dropped: {reason}")
+
+
+def _echo(rows: list[dict[str, Any]]) -> None:
+    import msgspec
+
+    for row in rows:
+        typer.echo(msgspec.json.encode(row).decode())
