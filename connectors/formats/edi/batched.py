@@ -6,9 +6,11 @@ walk goes on from there. What is left behind is what the walk one by one would h
 
 from __future__ import annotations
 
+import gc
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, chain, compress, pairwise, repeat
 from operator import add
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ from connectors.formats.edi.machine import State
 if TYPE_CHECKING:
     from connectors.formats.edi.body import Body
 
+Columns = dict[int, Sequence[str]]  #: by slot; empty text where there is nothing
+
 
 def pass_batch(body: Body, batch: Batch, size: int) -> int:
     """Pass what stands in the next ``size`` characters as far as it is sure; how many runs were passed.
@@ -27,12 +31,26 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
     The walk stands behind the last of them, with everything that the body knows about it.
     """
     tape = body.tape
-    rows = batch.rows(tape.text, tape.at, tape.at + size)
-    if not rows or (body.around is not None and body.around.findings):
+    if body.around is not None and body.around.findings:
         return 0
-    table = _Table(body, batch, rows)
-    size = table.sound()
-    return _Passage(body, batch, table, size).run() if size else 0
+    with _no_collection():
+        rows = batch.rows(tape.text, tape.at, tape.at + size)
+        table = _Table(body, batch, rows)
+        size = table.sound() if rows else 0
+        return _Passage(body, batch, table, size).run() if size else 0
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Rows are tuples of text, of which most are gone a moment later: nothing that the cyclic collector, which
+    comes once for every 700 of them, could ever free."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Table:
@@ -329,46 +347,55 @@ class _Passage:
         lines.parents += self.parents
         lines.segments += [table.numbers[index] for index in own]
         lines.offsets += [table.offsets[index] for index in own]
-        for letter in batch.lines if not self.bare else batch.lines + batch.loops:
+        columns = self._opened()
+        if batch.parts and not batch.tree:
+            self._take_parts(columns)
+        for position, slot, value in self.late:
+            if position < self.pending:
+                lines.put_at(position, slot, value)
+            else:
+                _put(columns, slot, len(own), ((position - self.pending, value),))
+        lines.keep(self.pending, columns)
+
+    def _opened(self) -> Columns:
+        """What the lines' opening rows hold."""
+        table, batch, own = self.table, self.batch, self.lines
+        columns: Columns = {}
+        bare = set(self.bare)
+        for letter in batch.lines if not bare else batch.lines + batch.loops:
             where, rows = table.of(letter, self.size)
             if letter in batch.loops:
-                bare = set(self.bare)
                 rows = [row for index, row in zip(where, rows, strict=True) if index in bare]
                 where = [index for index in where if index in bare]
-            if rows:
-                whole = range(self.pending, self.pending + len(rows)) if len(rows) == len(own) else None
-                at = whole or [self.pending + bisect_left(own, index) for index in where]
-                lines.keep(at, batch.kinds[letter].columns(rows))
-        if batch.parts and not batch.tree:
-            self._keep_parts()
-        for position, slot, value in self.late:
-            lines.put_at(position, slot, value)
+            found = batch.kinds[letter].columns(rows)
+            if len(rows) == len(own):
+                return found
+            places = [bisect_left(own, index) for index in where]
+            for slot, column in found.items():
+                _put(columns, slot, len(own), zip(places, column, strict=True))
+        return columns
 
-    def _keep_parts(self) -> None:
-        """What the parts of lines hold; where the first of several kinds counts, one by one in their order."""
-        table, batch, lines = self.table, self.batch, self.body.lines
-        late: list[tuple[int, int, int, str]] = []
+    def _take_parts(self, columns: Columns) -> None:
+        """What stands in the parts of lines; where several kinds may fill a slot, in the order of the rows."""
+        table, batch, size = self.table, self.batch, len(self.lines)
         begun = list(accumulate(map(set(self.lines).__contains__, range(self.size))))
+        contested: list[tuple[int, int, int, str]] = []
         for letter in batch.parts:
             kind = batch.kinds[letter]
             where, rows = table.of(letter, self.size) if kind.takes else ([], [])
-            at = [self.pending + begun[index] - 1 for index in where]
-            before = bisect_left(where, self.lines[0]) if self.lines else len(where)
-            columns = kind.columns(rows)
-            for slot, column in columns.items():
-                size = len(rows) if slot in batch.contested else before
-                begin = 0 if self.line_open else before
-                late += [
-                    (index, position, slot, value)
-                    for index, position, value in zip(
-                        where[begin:size], at[begin:size], column[begin:size], strict=True
-                    )
-                    if value.strip(" ")
-                ]
-            columns = {slot: column[before:] for slot, column in columns.items() if slot not in batch.contested}
-            if columns and before < len(rows):
-                lines.keep_parts(at[before:], columns)
-        self.late += [(position, slot, value) for _, position, slot, value in sorted(late, key=lambda one: one[0])]
+            places = [begun[index] - 1 for index in where]
+            first = bisect_left(places, 0)  # rows before it belong to the line that was open before
+            for slot, column in kind.columns(rows).items():
+                if slot in batch.contested:
+                    contested += zip(where, places, repeat(slot), column, strict=False)
+                    continue
+                _put(columns, slot, size, zip(places[first:], column[first:], strict=True))
+                contested += zip(where[:first], places, repeat(slot), column, strict=False)
+        for _, place, slot, value in sorted(contested):
+            if place >= 0:
+                _put(columns, slot, size, ((place, value),))
+            elif self.line_open and (text := value.rstrip(" ")):
+                self.body.lines.put_at(self.pending - 1, slot, text)
 
     def _stand_behind(self) -> None:
         """The walk stands behind the last row that was passed."""
@@ -400,6 +427,16 @@ class _Passage:
                 uses[depth] += sum(letters.count(letter, 0, size) for letter in mine)
             else:
                 uses[depth] = sum(letters.count(letter, first, size) for letter in mine)
+
+
+def _put(columns: Columns, slot: int, size: int, values: Iterable[tuple[int, str]]) -> None:
+    """Put values at their places in a column where nothing stands there yet."""
+    column = columns.get(slot)
+    if not isinstance(column, list):
+        column = columns[slot] = [""] * size if column is None else list(column)
+    for place, value in values:
+        if value and not column[place].strip(" "):
+            column[place] = value
 
 
 def _where(pattern: re.Pattern[str], letters: str, size: int) -> Iterator[int]:

@@ -26,7 +26,6 @@ FEW = 48  #: lines that are filled in one value at a time
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
-Block = tuple[Sequence[int], Mapping[int, Sequence[str]]]  #: positions of lines, and what they hold for each slot
 
 
 class Layout(Protocol):
@@ -113,8 +112,7 @@ class Lines:
         self.ends: list[int] = []
         self.rows: dict[Layout, tuple[list[int], list[Row]]] = {}
         self.scopes: dict[int, Scope] = {}
-        self._blocks: list[Block] = []
-        self._parts: list[Block] = []
+        self._pieces: list[tuple[int, pl.DataFrame]] = []  #: position of the first line, and what they hold by slot
         self._later: list[dict[int, str]] = [{} for _ in self.paths]
 
     @property
@@ -146,19 +144,20 @@ class Lines:
         """A value of the line at this position among the waiting ones; the first one counts."""
         self._later[slot].setdefault(position, value)
 
-    def keep(self, positions: Sequence[int], columns: Mapping[int, Sequence[str]]) -> None:
-        """What these lines began with, by slot; each line begins once."""
-        self._blocks.append((positions, columns))
+    def keep(self, first: int, columns: Mapping[int, Sequence[str]]) -> None:
+        """What consecutive lines from this position on hold, by slot; empty where there is nothing.
 
-    def keep_parts(self, positions: Sequence[int], columns: Mapping[int, Sequence[str]]) -> None:
-        """What was found later in these lines, which began in a batch; a line may be named several times."""
-        self._parts.append((positions, columns))
+        It becomes a table at once: thousands of texts kept until a chunk is full would all have left the cache.
+        """
+        if columns:
+            series = [pl.Series(f"own {slot}", column, pl.String) for slot, column in columns.items()]
+            self._pieces.append((first, pl.DataFrame(series)))
 
     def flush(self) -> LineChunk:
         """The waiting lines as a chunk. All of them are closed."""
         own = self._own()
         positions, outer = _around(self.parents)
-        few = len(self.segments) <= FEW
+        few = len(self.segments) <= FEW and not self._pieces
         chunk = self._few(own, positions, outer) if few else self._many(own, positions, outer)
         self._clear()
         return chunk
@@ -172,30 +171,40 @@ class Lines:
             pl.Series(OFFSET, self.offsets, dtype=pl.Int64),
             pl.Series(LENGTH, list(map(sub, self.ends, self.offsets)), dtype=pl.Int64),
         ]
-        found = [(slot, column) for slot, column in enumerate(own) if column is not None]
-        layers += [pl.Series(f"own {slot}", column, pl.String) for slot, column in found]
+        pieces = self._whole().get_columns() if self._pieces else []
+        layers += pieces
+        layers += [pl.Series(f"put {slot}", column, pl.String) for slot, column in enumerate(own) if column is not None]
         inherited = set().union(*outer)
         around = [pl.Series(f"around {slot}", [values.get(slot) for values in outer], pl.String) for slot in inherited]
         layers += pl.DataFrame(around)[positions].get_columns() if around else []
         if self.scopes:
             layers += [pl.Series(f"lent {slot}", self._lent(slot), pl.String) for slot in range(len(self.paths))]
         frame = pl.DataFrame(layers)
-        padded = frame.select_seq(pl.col(f"own {slot}").str.ends_with(" ").any() for slot, _ in found)
-        told = set(frame.columns)
+        texts = [name for name in frame.columns if name.startswith(("own ", "put "))]
+        padded = frame.select_seq(pl.col(texts).str.ends_with(" ").any()).row(0) if texts else ()
+        told = {name: _filled_text(name, padded=bool(yes)) for name, yes in zip(texts, padded, strict=True)}
+        told |= {series.name: pl.col(series.name) for series in layers if series.name not in told}
         columns = [pl.col(ORDINAL), pl.format("segment {}", LOCATION).alias(LOCATION), pl.col(OFFSET), pl.col(LENGTH)]
         for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
-            nearest = [
-                _filled_text(name, padded=name.startswith("own") and padded[name][0])
-                for name in (f"own {slot}", f"around {slot}")
-                if name in told
-            ]
-            if slot in self.header.values:
-                nearest.append(pl.lit(self.header.values[slot]))
-            if self.scopes:
-                nearest.append(pl.col(f"lent {slot}"))
-            text = pl.coalesce(nearest) if nearest else pl.lit(None, pl.String)
+            nearest = [told.get(f"{layer} {slot}") for layer in ("own", "put", "around")]
+            nearest.append(pl.lit(header) if (header := self.header.values.get(slot)) is not None else None)
+            nearest.append(told.get(f"lent {slot}"))
+            filled = [layer for layer in nearest if layer is not None]
+            text = pl.coalesce(filled) if filled else pl.lit(None, pl.String)
             columns.append((_with_point(text, places) if places else text).alias(path))
         return LineChunk(ordinal=self.ordinal, table=frame.select_seq(columns))
+
+    def _whole(self) -> pl.DataFrame:
+        """What was kept, one row for each waiting line."""
+        frames: list[pl.DataFrame] = []
+        at = 0
+        for first, frame in (*self._pieces, (len(self.segments), pl.DataFrame())):
+            if first > at:
+                frames.append(pl.DataFrame({"gap": pl.Series([None], dtype=pl.Null).new_from_index(0, first - at)}))
+            if frame.height:
+                frames.append(frame)
+            at = first + frame.height
+        return pl.concat(frames, how="diagonal")
 
     def _few(self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]) -> FewLines:
         """The same, value by value: work on columns pays only for many lines."""
@@ -232,11 +241,10 @@ class Lines:
         for positions, rows in self.rows.values():
             positions.clear()
             rows.clear()
-        self._blocks.clear()
-        self._parts.clear()
+        self._pieces.clear()
 
     def _own(self) -> list[list[str | None] | None]:
-        """For each slot the values the lines have of their own; None where no line has any."""
+        """For each slot the values that lines have of their own beside what was kept; None where none has any."""
         size = len(self.segments)
         own: list[list[str | None] | None] = [None] * len(self.paths)
 
@@ -263,15 +271,6 @@ class Lines:
                     own[slot] = list(by_group[group])
                 else:
                     fill(slot, zip(positions, by_group[group], strict=True))
-        for at, columns in self._blocks:
-            for slot, values in columns.items():
-                if isinstance(at, range):
-                    opened(slot)[at.start : at.stop] = values
-                else:
-                    fill(slot, zip(at, values, strict=True))
-        for at, columns in self._parts:
-            for slot, values in columns.items():
-                fill(slot, zip(at, values, strict=True))
         for slot, later in enumerate(self._later):
             if later:
                 fill(slot, later.items())
