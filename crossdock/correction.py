@@ -195,7 +195,7 @@ def _row(location: str | None) -> int | None:
 def _problems(read: _Read, words: Language) -> list[Problem]:
     """Warnings and errors in the order of the sheet; a value is not called missing where another fault was found."""
     found: list[Problem] = []
-    spoken: set[tuple[str, str]] = set()
+    spoken: set[tuple[str, str, str]] = set()
     sheets = read.by_name
     for finding in sorted(read.findings, key=lambda one: one.code.endswith(".missing")):
         if finding.severity is Severity.INFO or finding.code in _OURS:
@@ -206,9 +206,9 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
             sheet = ""
         own = sheets.get(sheet)
         missing = finding.code.endswith(".missing")
-        if missing and (sheet, cell) in spoken:
+        if (missing and (sheet, cell, "") in spoken) or (cell and (sheet, cell, finding.code) in spoken):
             continue
-        spoken.add((sheet, cell))
+        spoken |= {(sheet, cell, ""), (sheet, cell, finding.code)}
         at_value = own is not None and match is not None and (not missing or own.title(match[2]) != "")
         column = own.title(match[2]) if own is not None and match is not None and at_value else ""
         if missing and match is not None and own is not None and match[2] == column_letter(own.first_column):

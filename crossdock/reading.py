@@ -295,9 +295,14 @@ class _Together:
                     yield msgspec.structs.replace(finding, line=places[finding.line or 0])
 
     def without_repetition(self, found: Iterable[Finding]) -> list[Finding]:
-        """Findings on values of which a reader has not spoken already."""
+        """Findings on values, and on places where one is missing, of which a reader has not spoken already."""
         said = {(finding.line, finding.value) for finding in self.readers if finding.value is not None}
-        return [finding for finding in found if (finding.line, finding.value) not in said]
+        said |= {(finding.line, finding.location) for finding in self.readers if finding.location}
+        return [
+            finding
+            for finding in found
+            if (finding.line, finding.value if finding.value is not None else finding.location) not in said
+        ]
 
     def parted(
         self, lines: pl.DataFrame, events: pl.DataFrame, parked: pl.DataFrame, findings: Iterable[Finding]

@@ -25,6 +25,7 @@ import msgspec
 
 from mappings.formats import number_format, time_format
 from mappings.functions import FUNCTIONS
+from mappings.headings import MARK, Headings, read_headings, spelled_out
 from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
 from mappings.values import zone_of
@@ -172,6 +173,7 @@ class _Reading:
         self.compile = compile
         self.problems: list[str] = []
         self.codes: dict[str, Mapping[str, str]] = {}
+        self.headings: Headings = {}
         self.standards: dict[str, _Standard] = {}  # by file name
         self.by_document: dict[str, _Standard] = {}
         self.left_out: set[str] = set()  # faulty mappings, by file name and by document type
@@ -182,6 +184,8 @@ class _Reading:
                 self.problems.append(f"{folder}: no such folder; expected the YAML files of {folder.name}")
             elif folder == mappings and not yaml_files(folder):
                 self.problems.append(f"{folder}: holds no YAML file; expected one for each standard mapping")
+        self.headings, problems = read_headings(mappings.parent / "headings")
+        self.problems += problems
         for path in yaml_files(mappings.parent / "codes"):
             self._read_codes(path)
         for path in yaml_files(mappings):
@@ -313,7 +317,7 @@ class _Reading:
         self._check_fields(file, key, base.spec.kind, agreement.fields)
         self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
         self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
-        spec = _with_header(_merged(base.spec, type_, agreement))
+        spec = self._with_header(_merged(base.spec, type_, agreement, partner.language))
         if len(self.problems) > before:
             self._planned(file, key, spec)  # its paths may be wrong too
             return None
@@ -350,7 +354,7 @@ class _Reading:
         self._check_names(one.file, ("identity",), one.spec.kind, one.spec.identity)
         self._check_names(one.file, ("key",), one.spec.kind, one.spec.key)
         self._check_names(one.file, ("layout", "header"), one.spec.kind, one.spec.layout.header)
-        spec = _with_header(one.spec)
+        spec = self._with_header(one.spec)
         if len(self.problems) > before:
             self._planned(one.file, (), spec)
             return None
@@ -394,6 +398,14 @@ class _Reading:
                 self.problems.append(file.problem((*key, "fields", culprit) if culprit else key, problem))
             return None
 
+    def _with_header(self, spec: MappingSpec) -> MappingSpec:
+        """Names of headings spelled out; the layout's header names before the alternatives of their fields."""
+        fields = {name: spelled_out(rule, self.headings) for name, rule in spec.fields.items()}
+        for name, names in spec.layout.header.items():
+            rule = fields.get(name) or FieldRule(path=[])
+            fields[name] = rule.model_copy(update={"path": list(dict.fromkeys([*names, *rule.paths]))})
+        return spec.model_copy(update={"fields": fields, "layout": spec.layout.model_copy(update={"header": {}})})
+
     def _check_names(self, file: YamlFile, key: Key, kind: LineKind, fields: Iterable[str]) -> None:
         for index, name in enumerate(fields):
             if name not in KINDS[kind]:
@@ -404,6 +416,11 @@ class _Reading:
         self._check_names(file, (*key, "fields"), kind, rules)
         for name, rule in rules.items():
             place: Key = (*key, "fields", name)
+            for path in rule.paths:
+                if path.startswith(MARK) and path.removeprefix(MARK) not in self.headings:
+                    self.problems.append(
+                        file.problem((*place, "path"), unknown("heading", path.removeprefix(MARK), self.headings))
+                    )
             for codes in dict.fromkeys(rule.code_lists):
                 if codes is not None and codes not in self.codes:
                     self.problems.append(file.problem((*place, "codes"), unknown("list", codes, self.codes)))
@@ -426,7 +443,7 @@ class _Reading:
             )
 
 
-def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement) -> MappingSpec:
+def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, language: str) -> MappingSpec:
     """The standard mapping with a partner's agreement laid over it.
 
     A field of the agreement takes the place of the standard's; its header names come before the standard's own.
@@ -434,26 +451,17 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement) -> Mapp
     header = dict(base.layout.header)
     for name, own in agreement.header.items():
         header[name] = [*own, *header.get(name, [])]
-    given = {name: getattr(agreement, name) for name in ("sheet", "decimal", "dates", "encoding")}
+    given = {name: getattr(agreement, name) for name in ("sheet", "decimal", "dates", "encoding", "columns", "only")}
     layout = {name: value for name, value in given.items() if value is not None}
     return base.model_copy(
         update={
             "document": type_,
             "fields": {**base.fields, **agreement.fields},
-            "layout": base.layout.model_copy(update={**layout, "header": header}),
+            "layout": base.layout.model_copy(update={"language": language, **layout, "header": header}),
             "key": agreement.key or base.key,
             "line": agreement.line or base.line,
         }
     )
-
-
-def _with_header(spec: MappingSpec) -> MappingSpec:
-    """The header names of the layout, put in front of the alternatives of their fields."""
-    fields = dict(spec.fields)
-    for name, names in spec.layout.header.items():
-        rule = fields.get(name) or FieldRule(path=[])
-        fields[name] = rule.model_copy(update={"path": list(dict.fromkeys([*names, *rule.paths]))})
-    return spec.model_copy(update={"fields": fields, "layout": spec.layout.model_copy(update={"header": {}})})
 
 
 def _paths(rules: Iterable[FieldRule]) -> list[str]:

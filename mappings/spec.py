@@ -120,6 +120,9 @@ class Layout(Strict):
     decimal: Literal[".", ",", "auto"] = "auto"
     dates: Literal["dmy", "mdy", "ymd", "auto"] = "auto"
     encoding: str | None = None
+    language: str | None = None  #: whose habits hold where a column does not tell decimal mark or order of dates
+    columns: list[str] = []  #: all headers as a person confirmed them; what differs later is said
+    only: dict[str, list[str]] = {}  #: canonical field -> values of the rows that count; other rows are not read
 
 
 class Mapping(Strict):
@@ -148,6 +151,8 @@ class DocumentAgreement(Strict):
     decimal: Literal[".", ",", "auto"] | None = None
     dates: Literal["dmy", "mdy", "ymd", "auto"] | None = None
     encoding: str | None = None
+    columns: list[str] | None = None
+    only: dict[str, list[str]] | None = None
 
 
 class Identities(Strict):

@@ -179,13 +179,14 @@ def _is_ascii(stream: BinaryIO) -> bool:
 
 _KANA = re.compile("[\u3041-\u30fe]")
 _HAN = re.compile("[\u4e00-\u9fff]")
+_HEAD = 1 << 16  #: bytes that a guess looks at
 _PAIRS = 0.6  #: of what is not ASCII, how much are Chinese characters in text that is Chinese
 
 
 def _guessed(stream: BinaryIO) -> str:
     """The likeliest encoding of text that says nothing of it: UTF-16, Japanese, Chinese, else Western."""
     stream.seek(0)
-    head = stream.read(1 << 16)
+    head = stream.read(_HEAD)
     zeroes = [head[start::2].count(0) for start in (0, 1)]
     if max(zeroes) > len(head) // 5 and _decodes(stream, wide := "utf-16-be" if zeroes[0] > zeroes[1] else "utf-16-le"):
         return wide
@@ -204,7 +205,7 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 def _usual_pairs(head: bytes) -> bool:
     """Whether bytes beyond ASCII come in pairs as those of GB 2312 do; accents of Western letters stand alone."""
-    runs = re.findall(rb"[\x80-\xff]+", head[:-4])
+    runs = re.findall(rb"[\x80-\xff]+", head if len(head) < _HEAD else head[:-4])
     paired = sum(len(run) for run in runs if len(run) % 2 == 0 and all(byte >= 0xA1 for byte in run))
     return paired >= _PAIRS * sum(map(len, runs))
 

@@ -92,7 +92,8 @@ class Fit:
 
     @property
     def fields(self) -> frozenset[str]:
-        paths = (*self.columns, *self.above, *((VALUE,) if self.periods else ()), *self.units)
+        across = [path for path in self.headings.fields_of if path.startswith("@")] if self.periods else ()
+        paths = (*self.columns, *self.above, *across, *self.units)
         return frozenset(name for path in paths for name in self.headings.fields_of.get(path, ()))
 
     @property
@@ -120,9 +121,9 @@ class Fit:
         return bool(self.columns) and not self.missing
 
     @property
-    def merit(self) -> tuple[bool, int, int, int, int]:
-        """A header that has all, has more, has more in columns, takes fewer lines, stands further up is better."""
-        return self.complete, len(self.fields), len(self.columns), -self.lines, -self.row
+    def merit(self) -> tuple[bool, int, int, int, int, int]:
+        """Better: has all, has more fields, columns and periods, takes fewer lines, stands further up."""
+        return self.complete, len(self.fields), len(self.columns), len(self.periods), -self.lines, -self.row
 
 
 def fits(sheet: Sheet, first: Batch, wanting: Sequence[tuple[LinePlan, Headings]]) -> list[Fit]:
@@ -156,7 +157,7 @@ def _candidates(
                 _joined(top, own, own_top) for top, own, own_top in zip(over, below, _padded(texts, over), strict=True)
             ]
             double = _fit(plan, headings, _Line(sheet, numbers[at + 1], both, first.rows[at + 1], lines=2), told)
-            if len(double.columns) > len(single.columns):
+            if len(double.columns) > len(single.columns) or len(double.periods) > len(single.periods):
                 yield double
         told |= labelled(sheet, headings, number, texts)
 

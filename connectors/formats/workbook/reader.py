@@ -29,7 +29,7 @@ from typing import BinaryIO, cast
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.workbook import columns, headers
-from connectors.formats.workbook.cells import plain
+from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.delimited import looks_delimited
 from connectors.formats.workbook.drift import drift, fingerprint
 from connectors.formats.workbook.headers import VALUE, Fit, Headings
@@ -175,7 +175,7 @@ def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iter
             yield reference
             continue
         wanting = _wanting(sheet, candidates)
-        fits = headers.fits(sheet, first, wanting)
+        fits = _meant(headers.fits(sheet, first, wanting), first)
         if not fits or not fits[0].complete:
             unread.append((sheet, headers.explain(sheet, first, fits, wanting)))
             continue
@@ -194,6 +194,20 @@ def _reference(first: Batch) -> _Reference | None:
         if row and isinstance(row[0], str) and (match := _CORRECTS.search(row[0])):
             return _Reference(match[1])
     return None
+
+
+def _meant(fits: list[Fit], first: Batch) -> list[Fit]:
+    """Those that would read a row: a plan may only want rows of which there is none. All, where it is so with all."""
+
+    def wants_any(fit: Fit) -> bool:
+        only = {fit.columns[path]: values for path, values in _layout(fit.plan).only.items() if path in fit.columns}
+        return not only or any(
+            index < len(row) and plain(text_of(row[index])) in values
+            for row in _after(first, fit.row).rows
+            for index, values in only.items()
+        )
+
+    return [fit for fit in fits if wants_any(fit)] or fits
 
 
 def _wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePlan, Headings]]:

@@ -1,0 +1,479 @@
+"""Workbooks as people make them: every kind of file, odd headers, faults in cells, columns that drift."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import openpyxl
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.base import ReadItem
+from connectors.formats.workbook import Workbook
+from connectors.formats.workbook.safety import as_sent, neutral
+from schemas.documents import DocumentStart, LineChunk, LinePlan, WorkbookEnd
+from schemas.findings import Finding, Severity
+
+STOCK: Mapping[str, Any] = {
+    "fields": {
+        "item": ("Part no.", "Material"),
+        "quantity": ("Qty", "On hand"),
+        "unit": ("Unit",),
+        "site": ("Plant",),
+        "counted_at": ("As of",),
+    },
+    "required": ("item", "quantity"),
+}
+FORECAST: Mapping[str, Any] = {
+    "fields": {
+        "item": ("Part no.",),
+        "quantity": ("@value", "Qty"),
+        "starts_at": ("@starts", "Week"),
+        "ends_at": ("@ends",),
+        "bucket": ("@bucket",),
+        "order": ("Order no.",),
+    },
+    "required": ("item", "quantity", "starts_at"),
+}
+
+
+class Plans:
+    def __init__(self, *options: Mapping[str, Any]) -> None:
+        self.plans = [Workbook().compile(f"workbook.d{n}", "", (), given) for n, given in enumerate(options)]
+
+    def for_document(self, start: DocumentStart) -> LinePlan | None:
+        raise AssertionError("a workbook does not name its document")
+
+    def candidates(self, sender: str) -> Sequence[LinePlan]:
+        return self.plans
+
+
+def read(payload: bytes, name: str, *options: Mapping[str, Any]) -> list[ReadItem]:
+    return list(Workbook().read(io.BytesIO(payload), name=name, plans=Plans(*(options or (STOCK,))), metadata={}))
+
+
+def lines(items: Sequence[ReadItem], *paths: str) -> list[tuple[Any, ...]]:
+    table = pl.concat([item.table for item in items if isinstance(item, LineChunk)], how="diagonal")
+    return table.select(*paths).rows()
+
+
+def told(items: Sequence[ReadItem], least: Severity = Severity.WARNING) -> list[tuple[str, str]]:
+    found = [item for item in items if isinstance(item, Finding) and item.severity.rank >= least.rank]
+    return [(finding.code, finding.location) for finding in found]
+
+
+def made(fill: Callable[[Any], None]) -> bytes:
+    book = openpyxl.Workbook()
+    fill(book.active)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def rows(*table: Sequence[object]) -> bytes:
+    def fill(sheet: Any) -> None:
+        for row in table:
+            sheet.append(row)
+
+    return made(fill)
+
+
+# -- every kind of file -----------------------------------------------------------------------------
+
+TABLE = [["Part no.", "Qty", "As of"], ["0017", 12.5, date(2026, 3, 2)], ["A-2", 3, date(2026, 3, 3)]]
+READ = [("0017", "12.5", "2026-03-02"), ("A-2", "3", "2026-03-03")]
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes, str], bytes]:
+    """LibreOffice, which saves an .xlsx as another kind of file."""
+    folder = tmp_path_factory.mktemp("office")
+
+    def convert(payload: bytes, kind: str) -> bytes:
+        (folder / "book.xlsx").write_bytes(payload)
+        command = ["soffice", f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to", kind]
+        subprocess.run([*command, "--outdir", folder / "out", folder / "book.xlsx"], check=True, capture_output=True)
+        return (folder / "out" / f"book.{kind}").read_bytes()
+
+    return convert
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods", "xlsx"])
+def test_what_libreoffice_saves(office: Callable[[bytes, str], bytes], kind: str) -> None:
+    def fill(sheet: Any) -> None:
+        for row in TABLE:
+            sheet.append(row)
+        sheet.merge_cells("E1:F1")
+        sheet["B5"] = "=1/0"
+        sheet["A5"] = "A-3"
+
+    items = read(office(made(fill), kind), f"stock.{kind}")
+    assert lines(items, "Part no.", "Qty", "As of")[:2] == READ
+    errors = [place for code, place in told(items) if code == "cell.error"]
+    assert errors == ([] if kind == "xls" else ["Sheet!B5"])
+    assert [item.documents for item in items if isinstance(item, WorkbookEnd)] == [1]
+
+
+def record(kind: int, body: bytes) -> bytes:
+    head = bytes([kind]) if kind < 0x80 else bytes([kind & 0x7F | 0x80, kind >> 7])
+    size = len(body)
+    length = bytes([size]) if size < 0x80 else bytes([size & 0x7F | 0x80, size >> 7])
+    return head + length + body
+
+
+def xlsb(*table: Sequence[object], far: int = 0) -> bytes:
+    """A binary workbook as MS-XLSB describes it: one sheet, text and numbers in its cells."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<I", len(value)) + value.encode("utf-16-le")
+
+    cells = b""
+    for number, row in enumerate(table):
+        cells += record(0, struct.pack("<IIHHBI", number, 0, 0, 0, 0, 0))
+        for column, value in enumerate(row):
+            at = struct.pack("<II", column + (far if number else 0), 0)
+            cells += record(6, at + text(value)) if isinstance(value, str) else record(5, at + struct.pack("<d", value))
+    spans = struct.pack("<IIII", 0, len(table) - 1, 0, far + 1)
+    sheet = record(129, b"") + record(148, spans) + record(145, b"") + cells + record(146, b"") + record(130, b"")
+    bundle = record(156, struct.pack("<II", 0, 1) + text("rId1") + text("Stock"))
+    book = record(131, b"") + record(143, b"") + bundle + record(144, b"") + record(132, b"")
+    relations = (
+        '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+        'Target="worksheets/sheet1.bin"/></Relationships>'
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("xl/workbook.bin", book)
+        parts.writestr("xl/_rels/workbook.bin.rels", relations)
+        parts.writestr("xl/worksheets/sheet1.bin", sheet)
+    return file.getvalue()
+
+
+def test_a_binary_workbook() -> None:
+    items = read(xlsb(["Part no.", "Qty"], ["0017", 12.5]), "stock.xlsb")
+    assert lines(items, "Part no.", "Qty") == [("0017", "12.5")]
+
+
+def test_a_binary_workbook_whose_cells_span_too_much() -> None:
+    table = [["Part no.", "Qty"]] + [["A", 1.0]] * 1200
+    assert told(read(xlsb(*table, far=16_000), "stock.xlsb")) == [("workbook.too_large", "")]
+
+
+def test_macros_are_ignored_and_said() -> None:
+    with zipfile.ZipFile(io.BytesIO(rows(*TABLE))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in {**parts, "xl/vbaProject.bin": b"macro"}.items():
+            archive.writestr(name, content)
+    items = read(file.getvalue(), "stock.xlsm")
+    assert lines(items, "Part no.", "Qty", "As of") == READ
+    assert told(items, Severity.INFO) == [("workbook.macros_ignored", "")]
+
+
+def ods(body: str) -> bytes:
+    spaces = {"office": "office", "table": "table", "text": "text", "style": "style"}
+    names = " ".join(f'xmlns:{key}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for key, name in spaces.items())
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        parts.writestr("content.xml", f"<office:document-content {names}>{body}</office:document-content>")
+    return file.getvalue()
+
+
+def test_an_ods_that_repeats_itself_a_billion_times_is_refused() -> None:
+    cell = '<table:table-cell table:number-columns-repeated="1000" office:value-type="float" office:value="1"/>'
+    row = f'<table:table-row table:number-rows-repeated="1000000">{cell}</table:table-row>'
+    assert told(read(ods(f'<table:table table:name="S">{row}</table:table>'), "s.ods")) == [("workbook.too_large", "")]
+
+
+def test_empty_cells_that_an_ods_repeats_cost_nothing() -> None:
+    def row(*texts: str) -> str:
+        cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in texts)
+        blank = '<table:table-cell table:number-columns-repeated="16380"/>'
+        return f"<table:table-row>{cells}{blank}</table:table-row>"
+
+    wide = '<table:table-cell table:number-columns-repeated="16384"/>'
+    gap = f'<table:table-row table:number-rows-repeated="1000000">{wide}</table:table-row>'
+    items = read(
+        ods(f'<table:table table:name="S">{row("Part no.", "Qty")}{gap}{row("A", "5")}</table:table>'), "s.ods"
+    )
+    assert lines(items, "Part no.", "Qty", "_at") == [("A", "5", "S!A1000002")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "item"),
+    [("cp932", "ポンプ部品"), ("gb18030", "水泵零件上海"), ("cp1252", "Größe für Öl"), ("utf-16-le", "Größe")],
+)
+def test_an_encoding_nobody_named_is_found_out_and_said(encoding: str, item: str) -> None:
+    items = read(f"Part no.;Qty\n{item};5\n{item};6\n".encode(encoding), "stock.csv")
+    assert lines(items, "Part no.", "Qty") == [(item, "5"), (item, "6")]
+    (finding,) = [one for one in items if isinstance(one, Finding)]
+    assert (finding.code, finding.value) == ("workbook.encoding_guessed", encoding)
+
+
+def test_utf_8_is_believed_over_what_was_agreed() -> None:
+    items = read("Part no.;Qty\nGröße;5\n".encode(), "stock.csv", {**STOCK, "encoding": "cp1252"})
+    assert lines(items, "Part no.") == [("Größe",)]
+
+
+# -- headers ----------------------------------------------------------------------------------------
+
+
+def test_a_header_of_two_lines_with_merged_cells() -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["Part", None, "Stock", None])
+        sheet.append(["no.", "Plant", "Qty", "Unit"])
+        sheet.append(["A", "P1", 5, "EA"])
+        sheet.merge_cells("C1:D1")
+
+    items = read(made(fill), "s.xlsx")
+    assert lines(items, "Part no.", "Plant", "Qty", "Unit", "_at") == [("A", "P1", "5", "EA", "Sheet!A3")]
+
+
+def test_a_unit_in_the_header_is_that_of_every_line() -> None:
+    items = read(rows(["Part no.", "Qty (kg)"], ["A", 5]), "s.xlsx")
+    assert lines(items, "Part no.", "Qty", "Unit", "Unit@") == [("A", "5", "kg", "Sheet!B1")]
+
+
+def test_a_way_of_writing_in_the_header_is_believed() -> None:
+    items = read(b"Part no.;Qty;As of (MM/DD/YYYY)\nA;1;03/04/2026\n", "s.csv")
+    assert lines(items, "As of") == [("2026-03-04",)]
+    assert told(items) == []
+
+
+def test_what_stands_above_the_table_holds_for_every_line() -> None:
+    items = read(
+        rows(["Stock list"], ["Plant:", "P1"], ["As of: 2026-03-02"], [], ["Part no.", "Qty"], ["A", 5]), "s.xlsx"
+    )
+    assert lines(items, "Part no.", "Plant", "As of", "Plant@") == [("A", "P1", "2026-03-02", "Sheet!B2")]
+
+
+def test_blocks_each_below_what_it_is_about() -> None:
+    text = "Part no.: A\nPlant;Qty\nP1;5\nP2;6\n\nPart no.: B\nPlant;Qty\nP1;7\nTotal;7\n"
+    items = read(text.encode(), "s.csv")
+    assert lines(items, "Part no.", "Plant", "Qty") == [("A", "P1", "5"), ("A", "P2", "6"), ("B", "P1", "7")]
+
+
+# -- periods across ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "starts", "ends", "bucket"),
+    [
+        (["2026-04-06", "2026-04-13"], "2026-04-06", "2026-04-13", "week"),
+        ([date(2026, 4, 1), date(2026, 5, 1)], "2026-04-01", "2026-05-01", "month"),
+        ([date(2026, 4, 1), date(2026, 4, 2)], "2026-04-01", "2026-04-02", "day"),
+        (["KW 15/2026", "KW 16/2026"], "2026-04-06", "2026-04-13", "week"),
+        (["2026-W15", "2026-W16"], "2026-04-06", "2026-04-13", "week"),
+        (["Week 15 2026", "Week 16 2026"], "2026-04-06", "2026-04-13", "week"),
+        (["April 2026", "Mai 2026"], "2026-04-01", "2026-05-01", "month"),
+        (["abr-26", "may-26"], "2026-04-01", "2026-05-01", "month"),
+        (["04/2026", "05/2026"], "2026-04-01", "2026-05-01", "month"),
+        (["13/04/2026", "20/04/2026"], "2026-04-13", "2026-04-20", "week"),
+        (["4/13/2026", "4/20/2026"], "2026-04-13", "2026-04-20", "week"),
+    ],
+)
+def test_periods_as_people_write_them(header: list[object], starts: str, ends: str, bucket: str) -> None:
+    items = read(rows(["Part no.", *header, "Remark"], ["A", 5, None, "x"]), "s.xlsx", FORECAST)
+    assert lines(items, "Part no.", "@value", "@starts", "@ends", "@bucket", "_at") == [
+        ("A", "5", starts, ends, bucket, "Sheet!B2")
+    ]
+
+
+def test_dates_across_that_can_be_read_in_two_ways_are_no_periods() -> None:
+    items = read(rows(["Part no.", "03/04/2026", "10/04/2026"], ["A", 5, 6]), "s.xlsx", FORECAST)
+    assert [code for code, _ in told(items)] == ["workbook.header_incomplete"]
+
+
+# -- cells ------------------------------------------------------------------------------------------
+
+
+def test_errors_and_formulas_without_a_value_hold_their_line_back() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (["Part no.", "Qty", "Unit"], ["A", "#N/A", "EA"], ["B", "=1+1", "EA"], ["C", 3, "#REF!"]):
+            sheet.append(row)
+        sheet["B2"].data_type = sheet["C4"].data_type = "e"
+
+    items = read(made(fill), "s.xlsx", {**STOCK, "required": ("item", "quantity")})
+    assert lines(items, "Part no.", "Qty", "Unit") == [("A", None, "EA"), ("B", None, "EA"), ("C", "3", None)]
+    found = [item for item in items if isinstance(item, Finding)]
+    assert [(one.code, one.location, one.line, one.severity.value, one.value) for one in found] == [
+        ("cell.error", "Sheet!B2", 1, "error", "#N/A"),
+        ("cell.uncalculated", "Sheet!B3", 2, "error", "=1+1"),
+        ("cell.error", "Sheet!C4", 3, "warning", "#REF!"),
+    ]
+
+
+def test_zeroes_that_only_the_format_shows_are_read() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (["Part no.", "Qty"], [4711, 1], [815, 2]):
+            sheet.append(row)
+        sheet["A2"].number_format = "0000000"
+        sheet["A3"].number_format = "000-000"
+
+    assert lines(read(made(fill), "s.xlsx"), "Part no.") == [("0004711",), ("000815",)]
+
+
+def test_long_numbers_that_a_spreadsheet_shortened() -> None:
+    text = b"Part no.;Qty\n1.234567E+6;1\n1.23E+12;2\n"
+    items = read(text, "s.csv")
+    assert lines(items, "Part no.") == [("1234567",), ("1.23E+12",)]
+    assert told(items) == [("cell.digits_lost", "A3")]
+    long = read(rows(["Part no.", "Qty"], [12345678901234567, 1], [123456789012345, 1]), "s.xlsx")
+    assert lines(long, "Part no.")[1] == ("123456789012345",)
+    assert told(long) == [("cell.digits_lost", "Sheet!A2")]
+
+
+def test_dates_of_1904() -> None:
+    book = openpyxl.Workbook()
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    for row in TABLE:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    assert lines(read(file.getvalue(), "s.xlsx"), "As of") == [("2026-03-02",), ("2026-03-03",)]
+
+
+def test_hidden_rows_are_read_and_said() -> None:
+    def fill(sheet: Any) -> None:
+        for row in TABLE:
+            sheet.append(row)
+        sheet.row_dimensions[3].hidden = True
+
+    items = read(made(fill), "s.xlsx")
+    assert lines(items, "Part no.") == [("0017",), ("A-2",)]
+    assert told(items) == [("workbook.rows_hidden", "Sheet!A3")]
+
+
+# -- how columns are written ------------------------------------------------------------------------
+
+
+def dated(*texts: str, **options: object) -> tuple[list[str | None], list[str]]:
+    text = "Part no.;Qty;As of\n" + "".join(f"A;1;{one}\n" for one in texts)
+    items = read(text.encode(), "s.csv", {**STOCK, **options})
+    return [one for (one,) in lines(items, "As of")], [code for code, _ in told(items)]
+
+
+days = st.dates(date(2000, 1, 1), date(2049, 12, 31))
+
+
+@given(st.lists(days, min_size=1, max_size=8), st.sampled_from(["dmy", "mdy"]), st.sampled_from("/.-"))
+def test_an_order_of_day_and_month_is_proved_or_nothing_is_changed(some: list[date], order: str, mark: str) -> None:
+    pattern = mark.join({"dmy": ("%d", "%m", "%Y"), "mdy": ("%m", "%d", "%Y")}[order])
+    texts = [day.strftime(pattern) for day in some]
+    found, codes = dated(*texts)
+    if any(day.day > 12 for day in some):
+        assert found == [day.isoformat() for day in some]
+        assert codes == []
+    else:
+        assert found == texts
+        assert codes == (["workbook.dates_ambiguous"] if any(day.day != day.month for day in some) else [])
+
+
+@given(st.lists(days, min_size=1, max_size=8))
+def test_the_habit_of_a_language_settles_what_a_column_leaves_open(some: list[date]) -> None:
+    found, codes = dated(*(day.strftime("%d.%m.%Y") for day in some), language="de")
+    assert codes == []
+    readable = [day for day in some if day.day != day.month]
+    if readable:
+        assert found == [day.isoformat() for day in some]
+
+
+def test_a_column_with_days_first_and_months_first_is_reported() -> None:
+    found, codes = dated("31.01.2026", "01/31/2026", language="de")
+    assert found == ["31.01.2026", "01/31/2026"]
+    assert codes == ["workbook.dates_mixed"]
+
+
+@given(st.lists(st.decimals(0, 10**7, places=2, allow_nan=False), min_size=1, max_size=8), st.sampled_from(".,"))
+def test_a_decimal_mark_is_proved_by_any_number_with_two_decimals(numbers: list[Any], mark: str) -> None:
+    group = "," if mark == "." else "."
+    texts = [f"{number:,.2f}".replace(",", "\0").replace(".", mark).replace("\0", group) for number in numbers]
+    text = "Part no.|Qty\n" + "".join(f"A|{one}\n" for one in texts)
+    items = read(text.encode(), "s.csv")
+    (start,) = [item for item in items if isinstance(item, DocumentStart)]
+    assert start.attributes["decimal:Qty"] == mark
+    assert told(items) == []
+
+
+def test_the_whole_column_is_looked_at_not_its_beginning() -> None:
+    text = "Part no.;Qty\n" + "A;1,234\n" * 9000 + "A;0,5\n"
+    items = read(text.encode(), "s.csv")
+    (start,) = [item for item in items if isinstance(item, DocumentStart)]
+    assert start.attributes["decimal:Qty"] == ","
+
+
+# -- drift ------------------------------------------------------------------------------------------
+
+CONFIRMED = {**STOCK, "columns": ["Part no.", "Qty", "Plant", "Bin"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Part no.;Qty;Plant;Bin", []),
+        ("part no;QTY;Plant;bin", []),
+        ("Qty;Part no.;Plant;Bin", [("workbook.column_moved", "Part no.")]),
+        ("Part no.;Qty;Plant;Bin;Colour", [("workbook.column_appeared", "Colour")]),
+        ("Part no.;Qty;Bin", [("workbook.column_vanished", "Plant")]),
+        ("Part no.;Qty;Plant;Bin no", [("workbook.column_renamed", "Bin no")]),
+        ("Part no.;Qty;Factory;Bin", [("workbook.column_renamed", "Factory")]),
+    ],
+)
+def test_what_differs_from_the_confirmed_header_is_said(header: str, expected: list[tuple[str, str]]) -> None:
+    values = {"part no": "A", "qty": "5"}
+    row = ";".join(values.get(one.casefold().rstrip("."), "x") for one in header.split(";"))
+    items = read(f"{header}\n{row}\n".encode(), "s.csv", CONFIRMED)
+    assert [(one.code, one.value) for one in items if isinstance(one, Finding)] == expected
+    assert lines(items, "Part no.", "Qty") == [("A", "5")]
+
+
+def test_the_fingerprint_is_that_of_the_header() -> None:
+    def fingerprint(header: str) -> str:
+        items = read(f"{header}\nA;5;x\n".encode(), "s.csv")
+        return next(item for item in items if isinstance(item, DocumentStart)).attributes["fingerprint"]
+
+    assert fingerprint("Part no.;Qty;Bin") == fingerprint("PART NO;qty.;bin") != fingerprint("Part no.;Bin;Qty")
+
+
+# -- what goes out ----------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=12))
+def test_a_neutral_text_runs_nowhere_and_comes_back_as_it_was(text: str) -> None:
+    safe = neutral(text)
+    printable = "".join("\ufffd" if ord(one) < 32 and one not in "\t\n\r" else one for one in text)
+    assert as_sent(safe) == printable or safe == printable
+    if safe[:1] in "=@\t\r" and safe:
+        raise AssertionError(safe)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|'/C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_what_might_run_is_text(text: str) -> None:
+    assert neutral(text) == f"'{text}"
+    assert as_sent(neutral(text)) == text
+
+
+def test_our_apostrophe_is_taken_away_again() -> None:
+    items = read(b"Part no.;Qty\n'=A1;5\n'quoted;6\n", "s.csv")
+    assert lines(items, "Part no.") == [("=A1",), ("'quoted",)]
+
+
+@pytest.mark.parametrize("text", ["-5", "+5", "-1.234,5", "-", "--", "-12%", "A=1", ""])
+def test_numbers_and_dashes_stay(text: str) -> None:
+    assert neutral(text) == text
+
+
+def test_moments_keep_their_time() -> None:
+    items = read(rows(["Part no.", "Qty", "As of"], ["A", 1, datetime(2026, 3, 2, 14, 30)]), "s.xlsx")  # noqa: DTZ001
+    assert lines(items, "As of") == [("2026-03-02T14:30:00",)]
