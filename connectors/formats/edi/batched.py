@@ -66,21 +66,28 @@ class _Table:
         self.numbers = list(accumulate(map(str.count, wholes, repeat(terminator)), initial=body.number + 1))
         #: the kind of each row
         self.letters = "".join(self._letters())
-        self.where = {
-            letter: list(compress(range(len(rows)), map(letter.__eq__, self.letters))) for letter in set(self.letters)
-        }
+        self._where: dict[str, list[int]] = {}
         self.again = False  #: whether the first row stands at the same place as what came before it
+
+    def where(self, letter: str) -> list[int]:
+        """Indices of the rows of a kind."""
+        if letter not in self._where:
+            self._where[letter] = list(compress(range(len(self.rows)), map(letter.__eq__, self.letters)))
+        return self._where[letter]
 
     def _letters(self) -> list[str]:
         """The kind of each row; where several look the same, the one that may follow the row before."""
         batch, rows = self.batch, self.rows
-        letters = ["?"] * len(rows)
+        first, *others = batch.tags.items()
+        letters = [first[1][0]] * len(rows)
         alike: list[tuple[int, str]] = []
-        for tag, kinds in batch.tags.items():
+        for tag, kinds in others:
             for index in compress(range(len(rows)), [row[tag] for row in rows]):
                 letters[index] = kinds[0]
                 if len(kinds) > 1:
                     alike.append((index, kinds))
+        if len(first[1]) > 1:
+            alike += [(index, first[1]) for index, letter in enumerate(letters) if letter == first[1][0]]
         for index, kinds in sorted(alike):
             before = letters[index - 1] if index else ""
             fits = (batch.step(before + kind) if index else batch.step_from(self.body.state, kind) for kind in kinds)
@@ -93,7 +100,7 @@ class _Table:
 
     def of(self, letter: str, size: int) -> tuple[list[int], list[Row]]:
         """Indices and rows of a kind among the first ``size``."""
-        where = self.where.get(letter, [])
+        where = self.where(letter)
         if where and where[-1] >= size:
             where = where[: bisect_left(where, size)]
         return where, [self.rows[index] for index in where]
@@ -101,7 +108,7 @@ class _Table:
     def sound(self) -> int:
         """How many rows, from the first, follow each other as they may and hold nothing but known codes."""
         size = self._in_order()
-        for kind in map(self.batch.kinds.__getitem__, self.where):
+        for kind in map(self.batch.kinds.__getitem__, set(self.letters)):
             if size and kind.opens:
                 size = min(size, self._within_use(kind, size))
             if size and kind.codes:
@@ -145,16 +152,16 @@ class _Table:
 
     def _within_use(self, kind: Kind, size: int) -> int:
         """Rows before the one that is the first too many of its kind in a row."""
-        letters, where, before = self.letters, self.where[kind.letter], self.body.uses[kind.depth]
+        letters, before = self.letters, self.body.uses[kind.depth]
         if letters[0] == kind.letter and not self.again:
             before = 0
-        if before + len(where) <= kind.limit:
+        if before + letters.count(kind.letter) <= kind.limit:
             return size
         leading = self.batch.leading(kind, letters)
         count = letters.count(kind.letter, 0, leading)
         if count and before + count > kind.limit:
             if before <= kind.limit or letters[0] != kind.letter or not self._alone(kind):
-                return where[max(kind.limit - before, 0)]
+                return self.where(kind.letter)[max(kind.limit - before, 0)]
         else:
             leading = 0
         first = self.batch.too_many(kind, letters, leading)
@@ -213,7 +220,7 @@ class _Passage:
     def _find_lines(self) -> None:
         """Which rows are lines: those that open one, and loops around lines that hold none."""
         table, batch = self.table, self.batch
-        own = [index for letter in batch.lines for index in table.where.get(letter, ())]
+        own = [index for letter in batch.lines for index in table.where(letter)]
         if self.body.machine.plan.bare:
             self.bare = [found.start() for found in batch.empty_loops.finditer(table.letters, 0, self.size)]
             own += self.bare
@@ -419,7 +426,7 @@ class _Passage:
         """How often the places used last were used in a row."""
         letters, batch, size, uses = self.table.letters, self.batch, self.size, self.body.uses
         pairs = set(map(add, letters[: size - 1], letters[1:size]))
-        for depth in {kind.depth for kind in map(batch.kinds.__getitem__, self.table.where)}:
+        for depth in {batch.kinds[letter].depth for letter in set(letters)}:
             mine = [letter for letter, kind in batch.kinds.items() if kind.depth == depth]
             fresh = [pair for pair in pairs if pair[1] in mine and not batch.again(pair)]
             first = max((letters.rfind(pair, 0, size) + 1 for pair in fresh), default=0)
