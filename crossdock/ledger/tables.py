@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0008"
+REVISION = "0009"
 
 
 class Instant(TypeDecorator[datetime]):
