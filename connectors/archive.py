@@ -118,6 +118,28 @@ class Archive:
             with file:
                 return _digest(file) == sha256
 
+    def contents(self) -> Iterator[str]:
+        """The SHA-256 of everything that lies here, in order; what lies beside it under another name is passed over."""
+        with _disk_errors(self.root):
+            for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")):
+                if _SHA256.fullmatch(path.name) and path == self.path(path.name):
+                    yield path.name
+
+    def remove(self, sha256: str) -> None:
+        """Give the content up for good. Idempotent."""
+        with _disk_errors(self.root):
+            self.path(sha256).unlink(missing_ok=True)
+
+    def sweep(self, before: float) -> int:
+        """Delete what killed writers left half-written, last touched before that moment (a POSIX time); how many."""
+        gone = 0
+        with _disk_errors(self.root):
+            for path in (self.root / "incoming").glob("*.part"):
+                if path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
     def read_range(self, sha256: str, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``, fewer at the end of the content; not checked against the SHA-256."""
         if offset < 0 or length < 0:

@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, held, outlets, repair, token
+from crossdock.commands import as2, audit, held, outlets, repair, token
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -428,5 +428,11 @@ app.command(rich_help_panel=LOOK)(repair.accept)
 
 
 def main() -> None:
+app.command(rich_help_panel=REMEMBERED)(audit.audit)
+app.command(rich_help_panel=REMEMBERED)(audit.verify)
+app.command(rich_help_panel=REMEMBERED)(audit.export)
+app.command(rich_help_panel=RUN)(audit.hold)
+app.command(rich_help_panel=RUN)(audit.maintain)
+app.add_typer(audit.master, name="master", rich_help_panel=REMEMBERED)
     """The ``crossdock`` command."""
     app(prog_name="crossdock")

@@ -137,7 +137,7 @@ def _current(selection: Selection) -> sa.Select[Any]:
     if selection.documents:
         query = query.where(_CURRENT.c.document.in_(selection.documents))
     if selection.partner:
-        query = query.where(_speaks_of(selection.partner))
+        query = query.where(speaks_of(_CURRENT, selection.partner))
     for name in ("type", "mapping_version"):
         if wanted := getattr(selection, name):
             query = query.where(_CURRENT.c[name] == wanted)
@@ -162,20 +162,18 @@ def _current(selection: Selection) -> sa.Select[Any]:
     return query
 
 
-def _speaks_of(partner: str) -> sa.ColumnElement[bool]:
-    """The partner sent it; or lines of it are theirs, as in what is pulled out of an ERP."""
+def speaks_of(rows: Any, partner: str) -> sa.ColumnElement[bool]:
+    """Whether rows of ``documents`` are the partner's: sent by them, or with lines of theirs, as out of an ERP."""
     said = sa.select(events.c.position).where(
-        events.c.position.between(_CURRENT.c.first_position, _CURRENT.c.last_position),
-        events.c.document_id == _CURRENT.c.id,
+        events.c.position.between(rows.c.first_position, rows.c.last_position),
+        events.c.document_id == rows.c.id,
         events.c.partner == partner,
     )
     waits = sa.select(parked_lines.c.id).where(
-        parked_lines.c.document_id == _CURRENT.c.id,
+        parked_lines.c.document_id == rows.c.id,
         parked_lines.c.fields.contains(f'"partner":"{partner}"', autoescape=True),
     )
-    return sa.or_(
-        _CURRENT.c.partner == partner, sa.and_(_CURRENT.c.partner == "", sa.or_(said.exists(), waits.exists()))
-    )
+    return sa.or_(rows.c.partner == partner, sa.and_(rows.c.partner == "", sa.or_(said.exists(), waits.exists())))
 
 
 def _by_payload(connection: Connection, first: sa.Select[Any]) -> Iterator[Chosen]:

@@ -14,6 +14,8 @@ from crossdock.ledger.audit import Broken
 from crossdock.ledger.database import Database
 from crossdock.ledger.parked import WAITING
 from crossdock.ledger.payloads import QUARANTINED, RECEIVED
+from crossdock.ledger.selecting import speaks_of
+from crossdock.ledger.tables import audit as trail
 from crossdock.ledger.tables import documents, findings, holds, parked_lines, payloads
 
 _PAGE = 2_000
@@ -43,6 +45,11 @@ class Trail:
         """Number and hash of the newest entry: worth noting down elsewhere."""
         with self._database.read() as connection:
             return audit.head(connection)
+
+    def has(self, hash: str) -> bool:
+        """Whether any entry carries it."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(trail.c.id).where(trail.c.hash == hash)) is not None
 
     def note(self, action: str, subject: str, *, reason: str = "", detail: Mapping[str, Any] | None = None) -> None:
         """Append an entry of its own."""
@@ -99,7 +106,7 @@ class Trail:
         payload consists of too.
         """
         with self._database.write() as connection:
-            rows = connection.execute(_prunable(before)).all()
+            rows = connection.execute(_prunable(before, _on_hold(connection))).all()
             if rows:
                 connection.execute(
                     payloads.update()
@@ -114,10 +121,10 @@ class Trail:
     def prune_findings(self, before: datetime) -> int:
         """Forget findings made before that moment on documents that wait for nothing; how many."""
         kept = sa.select(parked_lines.c.document_id).where(parked_lines.c.status == WAITING)
-        chosen = sa.select(documents.c.id).where(
-            documents.c.stored_at < before, documents.c.id.not_in(kept), documents.c.partner.not_in(_held())
-        )
         with self._database.write() as connection:
+            chosen = sa.select(documents.c.id).where(
+                documents.c.stored_at < before, documents.c.id.not_in(kept), ~_on_hold(connection)
+            )
             gone = connection.execute(findings.delete().where(findings.c.document_id.in_(chosen))).rowcount
             if gone:
                 detail = {"findings": gone, "before": before.isoformat()}
@@ -138,17 +145,19 @@ class Trail:
                 yield from _within(connection, payload, partner)
 
 
-def _held() -> sa.Select[Any]:
-    return sa.select(holds.c.partner)
+def _on_hold(connection: Connection) -> sa.ColumnElement[bool]:
+    """Whether a document is of a partner on hold."""
+    partners = connection.scalars(sa.select(holds.c.partner)).all()
+    return sa.or_(sa.false(), *(speaks_of(documents, partner) for partner in partners))
 
 
-def _prunable(before: datetime) -> sa.Select[Any]:
+def _prunable(before: datetime, on_hold: sa.ColumnElement[bool]) -> sa.Select[Any]:
     same = payloads.alias("same")
     younger = sa.select(same.c.id).where(
         same.c.sha256 == payloads.c.sha256,
         sa.or_(same.c.received_at >= before, same.c.status.in_((RECEIVED, QUARANTINED))),
     )
-    of_held = sa.select(documents.c.id).where(documents.c.payload_id == payloads.c.id, documents.c.partner.in_(_held()))
+    of_held = sa.select(documents.c.id).where(documents.c.payload_id == payloads.c.id, on_hold)
     waits = (
         sa.select(parked_lines.c.id)
         .join_from(parked_lines, documents)
@@ -169,12 +178,12 @@ def _range(rows: list[Row[Any]] | Any, before: datetime) -> dict[str, Any]:
 
 
 def _payloads_of(partner: str) -> sa.Select[Any]:
-    there = sa.select(documents.c.id).where(documents.c.payload_id == payloads.c.id, documents.c.partner == partner)
+    there = sa.select(documents.c.id).where(documents.c.payload_id == payloads.c.id, speaks_of(documents, partner))
     return sa.select(payloads).where(there.exists()).order_by(payloads.c.id)
 
 
 def _within(connection: Connection, payload: Any, partner: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    own = sa.select(documents).where(documents.c.payload_id == payload.id, documents.c.partner == partner)
+    own = sa.select(documents).where(documents.c.payload_id == payload.id, speaks_of(documents, partner))
     for document in connection.execute(own.order_by(documents.c.id)).all():
         yield "document", dict(document._mapping)
         for name, table in (("finding", findings), ("parked_line", parked_lines)):

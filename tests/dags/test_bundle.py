@@ -23,7 +23,7 @@ def test_no_file_has_an_import_error(bundle):
 
 def test_there_is_a_dag_for_every_channel_and_one_for_each_common_duty(bundle):
     assert INBOUND
-    assert bundle["dags"].keys() == {*INBOUND, "master_data", "publish", "release", "respond"}
+    assert bundle["dags"].keys() == {*INBOUND, "maintenance", "master_data", "publish", "release", "respond"}
 
 
 def test_master_data_has_a_task_for_every_channel_of_that_purpose(bundle):
@@ -124,6 +124,7 @@ def test_a_channel_switched_off_has_no_dag(parse, configuration: Path):
             file.write_text(f"{text}\nenabled: false\n", encoding="utf-8")
     assert parse(CROSSDOCK_CHANNELS=configuration / "channels")["dags"].keys() == {
         *INBOUND,
+        "maintenance",
         "master_data",
         "publish",
         "release",
