@@ -61,10 +61,16 @@ def merged(given: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {name: queries[name] for name in take}
     for own in given.get("queries", ()):
         if isinstance(own, dict) and (name := own.get("name")) is not None:
-            chosen[name] = {**chosen.get(name, {}), **own}
+            chosen[name] = _over(chosen.get(name, {}), own)
     return {
         "timezone": profile.timezone,
         **given,
         "queries": list(chosen.values()),
         "parameters": {**profile.parameters, **given.get("parameters", {})},
     }
+
+
+def _over(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` with what ``own`` says otherwise, key by key within ``reconcile`` too."""
+    inner = {key: {**given[key], **value} for key, value in own.items() if isinstance(value, dict) and key in given}
+    return {**given, **own, **inner}
