@@ -26,9 +26,18 @@ SOURCES = {
     "folder": "connectors.sources.folder",
     "imap": "connectors.sources.imap",
     "maildir": "connectors.sources.maildir",
+    "odata": "connectors.sources.odata",
     "odbc": "connectors.sources.odbc",
+    "rest": "connectors.sources.rest",
     "sftp": "connectors.sources.sftp",
 }
+
+#: Kinds that somebody may look for and that there will not be, with the reason.
+REFUSED = dict.fromkeys(
+    ("odp", "sap_odp", "odp_rfc", "sap_rfc", "rfc"),
+    "SAP does not permit third parties to use the RFC modules of its ODP Data Replication API (SAP Note 3255746); "
+    "use kind odata, or IDocs (docs/sap.md)",
+)
 
 SINKS = {
     "as2": "connectors.sinks.as2",
@@ -110,6 +119,8 @@ def _problems(given: Mapping[str, Any], modules: Mapping[str, str], under: str) 
     kind = given.get("kind")
     if kind is None:
         return [Problem((under, "kind"), f"is missing; known: {', '.join(sorted(modules))}")]
+    if kind in REFUSED:
+        return [Problem((under, "kind"), f"{kind!r} is refused: {REFUSED[kind]}")]
     if kind not in modules:
         return [Problem((under, "kind"), unknown("kind", kind, modules))]
     return faults(import_module(modules[kind]).Options, _beside_kind(given), under=(under,))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from connectors.connections import Connection
 from connectors.sources import as2
 from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.certificates import NOW, identity, ours, pem
+from tests.web_servers import JsonApi, Told
 
 LARGEST_PIECE = 4 << 20
 
@@ -284,14 +286,91 @@ class OdbcPlace:
         self.file.unlink()
 
 
+class WebPlace:
+    """One address a query; arrival ``number`` is what the query of that number gives."""
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.api = fixture("json_api")
+        self.connection = self.api.connection()
+        self.put_there: dict[int, list[dict[str, Any]]] = {}
+        self.options = self.channel()
+        for number in range(1, 6):
+            self.api.routes[f"/t{number}"] = partial(self.answer, number)
+
+    def channel(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    def answer(self, number: int, asked: Any) -> Told:
+        raise NotImplementedError
+
+    def put(self, number: int, size: int) -> None:
+        text, moment = f'{number} ü \\ " \n' + "y" * 60, f"2026-01-01T00:{number:02}:00Z"
+        self.put_there[number] = [{"id": row, "text": text, "at": moment} for row in range(max(1, size // 100))]
+
+    def holds(self, payload: bytes, number: int) -> bool:
+        header, *rows = map(json.loads, payload.splitlines())
+        expected = [[str(one["id"]), one["text"].strip(), one["at"]] for one in self.put_there[number]]
+        return header["query"] == f"t{number}" and rows == expected
+
+    def half(self) -> Callable[[], None]:
+        """There is no half over HTTP: a system shows what it has committed, and nothing else."""
+        return lambda: None
+
+    def remove(self) -> None:
+        self.api.stop()
+
+
+class RestPlace(WebPlace):
+    def channel(self) -> Mapping[str, Any]:
+        query = {
+            "columns": {"id": "id", "text": "text", "at": "at"},
+            "parameters": {"since": "{since}"},
+            "paging": {"kind": "offset", "parameter": "from", "size_parameter": "limit", "size": 500},
+            "watermark": "at",
+            "overlap": "1m",
+        }
+        queries = [{"name": f"t{n}", "path": f"/t{n}", **query} for n in range(1, 6)]
+        return {"kind": "rest", "conn_id": "api", "queries": queries}
+
+    def answer(self, number: int, asked: Any) -> Told:
+        rows = [one for one in self.put_there.get(number, []) if one["at"] >= asked.query.get("since", "")]
+        return Told(rows[int(asked.query["from"]) :][: int(asked.query["limit"])])
+
+
+class OdataPlace(WebPlace):
+    def channel(self) -> Mapping[str, Any]:
+        query = {
+            "columns": {"id": "id", "text": "text", "at": "at"},
+            "watermark": {"column": "at", "property": "at"},
+            "overlap": "1m",
+            "page": 500,
+        }
+        queries = [{"name": f"t{n}", "entity": f"/t{n}", **query} for n in range(1, 6)]
+        return {"kind": "odata", "conn_id": "api", "queries": queries}
+
+    def answer(self, number: int, asked: Any) -> Told:
+        since = asked.query.get("$filter", "").rpartition(" ")[2]
+        rows = [one for one in self.put_there.get(number, []) if one["at"] >= since]
+        return Told({"value": rows[int(asked.query.get("$skip", 0)) :][: int(asked.query["$top"])]})
+
+
 PLACES: Mapping[str, Callable[[Path, Callable[[str], Any]], Place]] = {
     "as2": As2Place,
     "folder": FolderPlace,
     "imap": ImapPlace,
     "maildir": MaildirPlace,
+    "odata": OdataPlace,
     "odbc": OdbcPlace,
+    "rest": RestPlace,
     "sftp": SftpPlace,
 }
+
+
+@pytest.fixture
+def json_api() -> Iterator[JsonApi]:
+    api = JsonApi()
+    yield api
+    api.stop()
 
 
 def test_every_kind_has_a_place() -> None:

@@ -1,0 +1,122 @@
+"""Asking an OData service for the pages of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+from connectors.sources.odata.values import literal, reader
+from connectors.web.columns import Column, Row, kept_rows, rows_of
+from connectors.web.pulling import Page
+from connectors.web.session import WebSession
+from schemas.errors import ConfigError, PermanentError
+
+_DELTA, _ETAG = "delta", "etag"
+_ACCEPT = {2: "application/json", 4: "application/json;odata.metadata=minimal;IEEE754Compatible=true"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of an entity set."""
+
+    version: int
+    entity: str
+    columns: Mapping[str, Column]
+    select: tuple[str, ...] = ()
+    expand: tuple[str, ...] = ()
+    filter: str = ""
+    order: tuple[str, ...] = ()
+    way: tuple[str, ...] = ()
+    keep: Mapping[str, Sequence[str]] | None = None
+    mark: tuple[str, str] | None = None  #: property and type
+    delta: bool = False
+    page: int | None = None
+    parameters: Mapping[str, str] | None = None
+    timezone: str | None = None
+
+
+def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], str | None]) -> Iterator[Page]:
+    """The pages from ``since`` on, or from the delta link of last time; see ``connectors.web.pulling.Pages``."""
+    headers = {"Accept": _ACCEPT[asked.version]}
+    if asked.delta:
+        headers["Prefer"] = "odata.track-changes"
+    first = f"{session.base}/{asked.entity.lstrip('/')}"
+    parameters: Mapping[str, str] = _parameters(asked, since)
+    delta = kept(_DELTA) if asked.delta else None
+    whole = asked.mark is None and not asked.delta
+    if delta:
+        first, parameters = delta, {}
+    url, skipped, text = first, 0, reader(asked.timezone)
+    while True:
+        conditional = (
+            {"If-None-Match": etag} if whole and url == first and not skipped and (etag := kept(_ETAG)) else {}
+        )
+        answer = session.get(url, params=parameters, headers={**headers, **conditional})
+        if answer.not_modified:
+            yield Page(rows=(), more=False, unchanged=True)
+            return
+        entities, following, continues = _told(answer.json(), answer.url)
+        found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
+        rows: list[Row] = list(kept_rows(found, asked.columns, asked.keep or {}))
+        remember = {_DELTA: urljoin(answer.url, continues)} if asked.delta and continues else {}
+        full = asked.page is not None and len(entities) >= asked.page and not delta and not continues
+        if whole and not following and not full and not skipped and url == first:
+            remember |= {_ETAG: tag} if (tag := answer.headers.get("ETag", "")) else {}
+        yield Page(rows=rows, more=bool(following) or full, remember=remember)
+        if following:
+            url, parameters = urljoin(answer.url, following), {}
+        elif full:
+            skipped += len(entities)
+            parameters = {**parameters, "$skip": str(skipped)}
+        else:
+            return
+
+
+def _parameters(asked: Asked, since: str) -> dict[str, str]:
+    conditions = [f"({asked.filter})"] if asked.filter else []
+    order = list(asked.order)
+    if asked.mark is not None:
+        name, kind = asked.mark
+        order = [name, *(one for one in order if one != name)]
+        if since:
+            try:
+                conditions.append(f"{name} ge {literal(since, kind, asked.version)}")
+            except ValueError as error:
+                raise ConfigError(f"{asked.entity}: the watermark {since!r} is no {kind}: {error}") from None
+    parameters = {
+        "$select": ",".join(asked.select),
+        "$expand": ",".join(_expanded(asked)),
+        "$filter": " and ".join(conditions),
+        "$orderby": ",".join(order),
+        "$top": str(asked.page) if asked.page is not None and not asked.delta else "",
+        "$format": "json" if asked.version == 2 else "",
+    }
+    return {**(asked.parameters or {}), **{name: value for name, value in parameters.items() if value}}
+
+
+def _expanded(asked: Asked) -> Sequence[str]:
+    """V2 follows a path; V4 nests: ``to_Item/to_Line`` is ``to_Item($expand=to_Line)``."""
+    if asked.version == 2:
+        return asked.expand
+    return [_nested(path.split("/")) for path in asked.expand]
+
+
+def _nested(way: Sequence[str]) -> str:
+    first, *further = way
+    return f"{first}($expand={_nested(further)})" if further else first
+
+
+def _told(content: Any, url: str) -> tuple[list[Mapping[str, Any]], str, str]:
+    """The entities of a page, the link to the next one, and the link that continues after the last."""
+    if isinstance(content, dict) and isinstance(content.get("value"), list):
+        found, following, continues = content["value"], content.get("@odata.nextLink"), content.get("@odata.deltaLink")
+    else:
+        inner = content.get("d") if isinstance(content, dict) else None
+        found = inner.get("results") if isinstance(inner, dict) else inner
+        following = inner.get("__next") if isinstance(inner, dict) else None
+        continues = inner.get("__delta") if isinstance(inner, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise PermanentError(f"{url} answered no list of entities", hint="is `entity` an entity set of this service?")
+    return found, str(following or ""), str(continues or "")

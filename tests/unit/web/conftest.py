@@ -1,0 +1,57 @@
+"""Opening a source of rows over HTTP, and pulling all it has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import registry
+from connectors.channel import Channel
+from connectors.connections import Connection
+from tests.web_servers import JsonApi
+
+Pulled = dict[str, tuple[dict[str, Any], list[list[str | None]]]]
+
+
+class MemoryState(dict[str, str]):
+    """connectors.base.State over a dict."""
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+
+@pytest.fixture
+def api() -> Iterator[JsonApi]:
+    api = JsonApi()
+    yield api
+    api.stop()
+
+
+@pytest.fixture
+def state() -> MemoryState:
+    return MemoryState()
+
+
+@pytest.fixture
+def pull(tmp_path: Path, state: MemoryState) -> Callable[..., Pulled]:
+    """``pull(connection, options)``: header and rows of each arrival by its query, all settled unless told not to."""
+
+    def pull(connection: Connection, options: Mapping[str, Any], *, settle: bool = True) -> Pulled:
+        channel = Channel(channel="test", source={"conn_id": connection.conn_id, **options})
+        source = registry.open_source(channel, home=tmp_path, state=state, connections=lambda _: connection)
+        pulled: Pulled = {}
+        try:
+            for arrival in source.arrivals(100):
+                header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
+                pulled[arrival.name] = (header, rows)
+                if settle:
+                    source.settle(arrival)
+        finally:
+            source.close()
+        return pulled
+
+    return pull

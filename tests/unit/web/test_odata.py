@@ -1,0 +1,233 @@
+"""The OData client against a server that does what the test says: both versions, paging, deltas, values."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.sources.odata.values import literal, reader
+from schemas.errors import ConfigError, PermanentError
+from tests.web_servers import Asked, JsonApi, Told
+
+ORDERS = {"kind": "odata", "version": 2}
+QUERY = {
+    "name": "purchase_orders",
+    "entity": "/srv/Orders",
+    "expand": ["to_Item/to_Line"],
+    "rows": "to_Item/to_Line",
+    "columns": {
+        "order_no": {"path": "Order", "trim_zeros": True},
+        "line_no": "to_Item/Item",
+        "schedule_no": "to_Item/to_Line/Line",
+        "quantity": ["to_Item/to_Line/Quantity", "to_Item/Quantity"],
+        "price": {"path": "to_Item/Price", "when": {"to_Item/Per": "1"}},
+        "status": {"path": "to_Item/Deleted", "values": {"L": "cancelled"}, "default": "open"},
+        "changed_at": "Changed",
+    },
+    "watermark": {"column": "changed_at", "property": "Changed", "type": "datetimeoffset"},
+    "key": ["order_no", "line_no", "schedule_no"],
+    "order": ["Order"],
+    "overlap": "10m",
+    "page": 2,
+}
+NOON = 1_774_872_000_000  # 2026-03-30T12:00:00Z
+
+
+def order(number: int, *, changed: int = NOON, lines: int = 2) -> dict[str, object]:
+    item = {
+        "Item": "00010",
+        "Quantity": "99.000",
+        "Price": "84.50",
+        "Per": "1.000",
+        "Deleted": "L" if number == 3 else "",
+        "to_Line": {"results": [{"Line": str(n + 1), "Quantity": f"{n}.100"} for n in range(lines)]},
+    }
+    changed_at = f"/Date({changed}+0000)/"
+    return {"Order": f"{number:010}", "Changed": changed_at, "to_Item": {"results": [item]}}
+
+
+def client_paged(orders: list[dict[str, object]]):
+    """A service that parts nothing by itself and knows $top and $skip."""
+
+    def answer(asked: Asked) -> Told:
+        skip, top = int(asked.query.get("$skip", 0)), int(asked.query["$top"])
+        return Told({"d": {"results": orders[skip : skip + top]}})
+
+    return answer
+
+
+def test_nested_lists_become_rows_page_by_page(api: JsonApi, pull) -> None:
+    api.routes["/srv/Orders"] = client_paged([order(1), order(2, lines=0), order(3, changed=NOON + 60_000, lines=1)])
+    header, rows = pull(api.connection(), {**ORDERS, "queries": [QUERY], "parameters": {"sap-client": "100"}})[
+        "purchase_orders"
+    ]
+    assert rows == [
+        ["1", "00010", "1", "0.100", "84.50", "open", "2026-03-30T12:00:00Z"],
+        ["1", "00010", "2", "1.100", "84.50", "open", "2026-03-30T12:00:00Z"],
+        ["2", "00010", None, "99.000", "84.50", "open", "2026-03-30T12:00:00Z"],
+        ["3", "00010", "1", "0.100", "84.50", "cancelled", "2026-03-30T12:01:00Z"],
+    ]
+    assert (header["query"], header["watermark"]["to"]) == ("purchase_orders", "2026-03-30T12:01:00Z")
+    assert [asked.query.get("$skip") for asked in api.asked] == [None, "2"]
+    first = api.asked[0].query
+    assert first["$expand"] == "to_Item/to_Line"
+    assert (first["$orderby"], first["sap-client"], first.get("$filter")) == ("Changed,Order", "100", None)
+    assert all("x-csrf-token" not in {name.lower() for name in asked.headers} for asked in api.asked)
+
+
+def test_the_next_pull_begins_an_overlap_earlier_and_leaves_out_what_was_handed_over(api: JsonApi, pull) -> None:
+    orders = [order(1, lines=1), order(2, changed=NOON + 60_000, lines=1)]
+    api.routes["/srv/Orders"] = client_paged(orders)
+    channel = {**ORDERS, "queries": [{**QUERY, "page": 50}]}
+    assert len(pull(api.connection(), channel)["purchase_orders"][1]) == 2
+    assert pull(api.connection(), channel) == {}
+    assert api.asked[-1].query["$filter"] == "Changed ge datetimeoffset'2026-03-30T11:51:00Z'"
+    orders.insert(1, order(7, changed=NOON + 30_000, lines=1))  # committed late
+    late = pull(api.connection(), channel)["purchase_orders"][1]
+    assert [row[0] for row in late] == ["7"]
+    assert pull(api.connection(), channel) == {}
+
+
+def test_what_was_not_settled_is_pulled_again(api: JsonApi, pull) -> None:
+    api.routes["/srv/Orders"] = client_paged([order(1)])
+    channel = {**ORDERS, "queries": [{**QUERY, "page": 50}]}
+    first = pull(api.connection(), channel, settle=False)["purchase_orders"][1]
+    assert pull(api.connection(), channel)["purchase_orders"][1] == first
+    assert pull(api.connection(), channel) == {}
+
+
+def test_a_payload_ends_where_the_watermark_has_moved_and_the_next_run_goes_on(api: JsonApi, pull) -> None:
+    everything = [order(n, changed=NOON + 1000 * (n // 4), lines=1) for n in range(20)]
+
+    def answer(asked: Asked) -> Told:
+        since = asked.query.get("$filter", "").partition("'")[2].rstrip("'")
+        skip, top = int(asked.query.get("$skip", 0)), int(asked.query["$top"])
+        text = reader(None)
+        fitting = [one for one in everything if str(text(one["Changed"])) >= since]
+        return Told({"d": {"results": fitting[skip : skip + top]}})
+
+    api.routes["/srv/Orders"] = answer
+    channel = {**ORDERS, "queries": [{**QUERY, "overlap": "0s"}], "payload_rows": 6}
+    pulls = []
+    while pulled := pull(api.connection(), channel):
+        pulls.append([row[0] for row in pulled["purchase_orders"][1]])
+    assert len(pulls) > 2
+    assert sorted(map(int, (number for pulled in pulls for number in pulled))) == list(range(20))
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_links_of_the_server_are_followed(api: JsonApi, pull, relative: bool) -> None:
+    link = "Orders?$skiptoken=2" if relative else f"{api.url}/srv/Orders?$skiptoken=2"
+
+    def v4(asked: Asked) -> Told:
+        if "$skiptoken" in asked.query:
+            return Told('{"value": [{"Order": "2", "Price": 12345678901234567.890}]}')
+        return Told({"value": [{"Order": "1", "Price": None}], "@odata.nextLink": link})
+
+    api.routes["/srv/Orders"] = v4
+    query = {"name": "prices", "entity": "srv/Orders", "columns": {"no": "Order", "price": "Price"}, "page": None}
+    (_, rows) = pull(api.connection(), {"kind": "odata", "queries": [query]})["prices"]
+    assert rows == [["1", None], ["2", "12345678901234567.890"]]
+    assert "IEEE754Compatible=true" in api.asked[0].headers["Accept"]
+
+
+def test_a_link_to_another_host_is_not_followed(api: JsonApi, pull) -> None:
+    api.routes["/srv/Orders"] = lambda _: Told({"value": [], "@odata.nextLink": "https://elsewhere.example/steal"})
+    query = {"name": "x", "entity": "srv/Orders", "columns": {"no": "Order"}}
+    with pytest.raises(PermanentError, match="elsewhere"):
+        pull(api.connection(), {"kind": "odata", "queries": [query]})
+
+
+def test_a_delta_link_continues_and_says_what_is_gone(api: JsonApi, pull) -> None:
+    def answer(asked: Asked) -> Told:
+        if asked.query.get("$deltatoken") == "1":
+            gone = {"Order": "1", "@removed": {"reason": "deleted"}}
+            return Told({"value": [gone], "@odata.deltaLink": "Orders?$deltatoken=2"})
+        if asked.query.get("$deltatoken") == "2":
+            return Told({"value": [], "@odata.deltaLink": "Orders?$deltatoken=2"})
+        return Told({"value": [{"Order": "1"}], "@odata.deltaLink": "Orders?$deltatoken=1"})
+
+    api.routes["/srv/Orders"] = answer
+    columns = {
+        "no": "Order",
+        "status": {"path": "@removed/reason", "values": {"deleted": "cancelled"}, "default": "open"},
+    }
+    channel = {"kind": "odata", "queries": [{"name": "o", "entity": "srv/Orders", "columns": columns, "delta": True}]}
+    assert pull(api.connection(), channel)["o"][1] == [["1", "open"]]
+    assert pull(api.connection(), channel)["o"][1] == [["1", "cancelled"]]
+    assert pull(api.connection(), channel) == {}
+    assert api.asked[0].headers["Prefer"] == "odata.track-changes"
+
+
+def test_an_entity_tag_spares_what_has_not_changed(api: JsonApi, pull) -> None:
+    def answer(asked: Asked) -> Told:
+        if asked.headers.get("If-None-Match") == 'W/"7"':
+            return Told(status=304)
+        return Told({"value": [{"Order": "1"}]}, headers={"ETag": 'W/"7"'})
+
+    api.routes["/srv/Orders"] = answer
+    channel = {"kind": "odata", "queries": [{"name": "o", "entity": "srv/Orders", "columns": {"no": "Order"}}]}
+    assert pull(api.connection(), channel)["o"][1] == [["1"]]
+    assert pull(api.connection(), channel) == {}
+    assert api.asked[-1].headers["If-None-Match"] == 'W/"7"'
+
+
+def test_paths_to_expand_are_nested_in_v4(api: JsonApi, pull) -> None:
+    api.routes["/srv/Orders"] = lambda _: Told({"value": []})
+    pull(api.connection(), {**ORDERS, "version": 4, "queries": [QUERY]})
+    assert api.asked[0].query["$expand"] == "to_Item($expand=to_Line)"
+
+
+@pytest.mark.parametrize(
+    ("value", "zone", "text"),
+    [
+        ("/Date(1774872000000+0000)/", None, "2026-03-30T12:00:00Z"),
+        ("/Date(1774828800000)/", "Europe/Berlin", "2026-03-30"),
+        ("/Date(1774872000000)/", "Europe/Berlin", "2026-03-30T12:00:00+02:00"),
+        ("/Date(1774872000000)/", None, "2026-03-30T12:00:00"),
+        ("/Date(-2208988800000)/", None, "1900-01-01"),
+        ("/Date(99999999999999999)/", None, "/Date(99999999999999999)/"),
+        ("PT08H15M00S", None, "08:15:00"),
+        ("PUMP", None, "PUMP"),
+        ("P", None, "P"),
+        ("/path", None, "/path"),
+        (True, None, "true"),
+        (None, None, None),
+        ({"a": "1"}, None, '{"a": "1"}'),
+    ],
+)
+def test_values(value: object, zone: str | None, text: str | None) -> None:
+    assert reader(zone)(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "version", "written"),
+    [
+        ("2026-03-30T12:00:00Z", "datetimeoffset", 2, "datetimeoffset'2026-03-30T12:00:00Z'"),
+        ("2026-03-30T14:00:00+02:00", "datetimeoffset", 4, "2026-03-30T12:00:00Z"),
+        ("2026-03-30", "datetime", 2, "datetime'2026-03-30T00:00:00'"),
+        ("2026-03-30", "date", 4, "2026-03-30"),
+        ("17", "number", 4, "17"),
+        ("O'Neil' or 1 eq 1", "string", 2, "'O''Neil'' or 1 eq 1'"),
+    ],
+)
+def test_literals(value: str, kind: str, version: int, written: str) -> None:
+    assert literal(value, kind, version) == written
+
+
+def test_a_watermark_that_is_no_value_of_its_type_is_refused(api: JsonApi, pull) -> None:
+    with pytest.raises(ConfigError, match="is no datetimeoffset"):
+        pull(api.connection(), {**ORDERS, "queries": [{**QUERY, "initial": "1 or 1 eq 1"}]})
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("differs", "problem"),
+    [
+        ({"key": ["ordr_no"]}, "did you mean 'order_no'"),
+        ({"delta": True}, "leave out watermark or delta"),
+        ({"columns": {"a": {"values": {"x": "y"}}}}, "needs one of path"),
+    ],
+)
+def test_mistakes_are_named(pull, api: JsonApi, differs: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        pull(api.connection(), {**ORDERS, "queries": [{**QUERY, **differs}]})
