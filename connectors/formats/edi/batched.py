@@ -89,9 +89,10 @@ class _Table:
         if len(first[1]) > 1:
             alike += [(index, first[1]) for index, letter in enumerate(letters) if letter == first[1][0]]
         for index, kinds in sorted(alike):
-            before = letters[index - 1] if index else ""
-            fits = (batch.step(before + kind) if index else batch.step_from(self.body.state, kind) for kind in kinds)
-            letters[index] = next((kind for kind, step in zip(kinds, fits, strict=True) if step), kinds[0])
+            if index:
+                letters[index] = batch.next_of(letters[index - 1], kinds)
+            else:
+                letters[0] = next((kind for kind in kinds if batch.step_from(self.body.state, kind)), kinds[0])
         return letters
 
     def at(self, index: int) -> int:
@@ -132,23 +133,22 @@ class _Table:
 
     def _where_it_may(self, pair: str, size: int) -> int:
         """Rows before the first that follows where the one before it ended too late for it."""
+        text, base, offsets = self.body.tape.text, self.body.tape.base, self.offsets
+        match, allowed = self.batch.kinds[pair[0]].run.match, self.batch.ends_before(pair)
         index = self.letters.find(pair, 0, size)
         while index >= 0:
-            if not self.batch.step_from(self.end_of(index), pair[1]):
+            found = match(text, offsets[index] - base, offsets[index + 1] - base)
+            if found is None or found.lastindex not in allowed:
                 return index + 1
             index = self.letters.find(pair, index + 1, size)
         return size
 
-    def end_of(self, index: int) -> State:
-        """Where the run in a row ended."""
-        return self.run_of(index)[0]
-
     def run_of(self, index: int) -> tuple[State, int, int]:
         """Where the run in a row ended, the depth of its last place and how often that was used."""
         run = self.batch.kinds[self.letters[index]].run
-        match = run.match(self.body.tape.text, self.at(index), self.at(index + 1))
-        assert match is not None, "what a batch matches its run matches too"
-        return run.ends[match.lastindex]
+        found = run.match(self.body.tape.text, self.at(index), self.at(index + 1))
+        assert found is not None, "what a batch matches its run matches too"
+        return run.ends[found.lastindex]
 
     def _within_use(self, kind: Kind, size: int) -> int:
         """Rows before the one that is the first too many of its kind in a row."""

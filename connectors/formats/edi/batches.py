@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.formats.edi.machine import Machine, Move, State
@@ -28,6 +29,7 @@ CALM = 64  #: runs passed one by one, and none of them new, before a batch is bu
 _FIRST_LETTER = "A"
 
 Row = Sequence[str]
+_WHOLE = itemgetter(0)
 
 
 class Role(Enum):
@@ -112,6 +114,8 @@ class Batch:
         #: groups by which kinds are told, and the letters that each may stand for
         self.tags = {tag: "".join(kind.letter for kind in kinds if kind.tag == tag) for tag in tags}
         self._steps: dict[str, Step | None] = {}
+        self._ends: dict[str, frozenset[int | None]] = {}
+        self._next: dict[str, str] = {}
         self._too_many: dict[str, re.Pattern[str]] = {}
 
     def rows(self, text: str, at: int, end: int) -> list[Row]:
@@ -121,7 +125,7 @@ class Batch:
         if rows and not rows[-1][0]:
             rows.pop()
         if rows:
-            behind = at + sum(len(row[0]) for row in rows)
+            behind = at + sum(map(len, map(_WHOLE, rows)))
             if text.find(self._terminator, behind, end) < 0:
                 rows.pop()
         return rows
@@ -195,6 +199,21 @@ class Batch:
         if pair not in self._steps:
             self._steps[pair] = self._step(self.kinds[pair[0]].states, self.kinds[pair[1]])
         return self._steps[pair]
+
+    def next_of(self, before: str, kinds: str) -> str:
+        """Of kinds that look the same the one that may follow ``before``."""
+        key = before + kinds
+        if key not in self._next:
+            self._next[key] = next((kind for kind in kinds if self.step(before + kind)), kinds[0])
+        return self._next[key]
+
+    def ends_before(self, pair: str) -> frozenset[int | None]:
+        """The markers of the first of two kinds behind which the second may follow."""
+        if pair not in self._ends:
+            run, kind = self.kinds[pair[0]].run, self.kinds[pair[1]]
+            fitting = (marker for marker, end in run.ends.items() if self._one_step(end[0], kind) is not None)
+            self._ends[pair] = frozenset(fitting)
+        return self._ends[pair]
 
     def again(self, pair: str) -> bool:
         """Whether the second of two kinds stands at the same place as the first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from connectors.formats.edi.delimiters import Delimiters
@@ -47,6 +48,7 @@ def element_pattern(element: Element, delimiters: Delimiters) -> str:
     return f"{_plain_text(delimiters, digits=kind != 'a')}{{{least},{most}}}+"
 
 
+@lru_cache(maxsize=64)
 def _plain_text(delimiters: Delimiters, *, digits: bool) -> str:
     """The printable ASCII characters that mean nothing else. A class of few ranges: a negated one that reaches
     beyond Latin-1 takes ``re`` a hundred times as long to compile."""
