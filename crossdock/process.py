@@ -12,6 +12,7 @@ from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.reconciled import reconciled
 from crossdock.revised import revised
+from crossdock.superseded import superseded
 from crossdock.translation import Context, DocumentLines, Translated, translate_stream
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
@@ -43,7 +44,8 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             )
             heard = answered(checked, record=record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
-            return ledger.store(record.id, revised(compared, ledger=ledger))
+            current = superseded(compared, record=record, ledger=ledger, library=context.library)
+            return ledger.store(record.id, revised(current, ledger=ledger))
     except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING

@@ -80,6 +80,8 @@ _SCHEDULE = _fields(
     ("bucket", _T, "discrete, interval, day, week, ten_days, four_weeks, month, quarter, half_year or year"),
     ("basis", _T, "what the dates are of: delivery or shipment (X12 675)"),
     ("counting", _T, "discrete, or cumulative where each quantity contains those before it (X12 676)"),
+    ("horizon_starts_at", _TIME, "the first moment that the schedule speaks of"),
+    ("horizon_ends_at", _TIME, "the first moment after all that it speaks of"),
     ("starts_at", _TIME, "start of the window the quantity is for; of a discrete quantity its date"),
     ("ends_at", _TIME, "end of that window: the first moment after it"),
     ("due_at", _TIME, "single date the goods are wanted at the site"),

@@ -38,6 +38,7 @@ from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.spans import Spans
 from crossdock.ledger.state import LedgerState
+from crossdock.ledger.superseding import Superseding
 from crossdock.ledger.tokens import Tokens
 from crossdock.ledger.trail import Trail
 from crossdock.translation import Translated
@@ -98,6 +99,11 @@ class Ledger:
     def trail(self) -> Trail:
         """The audit trail."""
         return Trail(self._database)
+
+    @property
+    def superseding(self) -> Superseding:
+        """What the feed says of the buckets of a schedule."""
+        return Superseding(self._database)
 
     @property
     def readings(self) -> Readings:
