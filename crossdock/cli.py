@@ -425,14 +425,14 @@ app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(repair.release)
 app.command(rich_help_panel=RUN)(repair.replay)
 app.command(rich_help_panel=LOOK)(repair.accept)
-
-
-def main() -> None:
 app.command(rich_help_panel=REMEMBERED)(audit.audit)
 app.command(rich_help_panel=REMEMBERED)(audit.verify)
 app.command(rich_help_panel=REMEMBERED)(audit.export)
 app.command(rich_help_panel=RUN)(audit.hold)
 app.command(rich_help_panel=RUN)(audit.maintain)
 app.add_typer(audit.master, name="master", rich_help_panel=REMEMBERED)
+
+
+def main() -> None:
     """The ``crossdock`` command."""
     app(prog_name="crossdock")
