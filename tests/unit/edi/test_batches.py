@@ -206,9 +206,10 @@ def calls(read, case: Case, *, learn: bool) -> int:
         assert found.ends[0].accepted
         return made
 
+    of(1000)
     return of(4000) - of(2000)
 
 
 @pytest.mark.parametrize("name", ["orders", "orders with schedules", "forecasts", "messages", "nothing wanted"])
 def test_most_of_a_large_document_passes_in_batches(read, name) -> None:
-    assert calls(read, CASES[name], learn=True) * 8 < calls(read, CASES[name], learn=False)
+    assert calls(read, CASES[name], learn=True) * 50 < calls(read, CASES[name], learn=False)
