@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 LOAD = 8192  #: weight that is handed over at once
-LOADS = 1  #: that wait at most, beside the one being made and the one being used
+LOADS = 2  #: that there are at most: one in use, and one being made or waiting
 
 
 def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:
@@ -19,9 +19,10 @@ def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Gen
     What making them raises is raised where its item would have come. Closing this (or leaving it
     with an exception) ends the thread: it is gone when that returns, and ``items`` is closed.
     """
-    loads: Queue[_Load[T]] = Queue(LOADS)
-    enough = threading.Event()
-    maker = threading.Thread(target=_make, args=(items, weigh, loads, enough), name="translating ahead", daemon=True)
+    loads: Queue[_Load[T]] = Queue()
+    room, enough = threading.Semaphore(LOADS), threading.Event()
+    arguments = (items, weigh, loads, room, enough)
+    maker = threading.Thread(target=_make, args=arguments, name="translating ahead", daemon=True)
     maker.start()
     last = False
     try:
@@ -31,10 +32,14 @@ def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Gen
             yield from load.items
             if load.error is not None:
                 raise load.error
+            load.items.clear()
+            room.release()
     finally:
         enough.set()
+        room.release()
         while not last:
             last = loads.get().last
+            room.release()
         maker.join()
 
 
@@ -47,7 +52,14 @@ class _Load(Generic[T]):
         self.error = error
 
 
-def _make(items: Iterator[T], weigh: Callable[[T], int], loads: Queue[_Load[T]], enough: threading.Event) -> None:
+def _make(
+    items: Iterator[T],
+    weigh: Callable[[T], int],
+    loads: Queue[_Load[T]],
+    room: threading.Semaphore,
+    enough: threading.Event,
+) -> None:
+    room.acquire()
     made: list[T] = []
     weight = 0
     error: BaseException | None = None
@@ -58,6 +70,7 @@ def _make(items: Iterator[T], weigh: Callable[[T], int], loads: Queue[_Load[T]],
             if weight >= LOAD:
                 loads.put(_Load(made))
                 made, weight = [], 0
+                room.acquire()
             if enough.is_set():
                 break
         if isinstance(items, Generator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 
 from connectors.archive import Archive
 from crossdock.ahead import ahead
@@ -53,7 +54,7 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
 
 def rows_of(item: Translated) -> int:
     """How much room it takes while it waits to be stored."""
-    return item.lines.height if isinstance(item, DocumentLines) else 1
+    return item.events.height + item.parked.height if isinstance(item, DocumentLines) else 1
 
 
 class Unreadable(Exception):
@@ -65,13 +66,17 @@ class Unreadable(Exception):
 
 
 def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
-    """The payload's translation, in which a crash of a reader is told apart from one of the ledger."""
+    """The payload's translation, in which a crash of a reader is told apart from one of the ledger.
+
+    Without the lines themselves, which nobody stores, and which would wait in memory for their events to be stored.
+    """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
     try:
         with archive.open(record.sha256) as stream:
-            yield from translate_stream(
+            for item in translate_stream(
                 stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
-            )
+            ):
+                yield replace(item, lines=item.lines.clear()) if isinstance(item, DocumentLines) else item
     except PermanentError as error:
         raise Unreadable(_lost(record, error)) from error
     except (CrossdockError, MemoryError):

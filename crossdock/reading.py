@@ -7,7 +7,7 @@ small documents is slow one by one. What comes out does not depend on who waited
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, groupby, pairwise
 from operator import itemgetter
 
@@ -256,12 +256,18 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
         lenient=given.lenient,
         occurrences=first.occurrences if first.streams else None,
     )
-    sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes)))
+    sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes))) if causes else lines
     events, broken = normalise(sound, mapping, given.master, origin)
     causes = _causes(broken) | causes
-    cause = pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String)
-    parked = lines.filter(pl.col(ORDINAL).is_in(list(causes))).with_columns(cause.alias(CAUSE))
+    parked = _parked(lines, causes)
     return together.parted(lines.drop(DOCUMENT), events, parked.drop(DOCUMENT), (*together.readers, *found, *broken))
+
+
+def _parked(lines: pl.DataFrame, causes: Mapping[int, str]) -> pl.DataFrame:
+    """The lines that are held back, each with its cause."""
+    held = lines.filter(pl.col(ORDINAL).is_in(list(causes))) if causes else lines.clear()
+    cause = pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String)
+    return held.with_columns(cause.alias(CAUSE))
 
 
 class _Together:
@@ -323,8 +329,12 @@ class _Together:
 
     def _split(self, table: pl.DataFrame, number: str) -> list[pl.DataFrame]:
         """``table``, which is in the order of the lines, cut where a document begins."""
+        if table.is_empty():
+            return [table] * len(self.openings)
         places = table.get_column(number) - 1
         own = table.with_columns(self.ordinals.gather(places).alias(number))
+        if len(self.openings) == 1:
+            return [own]
         cuts = [*places.search_sorted(pl.Series(self.starts[:-1], dtype=pl.Int64)).to_list(), table.height]
         return [own.slice(begin, end - begin) for begin, end in pairwise(cuts)]
 

@@ -36,7 +36,7 @@ from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
 
 #: Small documents are committed together until they hold this many rows, or are this many.
-ROWS_TOGETHER = 16_384
+ROWS_TOGETHER = 8_192
 DOCUMENTS_TOGETHER = 1_000
 #: Findings and parked lines written in one statement.
 _BATCH = 5_000
