@@ -80,6 +80,8 @@ def column(name: str, cells: Sequence[object], mark: str = ".") -> pl.Series:
         text = pl.Series(name, cells, pl.String).str.strip_chars()
     elif kinds <= {float, str, type(None)} and all(not cell for cell in cells if type(cell) is not float):
         text = _numbers(pl.Series(name, [cell if type(cell) is float else None for cell in cells], pl.Float64), mark)
+    elif kinds == {date}:
+        text = pl.Series(name, cells, pl.Date).cast(pl.String)
     else:
         text = pl.Series(name, [text_of(cell, mark) for cell in cells], pl.String)
     return text.set(text == "", None) if text.dtype == pl.String and (text == "").any() else text
@@ -89,7 +91,13 @@ def _numbers(numbers: pl.Series, mark: str) -> pl.Series:
     whole = (numbers == numbers.round(0)) & (numbers.abs() < 1e15)
     if whole.all():
         return numbers.cast(pl.Int64).cast(pl.String)
-    text = pl.Series(numbers.name, [None if number is None else _number(number) for number in numbers], pl.String)
+    # the shortest text that is this very number is what a spreadsheet shows, if it has 15 digits at most
+    text = (numbers + 0.0).cast(pl.String)  # there is no -0
+    plain = (text.str.len_bytes() <= 16) & text.str.contains(r"^-?[0-9]+\.[0-9]+$")
+    text = text.str.strip_suffix(".0")
+    if not plain.all():
+        slow = (~plain).fill_null(False).arg_true()
+        text = text.scatter(slow, [_number(numbers[index]) for index in slow])
     return text if mark == "." else text.str.replace(".", mark, literal=True)
 
 

@@ -7,7 +7,7 @@ the column stays as it is and is reported, never guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -57,14 +57,14 @@ class Evidence:
         return "ambiguous" if not self.proved and self.unclear is not None else ""
 
 
-def look_at_numbers(evidence: Evidence, cells: Iterable[object]) -> None:
+def look_at_numbers(evidence: Evidence, cells: Sequence[object]) -> None:
     """Add what the texts among ``cells`` prove of the decimal mark."""
-    texts = set()
-    for cell in cells:
-        if type(cell) is float or type(cell) is int:
-            evidence.numbers = True
-        elif type(cell) is str and ("," in cell or "." in cell):
-            texts.add(cell)
+    kinds = set(map(type, cells))
+    if kinds == {float}:
+        evidence.numbers = True
+        return
+    texts = {cell for cell in set(cells) if type(cell) is str and ("," in cell or "." in cell)}
+    evidence.numbers = evidence.numbers or bool(kinds & {float, int})
     if texts:
         proved, unclear = decimal_mark(sorted(texts))
         evidence.proved |= proved
@@ -72,9 +72,11 @@ def look_at_numbers(evidence: Evidence, cells: Iterable[object]) -> None:
         evidence.example = evidence.example or next(iter(sorted(texts)))
 
 
-def look_at_dates(evidence: Evidence, cells: Iterable[object]) -> None:
+def look_at_dates(evidence: Evidence, cells: Sequence[object]) -> None:
     """Add what the texts among ``cells`` prove of the order of day and month."""
-    for text in {cell.strip() for cell in cells if type(cell) is str and cell}:
+    if str not in set(map(type, cells)):
+        return
+    for text in {cell.strip() for cell in set(cells) if type(cell) is str and cell}:
         match = _DATE.fullmatch(text)
         if match is None:
             continue

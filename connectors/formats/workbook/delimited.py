@@ -35,6 +35,7 @@ class TextSheet:
     first_column = 0
     merged: Sequence[Merged] = ()
     hidden_rows: Sequence[int] = ()
+    faulty = False
 
     def __init__(self, stream: BinaryIO, encoding: str, delimiter: str, quote: str, skip: int) -> None:
         self._stream = stream

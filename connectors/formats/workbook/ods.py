@@ -34,6 +34,7 @@ class OdsSheet:
     """A sheet, read when its turn came."""
 
     first_column = 0
+    faulty = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -41,7 +41,7 @@ from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import KINDS, FieldType
 
-CHUNK = 4096  #: rows a chunk holds at most
+CHUNK = 8192  #: rows a chunk holds at most
 
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".tsv")
 _CORRECTS = re.compile(re.escape(REFERENCE) + r"([0-9a-f]{64})")
@@ -335,7 +335,7 @@ def _evidence(
         for batch in sheet.batches(CHUNK):
             rows = _after(batch, fit.row).rows
             for path, index, is_number in wanted:
-                cells = (row[index] for row in rows if index < len(row))
+                cells = [row[index] for row in rows if index < len(row)]
                 (columns.look_at_numbers if is_number else columns.look_at_dates)(seen[path], cells)
     except Unreadable:
         pass  # said when the rows are read

@@ -39,6 +39,7 @@ class Sheet(Protocol):
     first_column: int
     merged: Sequence[Merged]
     hidden_rows: Sequence[int]  #: row numbers, from 1
+    faulty: bool  #: among its cells there may be a Fault
 
     def batches(self, size: int) -> Iterator[Batch]: ...
 
@@ -54,6 +55,7 @@ class GridSheet:
         self.first_column: int = start[1] if start else 0
         self.merged: Sequence[Merged] = grid.merged_cell_ranges or ()  # type: ignore[attr-defined]
         self.hidden_rows = notes.hidden_rows
+        self.faulty = bool(notes.faults)
 
     def batches(self, size: int) -> Iterator[Batch]:
         rows = self._grid.iter_rows()  # type: ignore[attr-defined]

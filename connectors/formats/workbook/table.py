@@ -211,6 +211,8 @@ class Table:
 
     def _faults(self, batch: Batch, lines: pl.DataFrame) -> Iterator[Finding]:
         """Errors and formulas without a value, in the columns that are read."""
+        if not self.sheet.faulty:
+            return
         indexes = {*self.fit.columns.values(), *(period.index for period in self.fit.periods)}
         weighty = {index for path, index in self.fit.columns.items() if path in self.agreed.weighty}
         weighty |= {period.index for period in self.fit.periods}
