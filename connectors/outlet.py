@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from schemas.configuration import Problem, Shelf, Strict, load_folder
 from schemas.durations import Duration
@@ -28,6 +28,19 @@ class Retry(Strict):
     brake: Annotated[int, Field(ge=1)] = 20
 
 
+class Sees(Strict):
+    """As who an outlet's receiver sees the feed (``schemas/visibility.yaml``)."""
+
+    audience: Literal["planner", "buyer", "quality", "integration", "supplier"]
+    partner: str = ""
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Sees:
+        if (self.audience == "supplier") != bool(self.partner):
+            raise ValueError("a supplier is one of a partner, and nobody else is: {audience: supplier, partner: ACME}")
+        return self
+
+
 class Outlet(Strict):
     """One way out. An outlet for events has its own cursor in the ledger, by its name; one for
     documents (answers to partners) is handed what is addressed to it, each as a file."""
@@ -40,6 +53,7 @@ class Outlet(Strict):
     #: where a new outlet begins: with the feed's first event, with what comes from now on, or at an instant
     begin: Literal["beginning", "now"] | AwareDatetime = "beginning"
     retry: Retry = Retry()
+    sees: Sees | None = None  #: None: everything
     enabled: bool = True
 
 

@@ -43,6 +43,9 @@ SINKS = {
     "as2": "connectors.sinks.as2",
     "folder": "connectors.sinks.folder",
     "http": "connectors.sinks.http",
+    "kafka": "connectors.sinks.kafka",
+    "parquet": "connectors.sinks.parquet",
+    "postgres": "connectors.sinks.postgres",
     "sftp": "connectors.sinks.sftp",
     "smtp": "connectors.sinks.smtp",
 }

@@ -376,6 +376,7 @@ class Dock:
     def _publish_to(self, outlet: Outlet, watch: Progress) -> int:
         from connectors.registry import open_sink
         from crossdock.publish import publish_outlet
+        from crossdock.visibility.installation import view_of
 
         name = outlet.outlet
         behind = next((sink["behind"] for sink in self.ledger.sinks() if sink["sink"] == name), 0)
@@ -383,7 +384,8 @@ class Dock:
             watch.begin(name, behind, "events")
             try:
                 watched = _WatchedSink(sink, watch.advance)
-                return publish_outlet(outlet, watched, ledger=self.ledger)
+                view = view_of(outlet, self.settings, self.library, self.ledger)
+                return publish_outlet(outlet, watched, ledger=self.ledger, view=view)
             finally:
                 watch.end()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connectors.base import Sink
 from connectors.outlet import Outlet
 from crossdock.ledger import Ledger, Policy, StoredEvent
+from crossdock.visibility import View
 from schemas.errors import CrossdockError, PermanentError, RefusedError, TransientError
 
 
@@ -29,13 +31,19 @@ def publish(sinks: Mapping[str, Sink], *, ledger: Ledger, batch: int = 1000) -> 
     return delivered
 
 
-def publish_outlet(outlet: Outlet, sink: Sink, *, ledger: Ledger) -> int:
-    """Bring an outlet up to the feed's end, as its file says; how many events it took."""
+def publish_outlet(outlet: Outlet, sink: Sink, *, ledger: Ledger, view: View | None = None) -> int:
+    """Bring an outlet up to the feed's end, as its file says; how many events it took, or was not to see.
+
+    What goes to a supplier is in the audit trail before it leaves.
+    """
     policy = Policy(**outlet.retry.model_dump())
     begin = 0
     if outlet.begin != "beginning":
         begin = ledger.position_at(datetime.now(UTC) if outlet.begin == "now" else outlet.begin)
-    return publish_to(outlet.outlet, sink, ledger=ledger, batch=outlet.batch, policy=policy, begin=begin)
+    if view is None or view.sees_everything:
+        return publish_to(outlet.outlet, sink, ledger=ledger, batch=outlet.batch, policy=policy, begin=begin)
+    viewed = _Viewed(sink, view, outlet.outlet, ledger)
+    return ledger.deliver(outlet.outlet, viewed.hand_over, batch=outlet.batch, policy=policy, begin=begin)
 
 
 def publish_to(
@@ -58,3 +66,28 @@ def _rendered(event: StoredEvent) -> bytes:
         return event.cloud_event()
     except PermanentError as error:
         raise RefusedError(error.message, hint=error.hint) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Viewed:
+    """A sink that is handed only what its receiver may see."""
+
+    sink: Sink
+    view: View
+    name: str
+    ledger: Ledger
+
+    def hand_over(self, events: Sequence[StoredEvent]) -> None:
+        shown = [(at, seen) for at, event in enumerate(events) if (seen := self.view.event(event)) is not None]
+        if not shown:
+            return
+        if self.view.viewer.is_supplier:
+            first, last = shown[0][1].position, shown[-1][1].position
+            about = {"outlet": self.name, "first": first, "last": last, "events": len(shown)}
+            self.ledger.tokens.note_access(self.name, self.view.viewer.partner, about)
+        try:
+            self.sink.deliver([_rendered(event) for _, event in shown])
+        except CrossdockError as error:
+            if "taken" in error.details:  # of what was shown: of all, those up to the next one shown are done with
+                error.details["taken"] = shown[error.details["taken"]][0]
+            raise

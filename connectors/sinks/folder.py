@@ -45,15 +45,15 @@ class FolderSink(Sink, Outbox):
         """Write the batch durably. Raises TransientError for a full disk, PermanentError where we may not write."""
         if not events:
             return
-        with self._translated():
+        with translated(self._path):
             name, content = batch_file(events, self._there())
-            self._write(self._path / name, content)
+            write_durably(self._path / name, content)
 
     def put(self, name: str, data: bytes) -> None:
         """Write one file durably. Raises as ``deliver`` does."""
-        with self._translated():
+        with translated(self._path):
             self._there()
-            self._write(self._path / plain_name(name), data)
+            write_durably(self._path / plain_name(name), data)
 
     def close(self) -> None: ...
 
@@ -61,30 +61,32 @@ class FolderSink(Sink, Outbox):
         self._path.mkdir(parents=True, exist_ok=True)
         return os.listdir(self._path)  # noqa: PTH208
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            kind = TransientError if error.errno in _PASSING else PermanentError
-            raise kind(
-                f"{self._path}: {error.strerror or error}", hint="make room or give us the right to write"
-            ) from error
 
-    def _write(self, target: Path, content: bytes) -> None:
-        temporary = target.with_name(unfinished(target.name))
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        descriptor = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+@contextmanager
+def translated(place: Path) -> Iterator[None]:
+    """Errors of the file system as ours: TransientError for a full disk, PermanentError where we may not write."""
+    try:
+        yield
+    except OSError as error:
+        kind = TransientError if error.errno in _PASSING else PermanentError
+        raise kind(f"{place}: {error.strerror or error}", hint="make room or give us the right to write") from error
+
+
+def write_durably(target: Path, content: bytes) -> None:
+    """The file is there whole, and survives a crash of the machine, or not at all. Raises OSError."""
+    temporary = target.with_name(unfinished(target.name))
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from crossdock.visibility.rules import load_rules
-from crossdock.visibility.view import Visibility
+from crossdock.visibility.rules import Audience, load_rules
+from crossdock.visibility.view import View, Viewer, Visibility
 
 if TYPE_CHECKING:
+    from connectors.outlet import Outlet
     from crossdock.ledger import Ledger
     from crossdock.settings import Settings
     from mappings.library import Library
@@ -29,6 +30,14 @@ def visibility_of(settings: Settings, library: Library, ledger: Ledger) -> Visib
         return None if known is None else known.tier_on(day)
 
     return Visibility(load_rules(settings.visibility), tier=tier, supplies=_supplied(ledger))
+
+
+def view_of(outlet: Outlet, settings: Settings, library: Library, ledger: Ledger) -> View | None:
+    """What the outlet's receiver may see; None: everything. Raises as ``visibility_of`` and ``Visibility.view`` do."""
+    if outlet.sees is None:
+        return None
+    viewer = Viewer(audience=Audience(outlet.sees.audience), partner=outlet.sees.partner, name=outlet.outlet)
+    return visibility_of(settings, library, ledger).view(viewer)
 
 
 def _supplied(ledger: Ledger) -> Callable[[str], frozenset[str]]:

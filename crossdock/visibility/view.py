@@ -19,7 +19,7 @@ from crossdock.ledger.records import StoredEvent
 from crossdock.visibility.rules import OPTIONAL, Audience, Firewall, Insight, Rules, Sight, Sights
 from mappings.spec import Tier
 from schemas.errors import PermanentError
-from schemas.events import Stream
+from schemas.events import DATA_OF, Stream
 
 STREAMS = tuple(stream.value for stream in Stream)
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -199,8 +199,11 @@ class View:
             hidden |= optional.intersection(self._firewall.fields)
         return hidden
 
-    def _without(self, event: StoredEvent, data: dict[str, msgspec.Raw], hidden: Collection[str]) -> StoredEvent:
+    def _without(self, event: StoredEvent, data: dict[str, msgspec.Raw], hidden: frozenset[str]) -> StoredEvent:
         shown = {name: value for name, value in data.items() if name not in hidden}
+        if hidden and _CHANGES in shown:  # they say what fields were before, hidden ones too
+            told = [one for one in _changes(shown[_CHANGES]) if one.get("field") in _known(event.stream) - hidden]
+            shown[_CHANGES] = msgspec.Raw(_encode(told))
         if self.viewer.is_supplier:  # how we are organised is none of theirs
             return replace(event, data=_encode(shown).decode(), channel="feed")
         return event if len(shown) == len(data) else replace(event, data=_encode(shown).decode())
@@ -289,6 +292,15 @@ class View:
     def reads(self, partner: str) -> bool:
         """Whether documents of the partner may be read as they came: bytes tell everything at once."""
         return self._concerns(partner) if self.viewer.is_supplier else self.sees_everything
+
+
+_CHANGES = "changes"
+_changes = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+
+def _known(stream: str) -> frozenset[str]:
+    """The fields of a stream's data."""
+    return frozenset(DATA_OF[Stream(stream)].__struct_fields__)
 
 
 #: Where a demand begins, the first of these that it has.

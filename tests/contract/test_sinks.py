@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC
 from email import message_from_bytes
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
 
+import polars as pl
+import psycopg
 import pytest
+from psycopg import sql
 
 from connectors import registry
 from connectors.base import Outbox, Sink
 from connectors.connections import Connection
 from connectors.outlet import Outlet
+from connectors.sinks.columns import COLUMNS, ENVELOPE
 from connectors.sources import as2
 from schemas.errors import CrossdockError, PermanentError, TransientError
 from tests.certificates import identity, ours, pem
+from tests.kafka_broker import Broker
 
 
 class Receiving(Protocol):
@@ -155,6 +163,82 @@ class SmtpReceiving:
         self.host.refuse = ""
 
 
+class KafkaReceiving:
+    """A topic of a real broker, read back by another client."""
+
+    connection = None
+    numbers = itertools.count(1)
+
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.broker = fixture("broker")
+        self.topic = self.broker.topic(f"sinks-{next(self.numbers)}")
+        self.options = {"kind": "kafka", "brokers": self.broker.address, "topic": self.topic, "mode": "structured"}
+        self.options["timeout"] = "4s"
+
+    def received(self) -> list[dict[str, Any]]:
+        return known_once(json.loads(message.value()) for message in self.broker.messages(self.topic))
+
+    def refusing(self) -> Any:
+        return self.broker.shut()
+
+
+class ParquetReceiving:
+    connection = None
+
+    def __init__(self, home: Path, _: Callable[[str], Any]) -> None:
+        self.path = home / "lake"
+        self.options = {"kind": "parquet", "path": "lake"}
+
+    def received(self) -> list[dict[str, Any]]:
+        rows = (row for file in sorted(self.path.rglob("*.parquet")) for row in pl.read_parquet(file).rows(named=True))
+        return sorted(known_once(map(as_event, rows)), key=lambda event: event["id"])
+
+    refusing = FolderReceiving.refusing
+
+
+class PostgresReceiving:
+    def __init__(self, home: Path, fixture: Callable[[str], Any]) -> None:
+        self.url = fixture("postgres").database()
+        where = urlsplit(self.url)
+        self.connection = Connection(
+            conn_id="warehouse",
+            type="postgres",
+            host=where.hostname or parse_qs(where.query)["host"][0],
+            port=where.port,
+            login=where.username or "",
+            password=where.password or "",
+            schema=where.path[1:],
+        )
+        self.options = {"kind": "postgres", "conn_id": "warehouse", "table": "events", "timeout": "500ms"}
+
+    def received(self) -> list[dict[str, Any]]:
+        query = sql.SQL("SELECT {} FROM events ORDER BY id").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
+        with psycopg.connect(self.url, row_factory=psycopg.rows.dict_row) as connection:
+            if connection.execute("SELECT to_regclass('events') AS there").fetchone() == {"there": None}:
+                return []
+            rows = connection.execute(query).fetchall()
+        for row in rows:
+            row |= {name: row[name].astimezone(UTC).strftime(FORMAT) for name in ("time", "recordedtime")}
+            row["data"] = json.dumps(row["data"])
+        return [as_event(row) for row in rows]
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        with psycopg.connect(self.url) as other:
+            other.execute("LOCK TABLE events")
+            yield
+            other.rollback()
+
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def as_event(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The event that a row of columns was made of."""
+    envelope = {name: row[name] for name in ENVELOPE}
+    return envelope | {"partitionkey": row["subject"], "specversion": "1.0", "data": json.loads(row["data"])}
+
+
 def known_once(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({event["id"]: event for event in events}.values())
 
@@ -163,16 +247,36 @@ RECEIVING: Mapping[str, Callable[[Path, Callable[[str], Any]], Receiving]] = {
     "as2": As2Receiving,
     "folder": FolderReceiving,
     "http": HttpReceiving,
+    "kafka": KafkaReceiving,
+    "parquet": ParquetReceiving,
+    "postgres": PostgresReceiving,
     "sftp": SftpReceiving,
     "smtp": SmtpReceiving,
 }
 
 
 def events(first: int, last: int) -> list[bytes]:
+    """Whole events, as they leave."""
+    data = {"partner": "ACME", "item": "P-1", "site": "N1", "kind": "ordered", "unit": "EA", "base_unit": "C62"}
+    data |= {"quantity": "1.50", "base_quantity": "1.50", "note": "ü\n✓"}
+    at = {"time": "2026-03-01T08:00:00Z", "recordedtime": "2026-03-01T08:00:01Z"}
     return [
-        json.dumps({"id": f"e{n:04}", "specversion": "1.0", "data": {"text": "ü\n✓"}}).encode()
+        json.dumps(
+            {
+                **{"id": f"e{n:04}", "source": "/crossdock/channels/edi", "type": "crossdock.demand.v1"},
+                **{"subject": f"order/{n}", **at, "partitionkey": f"order/{n}", "sequence": 1, "correlationid": "d1"},
+                **{"specversion": "1.0", "data": data},
+            }
+        ).encode()
         for n in range(first, last)
     ]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    broker = Broker()
+    yield broker
+    broker.stop()
 
 
 def test_every_kind_has_a_receiver() -> None:

@@ -121,3 +121,27 @@ def test_a_mistyped_outlet_is_named_with_its_neighbour(ran: Installation) -> Non
     done = ran.run("outlets", "resume", "fed")
     assert done.exit_code == 2
     assert "did you mean 'feed'" in done.stderr
+
+
+def test_an_outlet_is_handed_only_what_its_receiver_may_see(ran: Installation) -> None:
+    (ran.home / "outlets" / "acme.yaml").write_text(
+        "outlet: acme\nsink: {kind: folder, path: acme}\nsees: {audience: supplier, partner: ACME}\n"
+    )
+    (ran.home / "outlets" / "quality.yaml").write_text(
+        "outlet: quality\nsink: {kind: folder, path: quality}\nsees: {audience: quality}\n"
+    )
+    assert ran.run("run").exit_code == 0
+    [file] = (ran.home / "acme").iterdir()
+    told = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {event["data"]["partner"] for event in told} == {"ACME"}
+    assert {event["source"] for event in told} == {"/crossdock/channels/feed"}
+    assert not (ran.home / "quality").exists()
+    states = {row["sink"]: row["behind"] for row in map(json.loads, ran.run("outlets", "--json").stdout.splitlines())}
+    assert states["quality"] == states["acme"] == 0
+
+
+def test_an_outlet_for_the_supplier_of_nobody_is_a_mistake(ran: Installation) -> None:
+    (ran.home / "outlets" / "odd.yaml").write_text(
+        "outlet: odd\nsink: {kind: folder, path: odd}\nsees: {audience: supplier}\n"
+    )
+    assert "a supplier is one of a partner" in ran.run("lint").stdout

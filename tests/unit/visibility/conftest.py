@@ -19,7 +19,7 @@ TIERS = {"ANVILGATE": Tier.STRATEGIC, "BRIGHTSEAL": Tier.PREFERRED, "FENWICK": T
 HOUSE = "RAVENSMOOR"
 PARTNERS = (*TIERS, HOUSE)
 #: Optional fields that hold no free text, so that a mark cannot stand in them.
-PLAIN: dict[str, str] = {
+PLAIN: dict[str, Any] = {
     **dict.fromkeys(("due_at", "ship_by", "starts_at"), "2026-03-20T00:00:00Z"),
     **dict.fromkeys(("ends_at", "shipped_at", "arrives_at", "counted_at", "received_at"), "2026-03-21T00:00:00Z"),
     **dict.fromkeys(("cumulative", "received_cumulative", "shipped_cumulative"), "777001.5"),
@@ -27,10 +27,13 @@ PLAIN: dict[str, str] = {
     "price": "777003.5",
     "currency": "XTS",
     "commitment": "firm",
+    "changes": [
+        {"field": name, "before": f"mark-of-{name}", "after": "777009"} for name in ("price", "note", "quantity")
+    ],
 }
 
 
-def value_of(field: str) -> str:
+def value_of(field: str) -> Any:
     """What stands in the field: a mark of its own where it may be any text."""
     return PLAIN.get(field, f"mark-of-{field}")
 
