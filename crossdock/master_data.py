@@ -20,6 +20,7 @@ import polars as pl
 
 from connectors.base import Arrival, Source
 from connectors.channel import Channel
+from crossdock.master_idocs import laid_over
 from crossdock.master_tables import ReadTable, read_table
 from mappings import quality
 from mappings.integrity import POINTS_TO, left_dangling, with_checks
@@ -77,12 +78,15 @@ def load_master_data(
     ``suites`` is the folder of expectation suites, ``data_docs`` where the reports go. The source is
     let go of only once every table is in force or held back: a crash before that repeats the load,
     which then changes nothing. Of several payloads for one table the last counts, as each is the
-    whole table. A table that an earlier load held back is tried again as soon as something it points
-    to changes. Raises ConfigError when a table has no suite or a faulty one.
+    whole table, or laid over what was there (IDocs). A table that an earlier load held back is tried
+    again as soon as something it points to changes. Raises ConfigError when a table has no suite or a
+    faulty one.
     """
     received = [_receive(arrival, channel, source, archive, ledger) for arrival in source.arrivals(ARRIVALS)]
     in_force = ledger.loaded_master()
-    received += _held_back_earlier(channel, _new_rows(_latest(received), in_force), archive, ledger)
+    received = _completed(received, in_force)
+    held_back = _held_back_earlier(channel, _new_rows(_latest(received), in_force), archive, ledger)
+    received += _completed(held_back, in_force)
     latest = _latest(received)
     candidates = _new_rows(latest, in_force)
     verdicts = _judged(
@@ -155,6 +159,20 @@ def _held_back_earlier(
             with archive.open(payload.sha256) as stream:
                 found.append(_Received(payload, read_table(stream, payload.name)))
     return found
+
+
+def _completed(received: Sequence[_Received], in_force: Mapping[str, pl.DataFrame]) -> list[_Received]:
+    """What comes in parts, laid over what came before it in this load, else over what is in force."""
+    tables = dict(in_force)
+    completed = []
+    for one in received:
+        table, rows = one.read.table, one.read.rows
+        if rows is None:
+            completed.append(one)
+            continue
+        tables[table] = laid_over(table, rows, tables[table]) if one.read.partial else rows
+        completed.append(replace(one, read=replace(one.read, rows=tables[table])))
+    return completed
 
 
 def _latest(received: Sequence[_Received]) -> dict[str, _Received]:

@@ -1,9 +1,9 @@
-"""Payloads that hold a master table: a pull of rows, or a CSV file named after its table.
+"""Payloads that hold a master table: a pull of rows, a CSV file named after its table, or IDocs.
 
 A pull is the JSON Lines of ``connectors.formats.rows`` whose query is the table's name. A CSV file is
 UTF-8 with a header line, its values parted by comma, semicolon or tab; its name begins with the
 table's (``items.csv``, ``cross_references-2026-11-22.csv``). Column names match in any case, with
-blanks or ``-`` for ``_``.
+blanks or ``-`` for ``_``. MATMAS and CREMAS are the parts of a table that changed (``crossdock.master_idocs``).
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ import msgspec
 import polars as pl
 
 from connectors.formats.rows import Header, Rows
+from crossdock.master_idocs import looks_like_idocs, read_idocs
 from schemas.documents import DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity, Stage
 from schemas.master import MASTER_TABLES
 
 _CHUNK = 65_536  # rows of a CSV file that are turned into columns at once
 _SEPARATORS = ",;\t"
+_HEAD = 4096
+_LONGEST = 16 << 20  # bytes the first line may have
 _FAULTS = 20  # findings about single rows, before it is said that there are more
 
 
@@ -41,11 +44,17 @@ class ReadTable:
     table: str
     rows: pl.DataFrame | None = None
     findings: tuple[Finding, ...] = ()
+    partial: bool = False  #: these are some of its rows, to be laid over those in force
 
 
 def read_table(stream: BinaryIO, name: str) -> ReadTable:
     """The master table in ``stream``; ``name`` is what its sender called it. Never raises for what the bytes hold."""
-    first = stream.readline()
+    first = stream.readline(_LONGEST)
+    stream.seek(0)
+    if looks_like_idocs(first[:_HEAD] if len(first) > _HEAD else stream.read(_HEAD)):
+        stream.seek(0)
+        idocs = read_idocs(stream, name)
+        return ReadTable(table=idocs.table, rows=idocs.rows, findings=idocs.findings, partial=True)
     stream.seek(0)
     if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _read_pull(stream, first, name)

@@ -200,6 +200,20 @@ def test_rows_and_files_may_come_through_one_channel(loading: Loading) -> None:
     assert [(load.table, load.version) for load in loading.load(source)] == [("items", 1), ("cross_references", 1)]
 
 
+def test_idocs_are_parts_of_a_table_laid_over_one_another(loading: Loading) -> None:
+    def materials(*ids: str) -> bytes:
+        control = "<EDI_DC40><DOCNUM>1</DOCNUM><IDOCTYP>MATMAS05</IDOCTYP><MESTYP>MATMAS</MESTYP></EDI_DC40>"
+        each = (f"<IDOC>{control}<E1MARAM><MATNR>{id}</MATNR><MEINS>KGM</MEINS></E1MARAM></IDOC>" for id in ids)
+        return f"<MATMAS05>{''.join(each)}</MATMAS05>".encode()
+
+    loading.load(ListSource({"items.csv": items("P1", "P2")}))
+    source = ListSource({"1.xml": materials("0002", "P2"), "2.xml": materials("P3", "2")})
+    assert [load.version for load in loading.load(source)] == [2]
+    units = dict(loading.ledger.tables["items"].select("item", "base_unit").rows())
+    assert units == {"P1": "EA", "2": "KGM", "P2": "KGM", "P3": "KGM"}
+    assert source.settled == ["1.xml", "2.xml"]
+
+
 def test_the_same_again_is_neither_judged_nor_a_new_version(loading: Loading) -> None:
     loading.load(ListSource({"items.csv": items("P1", "P2")}))
     judge = Judge()
