@@ -114,7 +114,7 @@ def _write(path: Path, rows: int) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
 
-    chance = random.Random(1)  # noqa: S311
+    chance = random.Random(1)
     book = Workbook(write_only=True)
     sheet: Any = book.create_sheet("Stock")
     sheet.append(_HEADER)

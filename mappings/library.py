@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from mappings.checks import RULES
 from mappings.formats import number_format, time_format
 from mappings.functions import FUNCTIONS
 from mappings.headings import MARK, Headings, read_headings, spelled_out
@@ -271,6 +272,9 @@ class _Reading:
             if partner.partner in known:
                 rival = known[partner.partner][0]
                 problems.append(file.problem(("partner",), f"{partner.partner} is the partner of {rival.name} already"))
+            for name in partner.checks:
+                if name not in RULES:
+                    problems.append(file.problem(("checks", name), unknown("check", name, RULES)))
             try:
                 zone_of(partner.timezone)
             except ValueError as error:

@@ -7,6 +7,7 @@ Loading them, with all mistakes reported at once, is ``mappings.library``.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -189,6 +190,20 @@ class Acknowledge(Strict):
     expect: Duration = timedelta(hours=24)  #: how soon the partner acknowledges what we send
 
 
+class Check(Strict):
+    """How a business check is taken. In a partner's file a bare severity is short for ``{severity: ...}``."""
+
+    severity: Literal["off", "info", "warning", "error"] = "warning"  #: error: the line waits
+    over: Annotated[Decimal, Field(ge=0)] = Decimal(0)  #: per cent tolerated above
+    under: Annotated[Decimal, Field(ge=0)] = Decimal(0)  #: per cent tolerated below
+    days: Annotated[int, Field(ge=0)] = 0  #: days tolerated, or days that a zone lasts
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, entry: object) -> object:
+        return {"severity": entry} if isinstance(entry, str) else entry
+
+
 class Partner(Strict):
     """One trading partner: ``mappings/partners/<id>.yaml``, the one file that onboards it."""
 
@@ -202,6 +217,7 @@ class Partner(Strict):
     on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
+    checks: dict[str, Check] = {}  #: business checks by name; they come over those of the tier
     control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken
 
     def tier_on(self, day: date) -> Tier:

@@ -92,9 +92,9 @@ def _numbers(numbers: pl.Series, mark: str) -> pl.Series:
     if whole.all():
         return numbers.cast(pl.Int64).cast(pl.String)
     # the shortest text that is this very number is what a spreadsheet shows, if it has 15 digits at most
-    text = (numbers + 0.0).cast(pl.String)  # there is no -0
+    text = numbers.cast(pl.String)
     plain = (text.str.len_bytes() <= 16) & text.str.contains(r"^-?[0-9]+\.[0-9]+$")
-    text = text.str.strip_suffix(".0")
+    text = text.str.strip_suffix(".0").replace("-0", "0")
     if not plain.all():
         slow = (~plain).fill_null(False).arg_true()
         text = text.scatter(slow, [_number(numbers[index]) for index in slow])
