@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from connectors.formats.edi.lines import Scope, Values
 
-#: levels that are remembered as possible parents; the oldest are forgotten first
+#: levels that are remembered as possible parents; those that were named longest ago are forgotten first
 REMEMBERED = 20_000
 
 
 class Hierarchy:
-    """The HL levels met so far in one set, in bounded memory."""
+    """The HL levels met so far in one set, in bounded memory.
+
+    They are kept in two generations: a level that is named as a parent moves to the young one, and when that is
+    full it becomes the old one, whose levels are forgotten. So what stands at the top of a tree is never lost.
+    """
 
     def __init__(self, header: Scope) -> None:
         self.header = header
-        self._levels: dict[str, Scope] = {}
+        self._young: dict[str, Scope] = {}
+        self._old: dict[str, Scope] = {}
         self._last_id = ""
         self._last = header
 
@@ -23,7 +28,11 @@ class Hierarchy:
             return self._last
         if not parent_id:
             return self.header
-        found = self._levels.get(parent_id)
+        found = self._young.get(parent_id)
+        if found is None:
+            found = self._old.pop(parent_id, None)
+            if found is not None:
+                self._keep(parent_id, found)
         if found is not None:
             self._last_id, self._last = parent_id, found
         return found
@@ -31,18 +40,24 @@ class Hierarchy:
     def plain_level(self, id_: str | None, parent_id: str | None, values: Values) -> Scope | None:
         """A new level, where all is plain: a number of its own, below a known level that is no line; else None."""
         parent = self.parent(parent_id or "")
-        if parent is None or parent.line is not None or not id_ or id_ in self._levels:
+        if parent is None or parent.line is not None or not id_ or id_ in self._young or id_ in self._old:
             return None
         scope = Scope(parent, values)
-        self.add(id_, scope)
+        self._keep(id_, scope)
         return scope
 
     def add(self, id_: str, scope: Scope) -> bool:
         """Remember a level that may become a parent; False when its HL01 stood before."""
-        fresh = self._levels.pop(id_, None) is None
-        self._levels[id_] = scope
+        fresh = self._young.pop(id_, None) is None and self._old.pop(id_, None) is None
         if id_ == self._last_id:
             self._last = scope
-        if len(self._levels) > REMEMBERED:
-            self._levels.pop(next(iter(self._levels))).in_force()  # lets go of the levels above it
+        self._keep(id_, scope)
         return fresh
+
+    def _keep(self, id_: str, scope: Scope) -> None:
+        self._young[id_] = scope
+        if len(self._young) > REMEMBERED // 2:
+            for forgotten in self._old.values():
+                forgotten.in_force()  # lets go of the levels above it
+            self._old, self._young = self._young, {}
+            self._last_id, self._last = "", self.header

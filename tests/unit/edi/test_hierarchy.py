@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from connectors.formats.edi import X12
+from connectors.formats.edi.hierarchy import REMEMBERED
 from connectors.formats.edi.lines import CHUNK_ROWS
 
 HEAD = ("BSN*00*SHIP1*20261122*0100",)
@@ -144,3 +145,13 @@ def test_a_large_shuffled_tree(wrap, read) -> None:
     assert found.lines.select(pl.col("_at").str.strip_prefix("segment ").cast(pl.Int64).diff().drop_nulls() == 3)[
         "_at"
     ].all()
+
+
+def test_the_top_of_a_large_tree_is_never_forgotten(wrap, read) -> None:
+    rows = [SHIPMENT]
+    for i in range(2, 3 * REMEMBERED // 2, 3):
+        rows += [order(str(i), "1", f"PO{i}"), pack(str(i + 1), str(i), f"P{i}"), item(str(i + 2), str(i + 1), "A")]
+    found = read(wrap("856", *HEAD, *levels(*rows)))
+    assert not found.findings
+    assert found.lines["N1[ST]04"].unique().to_list() == ["PLANT"]
+    assert found.lines["PRF01"].n_unique() == found.lines.height == len(rows) // 3
