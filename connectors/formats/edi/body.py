@@ -170,7 +170,7 @@ class Body:
             found += self._element_findings(faults, move.spec.id, offset, length, line)
         found += self._grammar_findings(move, offset, length, line)
         if self.around is not None and move.level == self.deepest - 1:
-            self.around.findings += found
+            self.around.note(found)
         else:
             yield from map(self.counted, found)
         self.state = move.state
@@ -256,7 +256,7 @@ class Body:
         if self.machine.plan.bare and not self.kind:
             self.lines.begin(around.scope, around.number, around.offset)
             self.lines.ends.append(offset)
-        yield from map(self.counted, shared_findings(around.findings, around.first, self.lines.count))
+        yield from map(self.counted, shared_findings(around.told(), around.first, self.lines.count))
 
     def open_level(
         self, is_line: bool, id_: str, parent_id: str, children: str, offset: int, *, of: str = "HL"

@@ -17,11 +17,12 @@ from typing import Protocol
 import polars as pl
 
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, FewLines, LineChunk
-from schemas.findings import Finding
+from schemas.findings import Finding, Severity, Stage
 
 CHUNK_ROWS = 4096
 MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for the next chunk
 MOST_BELOW = 1000  #: levels below one line that are looked through for values
+MOST_AROUND = 1000  #: findings on one loop around lines that are kept until it ends
 FEW = 48  #: lines that are filled in one value at a time
 
 Values = dict[int, str]  #: by slot
@@ -90,6 +91,33 @@ class Around:
     scope: Scope
     first: int  #: the ordinal its first line gets
     findings: list[Finding] = field(default_factory=list)
+    left: int = 0  #: findings beyond MOST_AROUND, which are counted
+    worst: Severity = Severity.INFO  #: of these
+
+    def note(self, found: Iterable[Finding]) -> None:
+        """Something is wrong with it; who is told of it, is known when it ends."""
+        for finding in found:
+            if len(self.findings) < MOST_AROUND:
+                self.findings.append(finding)
+            else:
+                self.left += 1
+                self.worst = max(self.worst, finding.severity, key=lambda severity: severity.rank)
+
+    def told(self) -> list[Finding]:
+        """All that was noted, the last of it as a number."""
+        if not self.left:
+            return self.findings
+        more = Finding(
+            code="findings.more",
+            severity=self.worst,
+            stage=Stage.STRUCTURE,
+            message=f"{self.left:,} more findings on this loop are not listed",
+            location=f"segment {self.number}",
+            value=str(self.left),
+            expected=f"at most {MOST_AROUND:,} findings a loop",
+            offset=self.offset,
+        )
+        return [*self.findings, more]
 
 
 class Lines:

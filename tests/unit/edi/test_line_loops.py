@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from connectors.formats.edi import X12
+from connectors.formats.edi.lines import MOST_AROUND, Around, Scope
 from connectors.formats.edi.paths import Place, read_place
 from schemas.errors import ConfigError
+from schemas.findings import Finding, Severity, Stage
 
 ORDER = ("BAK*00*AC*PO1*20260330",)
 ANSWERS = (
@@ -171,3 +174,21 @@ def test_a_loop_without_a_quantity_says_more_of_the_line_before(wrap, read, lear
     )
     offset, length = lines["_offset"][0], lines["_length"][0]
     assert payload[offset : offset + length].decode().count("ACK*") == 4
+
+
+@pytest.mark.parametrize("lines", [("ACK*IA*20*EA", "ACK*IB*5*EA"), ()], ids=["with lines", "without"])
+def test_a_loop_wrong_throughout_keeps_no_more_findings_than_anybody_reads(wrap, read, lines) -> None:
+    rows = (*ORDER, "PO1*1*25*EA***VN*A", *["REF*ZZ*" + "9" * 31] * (MOST_AROUND + 500), *lines, "CTT*1")
+    found = read(wrap("855", *rows), plans=plan("PO1/ACK", "PO101"))
+    assert len(found.findings) <= MOST_AROUND + 1
+    assert found.ends[0].accepted is bool(lines)
+
+
+def test_what_a_loop_left_out_is_counted() -> None:
+    around = Around(3, 99, Scope(None), 1)
+    warning = Finding(code="a", severity=Severity.WARNING, stage=Stage.STRUCTURE, message="")
+    around.note([warning] * (MOST_AROUND + 7))
+    around.note([msgspec.structs.replace(warning, severity=Severity.ERROR)])
+    *kept, more = around.told()
+    assert kept == [warning] * MOST_AROUND
+    assert (more.code, more.severity, more.value, more.location) == ("findings.more", Severity.ERROR, "8", "segment 3")
