@@ -9,6 +9,7 @@ from dataclasses import replace
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.answered import answered
+from crossdock.checking import checked
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.reconciled import reconciled
@@ -40,13 +41,15 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             ledger.claims() as claims,
             closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated,
         ):
-            checked = controlled(
+            numbered = controlled(
                 translated, record=record, archive=archive, ledger=ledger, library=context.library, claims=claims
             )
-            heard = answered(checked, record=record, archive=archive, ledger=ledger)
+            heard = answered(numbered, record=record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
-            return ledger.store(record.id, revised(current, ledger=ledger))
+            whole = revised(current, ledger=ledger)
+            sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at)
+            return ledger.store(record.id, sound)
     except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from crossdock.checking import CAUSES
 from crossdock.ledger.selecting import Chosen
 from crossdock.process import Unreadable, process, translated_payload
 from crossdock.replay import Replayed, correct_all
@@ -102,7 +103,7 @@ def _library(context: Context) -> str:
 
 def _release_lines(parts: _Parts) -> None:
     word, readings = configuration(parts.context), parts.ledger.readings
-    waiting = readings.waiting(word)
+    waiting = readings.waiting(word, CAUSES)
     if not waiting:
         return
     hopeful = _hopeful(waiting, parts.ledger, parts.context)

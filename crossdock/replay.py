@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crossdock.ahead import ahead
+from crossdock.checking import checked
 from crossdock.ledger.corrections import Difference
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.readings import Corrected
@@ -86,7 +87,7 @@ def _read_again(
         record = ledger.payload(one.payload)
         total.payloads += 1
         try:
-            for drafts in _batches(_drafts(record, one.documents, archive, context)):
+            for drafts in _batches(_drafts(record, one.documents, archive, ledger, context)):
                 yield record, drafts
         except Unreadable as unreadable:
             total.unreadable.append(unreadable.finding)
@@ -105,11 +106,13 @@ def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
         yield held
 
 
-def _drafts(record: PayloadRecord, wanted: frozenset[str], archive: Archive, context: Context) -> Iterator[Draft]:
+def _drafts(
+    record: PayloadRecord, wanted: frozenset[str], archive: Archive, ledger: Ledger, context: Context
+) -> Iterator[Draft]:
     """The wanted documents of the payload, as they are read today."""
     current: Draft | None = None
     with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
-        for item in translated:
+        for item in checked(translated, ledger=ledger, library=context.library, now=record.received_at, again=True):
             match item:
                 case DocumentOpened(document=document):
                     current = Draft(document, datetime.now(UTC)) if document.id in wanted else None

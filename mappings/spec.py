@@ -183,8 +183,8 @@ class InSequence(StrEnum):
 class Acknowledge(Strict):
     """Which answers a partner is owed, how soon, and by which outlet they leave."""
 
-    functional: Literal[997, 999, "contrl"] | None = None
-    application: Literal[824, "aperak", "workbook"] | None = None
+    functional: Literal[997, 999, "contrl", "status"] | None = None
+    application: Literal[824, "aperak", "aleaud", "workbook"] | None = None
     within: Duration = timedelta(minutes=30)
     to: str = "edi-outbox"  #: an outlet that carries documents
     expect: Duration = timedelta(hours=24)  #: how soon the partner acknowledges what we send

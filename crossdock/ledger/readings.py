@@ -22,6 +22,7 @@ from crossdock.ledger.payloads import TRANSLATED
 from crossdock.ledger.records import PayloadRecord
 from crossdock.ledger.selecting import Chosen, Selection
 from crossdock.ledger.standing import Standing
+from crossdock.ledger.stands import Stands, under
 from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
 from schemas.documents import ORDINAL
@@ -328,10 +329,16 @@ class Readings:
         with self._database.read() as connection:
             yield from selecting.select(connection, selection)
 
-    def waiting(self, tried: str) -> list[Chosen]:
-        """Documents with lines that wait and were not yet read with the configuration called ``tried``."""
+    def waiting(self, tried: str, always: Collection[str] = ()) -> list[Chosen]:
+        """Documents with lines that wait and were not yet read with the configuration called ``tried``; in any case
+        those with lines that wait for one of the causes ``always``."""
         with self._database.read() as connection:
-            return list(selecting.waiting(connection, tried))
+            return list(selecting.waiting(connection, tried, always))
+
+    def stands(self, stream: str, prefixes: Collection[str]) -> list[Stands]:
+        """The newest event of each key that is one of ``prefixes`` or begins with one and ``/``."""
+        with self._database.read() as connection:
+            return list(under(connection, stream, prefixes))
 
     def unmapped(self) -> list[Chosen]:
         """Documents that were rejected because nobody knew whose they are, or how to read them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import groupby
@@ -79,15 +79,16 @@ def select(connection: Connection, selection: Selection) -> Iterator[Chosen]:
     yield from _by_payload(connection, first)
 
 
-def waiting(connection: Connection, tried: str) -> Iterator[Chosen]:
-    """Documents with lines that wait and were not yet read with the configuration called ``tried``."""
+def waiting(connection: Connection, tried: str, always: Collection[str]) -> Iterator[Chosen]:
+    """Documents with lines that wait and were not yet read with the configuration called ``tried``; in any case those
+    with lines that wait for one of the causes ``always``."""
     waits = (
         sa.select(sa.literal(1))
         .select_from(parked_lines)
         .where(
             parked_lines.c.document_id == _CURRENT.c.id,
             parked_lines.c.status == sa.literal_column(f"'{WAITING}'"),
-            parked_lines.c.tried != tried,
+            sa.or_(parked_lines.c.tried != tried, parked_lines.c.cause.in_(list(always))),
         )
     )
     yield from _by_payload(connection, _first_rows().where(_is_current(sa.select(_CURRENT.c.id).where(waits.exists()))))

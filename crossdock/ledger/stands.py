@@ -1,0 +1,52 @@
+"""What stands under subjects that begin alike: all schedules of an order line, all lines of a shipment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crossdock.ledger import bodies
+from crossdock.ledger.tables import events
+
+_TOGETHER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """The newest event of one key."""
+
+    subject: str
+    kind: str
+    time: str
+    data: dict[str, Any]
+
+
+def under(connection: Connection, stream: str, prefixes: Collection[str]) -> Iterator[Stands]:
+    """The newest event of each key that is one of ``prefixes`` or begins with one and ``/``."""
+    asked = sorted(set(prefixes))
+    newer = events.alias("newer")
+    last = (
+        sa.select(sa.func.max(newer.c.sequence))
+        .where(newer.c.subject == events.c.subject, newer.c.stream == events.c.stream)
+        .scalar_subquery()
+    )
+    for at in range(0, len(asked), _TOGETHER):
+        ranges = [
+            sa.or_(
+                events.c.subject == prefix,
+                sa.and_(events.c.subject > f"{prefix}/", events.c.subject < f"{prefix}0"),  # 0 follows /
+            )
+            for prefix in asked[at : at + _TOGETHER]
+        ]
+        query = sa.select(events.c.subject, events.c.kind, events.c.time, events.c.position).where(
+            sa.or_(*ranges), events.c.stream == stream, events.c.sequence == last
+        )
+        rows = connection.execute(query.order_by(events.c.subject)).all()
+        said = bodies.read(connection, [row.position for row in rows])
+        for row in rows:
+            yield Stands(row.subject, row.kind, row.time, msgspec.json.decode(said[row.position]))

@@ -1,0 +1,44 @@
+"""Business checks: what one event says, held against what is known already.
+
+On top of syntax and references: a ship notice against the order, a receipt against the ship notice. Each rule is a
+small function over columns, has a name, and is switched on in a partner's file (``checks:``) or by the partner's tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from mappings.checks.rule import RULES, Limits, Rule, judge
+from mappings.checks.rules import __name__ as _rules_are_registered
+from mappings.spec import Check, Partner, Tier
+from schemas.findings import Severity
+
+__all__ = ["RULES", "TIERS", "Limits", "Rule", "agreed", "judge"]
+
+assert _rules_are_registered
+
+_SENSE = {"ship_notice.arrival": Check(), "ship_notice.future": Check(days=1), "stock.negative": Check()}
+
+#: What is checked of partners of a tier whose file says nothing else.
+TIERS: Mapping[Tier, Mapping[str, Check]] = {
+    Tier.STRATEGIC: _SENSE,
+    Tier.PREFERRED: _SENSE,
+    Tier.TRANSACTIONAL: {},
+}
+
+
+def agreed(partner: Partner | None, now: datetime) -> list[tuple[Rule, Severity, Limits]]:
+    """The rules that hold for a partner, each with what an offence counts for and what is tolerated."""
+    if partner is None:
+        return []
+    checks = {**TIERS[partner.tier], **partner.checks}
+    return [
+        (
+            RULES[name],
+            Severity(check.severity),
+            Limits(over=check.over, under=check.under, days=check.days, now=now),
+        )
+        for name, check in checks.items()
+        if check.severity != "off"
+    ]

@@ -1,0 +1,117 @@
+"""What a rule is, and how rules are run over a table of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import polars as pl
+
+from schemas.documents import LENGTH, LOCATION, OFFSET
+from schemas.findings import Finding, Severity, Stage
+
+#: What an event is held against: what stands of the order line, of the shipment, of its own key; or nothing.
+Beside = Literal["order", "shipment", "itself", ""]
+#: Prefix of the columns that hold what is known.
+KNOWN = "known_"
+
+#: The columns that every table has: what an event says, all text, null where it says nothing.
+SAID = (
+    *("kind", "partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "price", "cumulative"),
+    *("shipped_at", "arrives_at", "due_at", "ends_at", "starts_at", "time", "document", "order", "order_line"),
+    *("shipment", "status"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is tolerated; percentages of what was ordered or announced, days of 24 hours."""
+
+    over: Decimal = Decimal(0)
+    under: Decimal = Decimal(0)
+    days: int = 0
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One check. ``broken`` says of each row whether it offends; ``value`` and ``expected`` are the columns that
+    a finding shows of either side."""
+
+    name: str  #: ``ship_notice.item``; the code of its findings
+    beside: Beside
+    sentence: str
+    broken: Callable[[pl.DataFrame, Limits], pl.Series]
+    value: str = ""
+    expected: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of line that it looks at."""
+        return self.name.partition(".")[0]
+
+    @property
+    def doc(self) -> str:
+        """What it says, in its author's words."""
+        return " ".join((self.broken.__doc__ or self.sentence).split())
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    name: str, sentence: str, *, beside: Beside = "", value: str = "", expected: str = ""
+) -> Callable[[Callable[[pl.DataFrame, Limits], pl.Series]], Callable[[pl.DataFrame, Limits], pl.Series]]:
+    """Register a function as the rule ``name``. With ``beside`` it only sees rows of which something is known,
+    unless its name ends in ``unknown``."""
+
+    def register(function: Callable[[pl.DataFrame, Limits], pl.Series]) -> Callable[[pl.DataFrame, Limits], pl.Series]:
+        RULES[name] = Rule(name=name, beside=beside, sentence=sentence, broken=function, value=value, expected=expected)
+        return function
+
+    return register
+
+
+def judge(table: pl.DataFrame, rules: Iterable[tuple[Rule, Severity, Limits]]) -> Iterator[Finding]:
+    """The findings of ``rules`` on ``table`` (columns ``SAID``, the same with ``known_``, ``line`` and the places)."""
+    for one, severity, limits in rules:
+        about = table if one.name.endswith("unknown") or not one.beside else table.filter(pl.col("is_known"))
+        if about.is_empty():
+            continue
+        for row in about.filter(one.broken(about, limits).fill_null(False)).rows(named=True):
+            yield Finding(
+                code=one.name,
+                severity=severity,
+                stage=Stage.BUSINESS,
+                message=one.sentence.format_map(_shown(row)),
+                location=row[LOCATION] or "",
+                value=row[one.value] if one.value else None,
+                expected=row[one.expected] if one.expected else None,
+                line=row["line"],
+                offset=row[OFFSET],
+                length=row[LENGTH],
+            )
+
+
+def _shown(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: "nothing" if value is None else value for name, value in row.items()}
+
+
+def beyond(ours: pl.Series, theirs: pl.Series, percent: Decimal) -> pl.Series:
+    """Whether each quantity of ``ours`` is more than ``percent`` above that of ``theirs``; null for no number."""
+    return pl.Series([_beyond(a, b, percent) for a, b in zip(ours, theirs, strict=True)], dtype=pl.Boolean)
+
+
+def _beyond(ours: str | None, theirs: str | None, percent: Decimal) -> bool | None:
+    try:
+        return None if ours is None or theirs is None else Decimal(ours) * 100 > Decimal(theirs) * (100 + percent)
+    except InvalidOperation:
+        return None
+
+
+def instants(column: pl.Series) -> pl.Series:
+    """ISO 8601 text as instants in UTC."""
+    return column.str.to_datetime(time_zone="UTC", strict=False, format="%+")
