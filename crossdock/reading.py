@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, chain, groupby, pairwise
 from operator import itemgetter
 
@@ -26,7 +27,7 @@ from crossdock.translated import (
     document_id,
 )
 from mappings.apply import Circumstances, apply
-from mappings.keyed import with_subjects
+from mappings.keyed import SUBJECT, UNSURE, with_subjects
 from mappings.normalise import DOCUMENT, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences
 from mappings.spec import OnError
@@ -249,7 +250,8 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
         named = with_subjects(lines, mapping, causes).drop(DOCUMENT)
-        return together.parted(named, empty_events(), named.clear(), together.readers)
+        parted = together.parted(named, empty_events(), named.clear(), together.readers)
+        return [replace(told, keys=told.lines.select(SUBJECT, UNSURE)) for told in parted]
     origin = Origin(
         payload=first.desk.payload,
         received=first.desk.metadata.get("received_at"),

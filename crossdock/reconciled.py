@@ -47,8 +47,9 @@ def reconciled(
             case DocumentOpened(document=document):
                 there = _there(document, library)
                 yield item
-            case DocumentLines() if there is not None:
-                there.add(item.lines)
+            case DocumentLines(keys=keys) if there is not None:
+                if keys is not None:
+                    there.add(keys)
                 yield item
             case DocumentClosed() if there is not None:
                 yield from _conclusion(item, there, record, ledger.reconciling)
@@ -69,13 +70,15 @@ class _There:
 
     document: Document
     mapping: CompiledMapping
+    count: int = 0
     _chunks: list[pl.Series] = field(default_factory=list)
     _sorted: pl.Series | None = None
     _unsure: set[tuple[str, ...]] = field(default_factory=set)
 
-    def add(self, lines: pl.DataFrame) -> None:
-        self._chunks.append(_hashes(lines[SUBJECT]))
-        self._unsure.update(map(self._certain, lines.filter(UNSURE)[SUBJECT]))
+    def add(self, keys: pl.DataFrame) -> None:
+        self.count += keys.height
+        self._chunks.append(_hashes(keys[SUBJECT]))
+        self._unsure.update(map(self._certain, keys.filter(UNSURE)[SUBJECT]))
 
     def lacks(self, subjects: pl.Series) -> pl.Series:
         """Which of ``subjects`` are not there. One that is like a key which could not be looked up may be."""
@@ -117,7 +120,7 @@ class _Compared:
 def _conclusion(
     closed: DocumentClosed, there: _There, record: PayloadRecord, feed: Reconciling
 ) -> Iterator[DocumentLines | DocumentClosed]:
-    if closed.status != "accepted":
+    if closed.status != "accepted" or there.count != closed.lines:
         yield replace(closed, findings=(*closed.findings, _incomplete(there.document)))
         return
     compared = _compared(there, record, feed)

@@ -75,6 +75,7 @@ class DocumentLines:
     events: pl.DataFrame
     parked: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+    keys: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
