@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, audit, held, outlets, repair, token
+from crossdock.commands import as2, audit, channel, held, outlets, repair, token
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -421,6 +421,7 @@ app.add_typer(token.app, name="token", rich_help_panel=SETUP)
 app.add_typer(held.app, name="held", rich_help_panel=RUN)
 app.command(rich_help_panel=REMEMBERED)(as2.as2)
 app.command(rich_help_panel=REMEMBERED)(repair.parked)
+app.add_typer(channel.app, name="channel", rich_help_panel=SETUP)
 app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(repair.release)
 app.command(rich_help_panel=RUN)(repair.replay)

@@ -157,13 +157,18 @@ def open_source(options: Options, *, home: Path, state: State, connections: Conn
     )
     return OdbcSource(
         open_,
-        [_pull(query, options) for query in options.queries],
+        as_pulls(options),
         state=state,
         spool=home / "spool",
         zone=ZoneInfo(options.timezone) if options.timezone else None,
         rows=options.rows,
         payload_rows=options.payload_rows,
     )
+
+
+def as_pulls(options: Options) -> list[Pull]:
+    """The queries as the source runs them."""
+    return [_pull(query, options) for query in options.queries]
 
 
 def _pull(query: Query, options: Options) -> Pull:
