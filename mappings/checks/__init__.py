@@ -18,7 +18,7 @@ __all__ = ["RULES", "TIERS", "Limits", "Rule", "agreed", "judge"]
 
 assert _rules_are_registered
 
-_SENSE = {"ship_notice.arrival": Check(), "ship_notice.future": Check(days=1), "stock.negative": Check()}
+_SENSE = {"ship_notice.arrival": Check(), "stock.negative": Check()}
 
 #: What is checked of partners of a tier whose file says nothing else.
 TIERS: Mapping[Tier, Mapping[str, Check]] = {
