@@ -10,7 +10,7 @@ tried. What a referee refuses stays listed and takes no number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -190,8 +190,21 @@ def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
             return _Draft(
                 lambda last, at: report_errors(envelope, verdicts, _numbers(last), at), groups=0, sets=messages
             )
+        case "STATUS" | "ALEAUD", InterchangeEnd():
+            return _told_to_sap(
+                answer.kind, envelope, _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
+            )
         case _:
             raise PermanentError(f"there is no {answer.kind} for {type(envelope).__name__} {answer.id}")
+
+
+def _told_to_sap(kind: str, envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict]) -> _Draft:
+    from connectors.formats.idoc.status import audit, report_status
+
+    write = audit if kind == "ALEAUD" else report_status
+    return _Draft(
+        lambda last, at: write(envelope, verdicts, last.interchange, at), groups=0, sets=0, judged=False, suffix="xml"
+    )
 
 
 def _numbers(last: ControlNumbers) -> Numbers:

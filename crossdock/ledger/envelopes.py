@@ -129,6 +129,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
     """The kinds of answers that the sender is promised.
 
     X12: 997 or 999, and 824, for a group; TA1 for an interchange. EDIFACT: CONTRL and APERAK for an interchange.
+    IDocs: STATUS and ALEAUD for those of one sender in a payload.
     An 824 or APERAK, and the correction of a workbook, is owed only if there is something to tell.
     Acknowledgments are never acknowledged.
     """
@@ -139,6 +140,8 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
         return ("workbook",) if agreement.application == "workbook" else ()
     if envelope.interchange.format == "edifact":
         return _owed_for_edifact(envelope, agreement)
+    if envelope.interchange.format == "idoc":
+        return _owed_for_idocs(envelope.interchange, agreement)
     if isinstance(envelope, InterchangeEnd):
         wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)
         return ("TA1",) if wanted and not envelope.only_answers else ()
@@ -156,6 +159,13 @@ def _owed_for_edifact(envelope: GroupEnd | InterchangeEnd, agreement: Acknowledg
         return ()
     wanted = agreement.functional == "contrl" or head.answer_wanted or head.receipt_wanted
     return (*(("CONTRL",) if wanted else ()), *(("APERAK",) if agreement.application == "aperak" else ()))
+
+
+def _owed_for_idocs(head: Interchange, agreement: Acknowledge) -> tuple[str, ...]:
+    """Nothing to who does not say who they are."""
+    status = ("STATUS",) if agreement.functional == "status" else ()
+    audit = ("ALEAUD",) if agreement.application == "aleaud" else ()
+    return (*status, *audit) if head.sender else ()
 
 
 def groups(connection: Connection, payload: int, interchange: Interchange) -> list[GroupEnd]:

@@ -18,7 +18,7 @@ from connectors.formats.idoc.flat import looks_flat, read_flat
 from connectors.formats.xml.compiling import Names, compiled
 from connectors.formats.xml.reading import read
 from connectors.formats.xml.root import root_of
-from schemas.documents import LinePlan
+from schemas.documents import DocumentStart, Interchange, InterchangeEnd, LinePlan
 
 _INITIAL = frozenset({"00000000"})  #: how ABAP writes no date
 _CUSTOMER = re.compile(r"Z|/|E1?Z")
@@ -44,7 +44,45 @@ class Idoc:
     def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:  # noqa: ARG002
         head = stream.read(16)
         stream.seek(0)
-        yield from read_flat(stream, plans) if looks_flat(head) else read(stream, IdocDialect(), plans)
+        items = read_flat(stream, plans) if looks_flat(head) else read(stream, IdocDialect(), plans)
+        yield from _with_envelopes(items, stream)
+
+
+def _with_envelopes(items: Iterator[ReadItem], stream: BinaryIO) -> Iterator[ReadItem]:
+    """An envelope around consecutive IDocs of one sender, by which they are answered."""
+    first: DocumentStart | None = None
+    last = count = 0
+    for item in items:
+        if isinstance(item, DocumentStart):
+            if first is not None and (first.sender, first.receiver) != (item.sender, item.receiver):
+                yield _envelope(first, last, count, item.offset)
+                first, count = None, count + 1
+            first, last = first or item, item.ordinal
+        yield item
+    if first is not None:
+        yield _envelope(first, last, count, stream.tell())
+
+
+def _envelope(first: DocumentStart, last: int, before: int, end: int | None) -> InterchangeEnd:
+    begin = first.offset or 0
+    interchange = Interchange(
+        ordinal=before + 1,
+        format="idoc",
+        sender=first.sender,
+        receiver=first.receiver,
+        control_number=first.control_number,
+        version=first.version,
+        test=first.test,
+        offset=begin,
+    )
+    return InterchangeEnd(
+        interchange=interchange,
+        groups=0,
+        documents=last - first.ordinal + 1,
+        length=max(0, (end or begin) - begin),
+        first=first.ordinal,
+        last=last,
+    )
 
 
 def _names(family: Definition) -> Names:
