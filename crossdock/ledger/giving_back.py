@@ -68,7 +68,7 @@ def _finding(row: Row[Any], reason: str, now: datetime) -> dict[str, Any]:
         "code": "line.rejected",
         "severity": Severity.ERROR.value,
         "stage": Stage.BUSINESS.value,
-        "message": storable(f"rejected: {reason}"),
+        "message": storable(f"rejected, {reason}"),
         "location": row.location,
         "value": None,
         "expected": "the line once more, put right",

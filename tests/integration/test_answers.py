@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock, Run
+from schemas.master import MASTER_TABLES
 
 PARTNER = """\
 partner: ACME
@@ -235,3 +237,34 @@ def test_a_ta1_that_rejects_is_matched_by_the_interchange(dock: Dock) -> None:
     head, tail = empty.split("~")[0], "IEA*0*000000002~"
     come_in(dock, "2.edi", f"{head}~TA1*{number:09d}*260301*1200*R*022~{tail}".encode())
     assert (expected(dock), noted(dock)) == ({"rejected": 1}, ["answer.rejected"])
+
+
+def in_force(dock: Dock, table: str, *ids: str) -> None:
+    """Put these ids in force as the master table."""
+    columns = MASTER_TABLES[table]
+    rows = [dict.fromkeys(columns, "") | {columns[0]: id, "base_unit": "C62"} for id in ids]
+    frame = pl.DataFrame(
+        [{c: row.get(c, "") for c in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
+    )
+    dock.ledger.load_master(table, frame, source="test", actor="test")
+
+
+def test_a_supplier_who_was_told_of_errors_is_told_when_they_are_put_right(dock: Dock) -> None:
+    in_force(dock, "sites", "PLANT-1")
+    come_in(dock, "asn.edi", interchange(7, ship_notice("A1", item="V-1"), ship_notice("A2", item="V-2")))
+    told = [acknowledgment(segments) for name, segments in sent(dock).items() if "-824-" in name]
+    assert [[segment[:6] for segment in one] for one in told] == [["OTI*TE", "TED*84", "OTI*TE", "TED*84"]]
+
+    in_force(dock, "items", "V-1")
+    done = dock.run()
+    assert done.released is not None
+    assert (done.released.released, done.released.published, done.responded.sent) == (1, 1, {"824": 1})
+    *_, again = (acknowledgment(segments) for name, segments in sent(dock).items() if "-824-" in name)
+    assert [segment.split("*")[1:5] for segment in again] == [["TA", "TN", "0001", "ACMEINC"]]
+
+    (line,) = dock.ledger.parked()
+    assert dock.ledger.give_back([line["id"]], "no such article") == 1
+    assert dock.respond().sent == {"824": 1}
+    *_, last = (acknowledgment(segments) for name, segments in sent(dock).items() if "-824-" in name)
+    assert "no such article" in " ".join(last).lower()
+    assert dock.run().responded.sent == {}

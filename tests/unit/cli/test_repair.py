@@ -118,7 +118,7 @@ def test_lines_are_given_back_with_a_reason(waiting: Installation) -> None:
     assert "2 lines rejected" in done.stdout
     assert "no line waits" in waiting.run("parked").stdout
     told = [json.loads(line) for line in waiting.run("findings", "--json").stdout.splitlines()]
-    assert [one["message"] for one in told if one["code"] == "line.rejected"] == ["rejected: discontinued in 2024"] * 2
+    assert [one["message"] for one in told if one["code"] == "line.rejected"] == ["rejected, discontinued in 2024"] * 2
     waiting.run("fix", "item", "V-1002", "P-200")
     assert len(events(waiting)) == 1
 
