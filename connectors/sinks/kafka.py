@@ -68,6 +68,7 @@ class _Event(msgspec.Struct):
 _event = msgspec.json.Decoder(_Event).decode
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _STRUCTURED = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+_LISTENED = 256  #: messages handed to the producer between two looks at what the brokers say
 _QUEUED = 100_000  #: messages that wait in the producer at most
 
 
@@ -115,9 +116,12 @@ class KafkaSink:
             if error is not None:
                 failed.append(error)
 
+        topics: dict[str, str] = {}
         for sent, written in enumerate(events):
             event = _event(written)
-            topic = self._topic.replace("{stream}", stream_of(event.type))
+            if sent % _LISTENED == 0:
+                producer.poll(0)
+            topic = topics.get(event.type) or topics.setdefault(event.type, self._topic_of(event.type))
             value, headers = (written, _STRUCTURED) if self._structured else binary(written)
             key = event.partitionkey.encode()
             try:
@@ -128,6 +132,9 @@ class KafkaSink:
             if failed:
                 return sent, None
         return len(events), None
+
+    def _topic_of(self, type: str) -> str:
+        return self._topic.replace("{stream}", stream_of(type))
 
     def _open(self) -> Producer:
         if self._producer is None:
@@ -160,7 +167,6 @@ def _queued(producer: Producer, topic: str, value: bytes, **with_it: Any) -> boo
         producer.produce(topic, value, **with_it)
     except BufferError:
         return False
-    producer.poll(0)
     return True
 
 

@@ -99,47 +99,53 @@ def one(connection: Connection, id: str) -> StoredEvent | None:
     return found[0] if found else None
 
 
-_STORED = (
-    sa.select(
-        events.c.position,
-        events.c.id,
-        events.c.stream,
-        events.c.kind,
-        events.c.subject,
-        events.c.sequence,
-        events.c.time,
-        events.c.partner,
-        events.c.item,
-        events.c.site,
-        documents.c.stored_at,
-        documents.c.document,
-        payloads.c.channel,
-    )
-    .join_from(events, documents)
-    .join(payloads)
+_STORED = sa.select(
+    events.c.document_id,
+    events.c.position,
+    events.c.id,
+    events.c.stream,
+    events.c.kind,
+    events.c.subject,
+    events.c.sequence,
+    events.c.time,
+    events.c.partner,
+    events.c.item,
+    events.c.site,
+)
+_FROM = sa.select(documents.c.id, documents.c.stored_at, documents.c.document, payloads.c.channel).join_from(
+    documents, payloads
 )
 
 
 def _with_bodies(connection: Connection, rows: Sequence[Any]) -> list[StoredEvent]:
-    said = bodies.read(connection, [row.position for row in rows])
-    return [_stored(row, said[row.position]) for row in rows]
+    """The events of these rows; what they have of their documents is asked for once a document."""
+    said = bodies.read(connection, [row[1] for row in rows])
+    asked = list({row[0] for row in rows})
+    origins = {
+        row.id: (iso(row.stored_at), row.document, row.channel)
+        for first in range(0, len(asked), SLICE)
+        for row in connection.execute(_FROM.where(documents.c.id.in_(asked[first : first + SLICE])))
+    }
+    return [_stored(row, origins[row[0]], said[row[1]]) for row in rows]
 
 
-def _stored(row: Any, data: str) -> StoredEvent:
+def _stored(row: Any, origin: tuple[str, str, str], data: str) -> StoredEvent:
+    _, position, id, stream, kind, subject, sequence, time, partner, item, site = row
+    recorded_at, document, channel = origin
     return StoredEvent(
-        position=row.position,
-        id=row.id,
-        stream=row.stream,
-        kind=row.kind,
-        subject=row.subject,
-        sequence=row.sequence,
-        time=row.time,
-        recorded_at=iso(row.stored_at),
-        partner=row.partner,
-        item=row.item,
-        site=row.site,
-        document=row.document,
-        channel=row.channel,
+        position=position,
+        id=id,
+        stream=stream,
+        kind=kind,
+        subject=subject,
+        sequence=sequence,
+        time=time,
+        recorded_at=recorded_at,
+        partner=partner,
+        item=item,
+        site=site,
+        document=document,
+        channel=channel,
         data=data,
     )
 

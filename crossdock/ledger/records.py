@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,13 +10,30 @@ from datetime import datetime
 import msgspec
 
 from schemas.errors import PermanentError
-from schemas.events import DATA_OF, CloudEvent, EventData, Stream
+from schemas.events import DATA_OF, TIME_PATTERN, CloudEvent, EventData, Stream
 
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(CloudEvent)
 _DATA: dict[Stream, msgspec.json.Decoder[EventData]] = {
     stream: msgspec.json.Decoder(model) for stream, model in DATA_OF.items()
 }
+
+
+_TIME = re.compile(TIME_PATTERN)
+
+
+def _is_sound(envelope: CloudEvent) -> bool:
+    """Whether the envelope keeps its schema; a tenth of the time that reading it back takes."""
+    return bool(
+        envelope.id
+        and envelope.source
+        and envelope.subject
+        and envelope.partitionkey
+        and envelope.correlationid
+        and envelope.sequence >= 1
+        and _TIME.match(envelope.time)
+        and _TIME.match(envelope.recordedtime)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +96,10 @@ class StoredEvent:
         try:
             stream = Stream(self.stream)
             _DATA[stream].decode(data)
-            event = _ENCODER.encode(self._envelope(stream, data))
-            _ENVELOPE.decode(event)
+            envelope = self._envelope(stream, data)
+            event = _ENCODER.encode(envelope)
+            if not _is_sound(envelope):
+                _ENVELOPE.decode(event)  # says what is wrong
         except (ValueError, msgspec.MsgspecError) as error:
             raise PermanentError(
                 f"event {self.id} (position {self.position}) breaks the contract of its stream: {error}",

