@@ -1,0 +1,104 @@
+"""Pulls that break off anywhere, over a system that goes on changing: nothing is lost, nothing settled comes twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.web.pulling import Page, Pull, PullingSource, before, order_of
+from schemas.errors import TransientError
+
+START = datetime(2026, 3, 30, 8, tzinfo=UTC)
+OVERLAP = timedelta(seconds=10)
+
+
+class State(dict[str, str]):
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+
+class Erp:
+    """Rows that become visible up to an overlap after the moment they carry; many carry the same one."""
+
+    def __init__(self, page: int) -> None:
+        self.page = page
+        self.rows: list[list[str | None]] = []
+        self.breaks: list[int] = []  #: pages until the next break of the line
+
+    def write(self, second: int, late: int) -> None:
+        moment = START + timedelta(seconds=second - late)
+        self.rows.append([str(len(self.rows)), moment.isoformat()])
+
+    def pages(self, since: str, kept: Callable[[str], str | None]) -> Iterator[Page]:
+        fitting = [row for row in self.rows if not since or order_of(str(row[1])) >= order_of(since)]
+        fitting.sort(key=lambda row: order_of(str(row[1])))
+        left = self.breaks.pop() if self.breaks else -1
+        for at in range(0, len(fitting) or 1, self.page):
+            if left == 0:
+                raise TransientError("the line broke")
+            left -= 1
+            yield Page(rows=fitting[at : at + self.page], more=at + self.page < len(fitting))
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), page=st.integers(1, 5), payload_rows=st.integers(1, 12))
+def test_whatever_breaks(tmp_path: Path, data: st.DataObject, page: int, payload_rows: int) -> None:
+    erp, state = Erp(page), State()
+    settled: Counter[str] = Counter()
+    second = 0
+
+    def run(*, settle: bool) -> bool:
+        pull = Pull(name="orders", columns=("id", "at"), pages=erp.pages, watermark="at", key=("id",), overlap=OVERLAP)
+        source = PullingSource(
+            [pull], state=state, spool=tmp_path / "spool", close=lambda: None, payload_rows=payload_rows
+        )
+        try:
+            found = False
+            for arrival in source.arrivals(10):
+                found = True
+                rows = [json.loads(line) for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
+                if settle:
+                    source.settle(arrival)
+                    source.settle(arrival)
+                    settled.update(row[0] for row in rows)
+            return found
+        except TransientError:
+            return True
+        finally:
+            source.close()
+            state.pop("circuit", None)
+
+    for _ in range(data.draw(st.integers(1, 8))):
+        for _ in range(data.draw(st.integers(0, 10))):
+            second += data.draw(st.integers(0, 2))
+            erp.write(second, late=data.draw(st.integers(0, 9)))
+        if data.draw(st.booleans()):
+            erp.breaks.append(data.draw(st.integers(0, 4)))
+        run(settle=data.draw(st.booleans()))
+    erp.breaks.clear()
+    for _ in range(3 * len(erp.rows) + 3):
+        if not run(settle=True):
+            break
+    assert set(settled) == {str(row[0]) for row in erp.rows}
+    assert set(settled.values()) <= {1}
+
+
+def test_what_lies_before_a_watermark_is_written_as_the_watermark_is() -> None:
+    overlap = timedelta(minutes=10)
+    assert before("2026-03-30T12:00:00Z", overlap) == "2026-03-30T11:50:00Z"
+    assert before("2026-03-30T12:00:00+02:00", overlap) == "2026-03-30T11:50:00+02:00"
+    assert before("2026-03-30", overlap) == "2026-03-29"
+    assert before("4711", overlap) == "4111"
+    assert before("A-17", overlap) == "A-17"
+
+
+def test_watermarks_are_compared_as_what_they_are() -> None:
+    assert order_of("2026-03-30T12:00:00+02:00") < order_of("2026-03-30T11:00:00Z")
+    assert order_of("9") < order_of("10")
+    assert order_of("A9") > order_of("A10")
