@@ -19,25 +19,43 @@ from connectors.sources.odbc.values import TYPE_NAMES, Texts, texts
 from connectors.sources.odbc.watermark import DIGEST
 from schemas.errors import ConfigError
 
-_encode = msgspec.json.Encoder().encode
+_ENCODER = msgspec.json.Encoder()
+
+
+def digest(line: bytes) -> bytes:
+    """What is remembered of a row."""
+    return hashlib.blake2b(line, digest_size=DIGEST).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows. ``marks`` and ``digests`` stand beside the lines where the query has a watermark, else they are empty.
+    """Some rows, as lines of JSON. ``marks`` stand beside them where the query has a watermark, else there are none.
 
-    A row that the driver cannot read is a line ``{"unreadable": reason}``, without a mark.
+    A row that the driver cannot read is a line ``{"unreadable": reason}``, with None for a mark.
     """
 
-    lines: list[bytes]
+    block: bytes
+    count: int
     marks: list[Any]
-    digests: list[bytes]
 
-    def without(self, seen: frozenset[bytes]) -> list[bytes]:
-        """The lines but for those that were handed over before."""
-        if not seen or seen.isdisjoint(self.digests):
-            return self.lines
-        return [line for line, digest in zip(self.lines, self.digests, strict=True) if digest not in seen]
+    @property
+    def lines(self) -> list[bytes]:
+        """Line by line; within one, a line's end is escaped."""
+        return self.block.split(b"\n")[:-1]
+
+    def digests(self, places: Sequence[int]) -> list[bytes]:
+        """The hashes of the lines at these places."""
+        if not places:
+            return []
+        lines = self.lines
+        return [digest(lines[place]) for place in places]
+
+    def without(self, seen: frozenset[bytes]) -> tuple[bytes, int]:
+        """The lines but for those that were handed over before, and how many they are."""
+        if not seen:
+            return self.block, self.count
+        lines = [line for line in self.lines if digest(line) not in seen]
+        return b"".join([line + b"\n" for line in lines]), len(lines)
 
 
 class Result:
@@ -90,19 +108,9 @@ class Result:
             else texts(columns[place], self._kinds[place].type, self._zone, self._kinds[place].size)
             for place in (chosen if rows else ())
         ]
-        lines = [_encode(row) for row in zip(*written, strict=True)]
-        marks: list[Any] = []
-        digests: list[bytes] = []
-        if at is not None:
-            marks = _marks(columns[at]) if rows else []
-            digests = [hashlib.blake2b(line, digest_size=DIGEST).digest() for line in lines]
-        for fault in faults:
-            line = _encode({"unreadable": fault})
-            lines.append(line)
-            if at is not None:
-                marks.append(None)
-                digests.append(hashlib.blake2b(line, digest_size=DIGEST).digest())
-        return Batch(lines, marks, digests)
+        lines = [*zip(*written, strict=True), *({"unreadable": fault} for fault in faults)]
+        marks = [] if at is None else [*(_marks(columns[at]) if rows else ()), *(None for _ in faults)]
+        return Batch(_ENCODER.encode_lines(lines), len(lines), marks)
 
     # -- fetching -----------------------------------------------------------------------------------
 

@@ -38,12 +38,10 @@ class _Spooled:
     mark: Watermark | None = None
     remember: dict[str, str] = field(default_factory=dict)
 
-    def add(self, lines: Sequence[bytes]) -> None:
-        if lines:
-            block = b"\n".join(lines) + b"\n"
-            self.rows.write(block)
-            self.digest.update(block)
-            self.count += len(lines)
+    def add(self, block: bytes, count: int) -> None:
+        self.rows.write(block)
+        self.digest.update(block)
+        self.count += count
 
 
 class OdbcSource:
@@ -190,7 +188,7 @@ class OdbcSource:
                     self._state.set(_mark_key(pull.name), known.dump() if known else "")
                     raise _out_of_order(pull)
                 window.add(batch.marks, batch.digests)
-                spooled.add(batch.without(seen))
+                spooled.add(*batch.without(seen))
                 if in_order and spooled.count >= self._payload_rows:
                     spooled.mark, cut = window.mark(known), window.highest
                     yield spooled
@@ -213,7 +211,7 @@ class OdbcSource:
         with closing(result):
             batches = result.batches(range(len(result.columns)))
             while (batch := _next(pull, batches)) is not None:
-                spooled.add(batch.lines)
+                spooled.add(batch.block, batch.count)
         spooled.header = _header(pull, result.columns, moment, keys={"most": keys.most})
         return self._arrival(pull, spooled, "", moment, keys=True)
 

@@ -154,15 +154,19 @@ class Window:
         self._forgotten: Any = None  # rows up to this value went by unremembered
         self.highest: Any = None
 
-    def add(self, values: Sequence[Any], digests: Sequence[bytes]) -> None:
-        """Take note of rows by their watermark values, of which a None counts for nothing."""
+    def add(self, values: Sequence[Any], digests: Callable[[Sequence[int]], Sequence[bytes]]) -> None:
+        """Take note of rows by their watermark values, of which a None counts for nothing.
+
+        ``digests`` makes the hashes of those at some places, and is asked for few of many.
+        """
         known = [value for value in values if value is not None]
         if not known:
             return
         highest = max(known)
         self.highest = highest if self.highest is None else max(self.highest, highest)
         start = self._start()
-        self._rows += [(v, d) for v, d in zip(values, digests, strict=True) if v is not None and v >= start]
+        near = [place for place, value in enumerate(values) if value is not None and value >= start]
+        self._rows += zip([values[place] for place in near], digests(near), strict=True)
         if len(self._rows) > self._room:
             self._rows = [row for row in self._rows if row[0] >= start]
             self._room = max(1024, 2 * len(self._rows))

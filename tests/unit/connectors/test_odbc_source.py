@@ -361,7 +361,7 @@ class TestClocks:
             reach = Reach(timedelta(minutes=5), moment.replace(tzinfo=UTC) + later)
             window = Window(reach, most=10)
             for start in range(0, 30, 3):
-                window.add([moment] * 3, [bytes([n]) for n in range(start, start + 3)])
+                window.add([moment] * 3, lambda places, start=start: [bytes([start + place]) for place in places])
             assert window.mark(None) == Watermark(moment)
             assert window.mark(None, last=True) == Watermark(expected)
 
