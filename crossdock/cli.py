@@ -246,6 +246,8 @@ def serve(
     """
     import os
 
+    from crossdock.console.pages import routes
+    from crossdock.console.workplace import workplace_of
     from crossdock.dock import Dock
     from crossdock.feed.access import USER, token_from
     from crossdock.feed.service import service_of
@@ -257,7 +259,8 @@ def serve(
     token = token_from(os.environ)
     with Dock.open() as dock:
         service = service_of(dock, origins=origin or ())
-        answer(service, token, host=host, port=port, ready=ready, certificate=certificate, key=key)
+        console = routes(workplace_of(dock, service))
+        answer(service, token, console, host=host, port=port, ready=ready, certificate=certificate, key=key)
 
 
 @app.command(rich_help_panel=REMEMBERED)

@@ -48,7 +48,7 @@ class Spot:
 
 def spot_of(archive: Archive, sha256: str, offset: int, length: int) -> Spot:
     """The spot with up to 320 bytes around it, cut where a segment or line begins and ends."""
-    terminator = _terminator(archive.read_range(sha256, 0, 256))
+    terminator = terminator_of(archive.read_range(sha256, 0, 256))
     begin = max(0, offset - AROUND)
     before = archive.read_range(sha256, begin, offset - begin)
     after = archive.read_range(sha256, offset + length, AROUND)
@@ -96,7 +96,8 @@ def _pieces(spot: Spot) -> Iterator[tuple[int, bytes, bool]]:
         offset = offset if not inside else spot.offset + spot.length
 
 
-def _terminator(head: bytes) -> bytes:
+def terminator_of(head: bytes) -> bytes:
+    """What ends a segment of the EDI, or a line, of a payload that begins with ``head``."""
     head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     elements = head.split(head[3:4], _ISA_ELEMENTS) if head.startswith(b"ISA") and len(head) > 3 else []
     if len(elements) > _ISA_ELEMENTS and len(elements[-1]) > 1:

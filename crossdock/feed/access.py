@@ -35,20 +35,20 @@ PROVEN_OTHERWISE = (as2.PREFIX,)  #: what begins so is for who proves itself by 
 #: dock (integration) is let in everywhere.
 _THROUGH_A_VIEW = ("/v1/", "/static/")
 MAY_ENTER: Mapping[Audience, tuple[str, ...]] = {
-    Audience.PLANNER: _THROUGH_A_VIEW,
-    Audience.BUYER: _THROUGH_A_VIEW,
-    Audience.QUALITY: _THROUGH_A_VIEW,
+    Audience.PLANNER: (*_THROUGH_A_VIEW, "/supply"),
+    Audience.BUYER: (*_THROUGH_A_VIEW, "/supply"),
+    Audience.QUALITY: (*_THROUGH_A_VIEW, "/supply"),
     Audience.SUPPLIER: (*_THROUGH_A_VIEW, "/supplier"),
 }
 _STATION = 600  #: requests a minute of who shows CROSSDOCK_TOKEN, many times that of a client
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 _TLS_ONLY: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000"}

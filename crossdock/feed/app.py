@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from fastapi import FastAPI
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from crossdock import __version__
-from crossdock.display import clock, count, place, quoted, size
 from crossdock.feed import as2, documents, events, state
 from crossdock.feed.access import Door
-from crossdock.feed.dock_page import dock_page
 from crossdock.feed.problems import answer_with_problems, with_problems_described
 from crossdock.feed.service import Service
 
 STATIC = Path(__file__).parent / "static"
 
 
-def feed_app(service: Service, token: str) -> ASGIApp:
-    """API and console of ``service``, for who shows ``token`` or one of the ledger's. The caller closes the ledger."""
+def feed_app(service: Service, token: str, console: APIRouter | None = None) -> ASGIApp:
+    """API of ``service`` and the pages of ``console``, for who shows ``token`` or one of the ledger's tokens.
+
+    The caller closes the ledger.
+    """
     ledger = service.ledger
     app = api(service)
     app.include_router(as2.routes(service.stations))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    page = templates().get_template("dock.html")
 
     @app.get("/healthz", summary="Whether the ledger answers; open to everybody")
     def healthz() -> JSONResponse:
         ledger.master_version()
         return JSONResponse({"status": "ok"})
 
-    @app.get("/", include_in_schema=False)
-    def dock() -> HTMLResponse:
-        return HTMLResponse(page.render(page=dock_page(ledger, datetime.now(UTC))))
-
+    if console is not None:
+        app.include_router(console)
     door: ASGIApp = Door(app, token, ledger, most_bytes=service.most_bytes)
     if not service.origins:
         return door
@@ -71,16 +67,3 @@ def api(service: Service) -> FastAPI:
     for part in (events, state, documents):
         app.include_router(part.routes(service))
     return app
-
-
-def templates() -> Environment:
-    """The pages' templates: everything escaped, nothing silently missing."""
-    made = Environment(
-        loader=PackageLoader("crossdock.feed"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"clock": clock, "count": count, "place": place, "quoted": quoted, "size": size}
-    return made

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from fastapi import APIRouter
 
 from crossdock.feed.app import feed_app
 from crossdock.feed.service import Service
@@ -16,6 +17,7 @@ from schemas.errors import PermanentError
 def serve(
     service: Service,
     token: str,
+    console: APIRouter,
     *,
     host: str,
     port: int,
@@ -32,7 +34,7 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         ready(f"{'http' if certificate is None else 'https'}://{name}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            feed_app(service, token),
+            feed_app(service, token, console),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -37,6 +37,7 @@ from crossdock.ledger.reconciling import Reconciling
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
 from crossdock.ledger.spans import Spans
+from crossdock.ledger.searching import Searching
 from crossdock.ledger.state import LedgerState
 from crossdock.ledger.superseding import Superseding
 from crossdock.ledger.tokens import Tokens
@@ -104,6 +105,11 @@ class Ledger:
     def superseding(self) -> Superseding:
         """What the feed says of the buckets of a schedule."""
         return Superseding(self._database)
+
+    @property
+    def searching(self) -> Searching:
+        """Searching and counting for people."""
+        return Searching(self._database)
 
     @property
     def readings(self) -> Readings:
@@ -390,6 +396,11 @@ class Ledger:
         with self._database.write() as connection:
             answers.note_sent(connection, transmission, datetime.now(UTC))
             audit.note(connection, "transmission.sent", f"transmission {transmission}")
+
+    def answers_of(self, payload: int, group: str, ordinal: int) -> list[dict[str, Any]]:
+        """What was answered to the group or interchange that a document came in."""
+        with self._database.read() as connection:
+            return answers.of_document(connection, payload, group, ordinal)
 
     def answers(self, *, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Answers, newest first: what each answers, when it is due, how it left, why a referee refused it."""

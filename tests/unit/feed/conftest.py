@@ -12,6 +12,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from crossdock.console.pages import routes
+from crossdock.console.workplace import workplace_of
 from crossdock.dock import Dock
 from crossdock.feed.app import feed_app
 from crossdock.feed.service import service_of
@@ -46,7 +48,8 @@ def dock(known: Any) -> Iterator[Dock]:
 
 @pytest.fixture
 def browser(dock: Dock) -> Browser:
-    return Browser(feed_app(service_of(dock), TOKEN))
+    service = service_of(dock)
+    return Browser(feed_app(service, TOKEN, routes(workplace_of(dock, service))))
 
 
 @pytest.fixture

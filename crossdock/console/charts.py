@@ -1,0 +1,147 @@
+"""Charts as SVG, drawn on the server by Vega-Lite (vl-convert): no script runs in the page.
+
+Colours are names for the style sheet: ``console.css`` gives each of these its colour, light and dark. What a
+chart shows stands in a table beside it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from crossdock.feed.supply import Day
+
+VERSION = "6.4"  #: of Vega-Lite
+DEMAND, ARRIVING, BALANCE, SHORT, GOOD, BAD = "#a05a00", "#2f6f9f", "#1c2126", "#b02a2a", "#2e7d4f", "#b02a2b"
+_AXIS = {"labelColor": "#58626b", "titleColor": "#58626b", "gridColor": "#dfe3e6", "domainColor": "#dfe3e6"}
+_CONFIG = {
+    "axis": {**_AXIS, "tickColor": "#dfe3e6", "labelFontSize": 12, "titleFontSize": 12, "labelFont": "sans-serif"},
+    "view": {"stroke": None},
+    "font": "sans-serif",
+}
+_BASE = "https://vega.invalid"
+
+
+def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
+    """Demand and what arrives by week as bars, the projected balance as a line; each week leads to its movements."""
+    bars: list[dict[str, Any]] = []
+    for week in weeks:
+        for kind, quantity in (("wanted", -week.demand), ("coming in", week.arriving)):
+            if quantity:
+                told = f"Week of {shown(week.day)}: {abs(quantity)} {kind}"
+                to = f"#week-{week.day.isoformat()}"
+                bars.append({"week": _label(week), "kind": kind, "quantity": float(quantity), "to": to, "told": told})
+    balances = [
+        {
+            "week": _label(week),
+            "balance": float(week.balance),
+            "told": f"Week of {shown(week.day)}: {week.balance} left",
+        }
+        for week in weeks
+        if week.balance is not None
+    ]
+    layers = [_bars(bars), _zero(), *([_line(balances)] if balances else [])]
+    x = {
+        "field": "week", "type": "ordinal", "scale": {"domain": [_label(week) for week in weeks]},
+        "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
+    }  # fmt: skip
+    return drawn({"title": title, "encoding": {"x": x}, "layer": layers}, width=960, height=280)
+
+
+def _label(week: Day) -> str:
+    return f"{week.day.day} {week.day:%b}"
+
+
+def _bars(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    colours = {"domain": ["wanted", "coming in"], "range": [DEMAND, ARRIVING]}
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "width": {"band": 0.6}},
+        "encoding": {
+            "y": {"field": "quantity", "type": "quantitative", "title": None, "stack": "zero"},
+            "color": {"field": "kind", "type": "nominal", "legend": None, "scale": colours},
+            "href": {"field": "to"},
+            "description": {"field": "told"},
+        },
+    }
+
+
+def _line(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    point = {"color": BALANCE, "size": 30}
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2, "color": BALANCE, "point": point},
+        "encoding": {"y": {"field": "balance", "type": "quantitative"}, "description": {"field": "told"}},
+    }
+
+
+def _zero() -> dict[str, Any]:
+    return {
+        "data": {"values": [{"zero": 0}]},
+        "mark": {"type": "rule", "color": SHORT, "strokeDash": [4, 3]},
+        "encoding": {"x": None, "y": {"field": "zero", "type": "quantitative"}},
+    }
+
+
+def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime, until: datetime) -> Markup:
+    """Payloads by hour from ``since`` to ``until``, those that could not be read apart."""
+    rows = []
+    for hour in hours:
+        at: datetime = hour["hour"]
+        for kind, number in (("read", hour["payloads"] - hour["unreadable"]), ("not readable", hour["unreadable"])):
+            if number:
+                told = f"{at:%d %b %H}:00: {number} {kind} by {hour['channel']}"
+                end = (at + timedelta(minutes=50)).isoformat()
+                rows.append({"hour": at.isoformat(), "end": end, "kind": kind, "payloads": number, "told": told})
+    colours = {"domain": ["read", "not readable"], "range": [GOOD, BAD]}
+    spec = {
+        "title": title,
+        "data": {"values": rows},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {
+                "field": "hour", "type": "temporal", "axis": {"title": None, "format": "%a %H:%M"},
+                "scale": {"type": "utc", "domain": [since.isoformat(), until.isoformat()], "nice": False},
+            },
+            "x2": {"field": "end"},
+            "y": {"field": "payloads", "type": "quantitative", "title": None, "axis": {"tickMinStep": 1}},
+            "color": {"field": "kind", "type": "nominal", "legend": None, "scale": colours},
+            "description": {"field": "told"},
+        },
+    }  # fmt: skip
+    return drawn(spec, width=960, height=130)
+
+
+def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:
+    """The chart that a Vega-Lite specification describes; its ``title`` is the picture's description."""
+    title = spec.pop("title", "")
+    whole = {"width": width, "height": height, "background": None, "config": _CONFIG, **spec}
+    return _picture(_svg(msgspec.json.encode(whole)), title)
+
+
+@lru_cache(maxsize=64)
+def _svg(spec: bytes) -> str:
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(spec.decode(), vl_version=VERSION, allowed_base_urls=[])
+    return svg
+
+
+def _picture(svg: str, title: str) -> Markup:
+    """The SVG to stand in a page: as wide as there is room, told what it shows, its links those of the page."""
+    svg = re.sub(r' width="\d+(?:\.\d+)?" height="\d+(?:\.\d+)?"', "", svg, count=1)
+    svg = re.sub(r'xlink:href="[^"#]*#', 'href="#', svg)
+    svg = re.sub(r'<g class="mark-[^>]*(?:/>|></g>)', "", svg)  # of marks there are none of
+    name = str(Markup.escape(title))
+    return Markup(svg.replace("<svg ", f'<svg role="group" aria-label="{name}" ', 1))  # noqa: S704 - vl-convert escapes
+
+
+def shown(day: date) -> str:
+    """A day for people."""
+    return f"{day:%a %d %b %Y}"

@@ -1,0 +1,142 @@
+"""The Documents pages: found by anything that stands on them; one with its bytes, lines, events, answers and life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from crossdock.console.raw import Raw, raw_of
+from crossdock.console.workplace import Workplace
+from crossdock.ledger.corrections import Difference
+from crossdock.ledger.selecting import Selection
+from crossdock.replay import Replayed, preview, replay
+
+MOST = 100  #: documents of a search
+FINDINGS = 500
+EVENTS = 200
+LINES = 200
+DIFFERENCES = 200
+
+Row = Mapping[str, Any]
+
+
+def found(place: Workplace, text: str, partner: str, status: str) -> list[dict[str, Any]]:
+    """Documents that ``text`` stands on; also where it is how a partner calls an item of ours."""
+    ledger = place.service.ledger
+    return ledger.searching.documents(text, items=_ours(place, text), partner=partner, status=status, limit=MOST)
+
+
+def _ours(place: Workplace, text: str) -> list[str]:
+    """Our items that somebody calls ``text``."""
+    import polars as pl
+
+    references = place.service.ledger.master().get("cross_references") if text else None
+    if references is None:
+        return []
+    named = references.filter((pl.col("kind") == "item") & (pl.col("theirs") == text))
+    return named["ours"].unique().to_list()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPage:
+    """Everything that is known of one document."""
+
+    row: Row
+    payload: Any  #: PayloadRecord
+    raw: Raw | None
+    findings: Sequence[Row]
+    unplaced: Sequence[Row]  #: findings that no shown line has
+    parked: Sequence[Row]
+    events: Sequence[Row]
+    answers: Sequence[Row]
+    timeline: Sequence[tuple[str, datetime]]
+    airflow_run: str
+
+    @property
+    def count(self) -> int:
+        """How many events it gave."""
+        return int(self.row["demand"] + self.row["shipment"] + self.row["inventory"])
+
+
+def document_page(place: Workplace, document: str) -> DocumentPage | None:
+    """None where there is no such document."""
+    ledger = place.service.ledger
+    rows = ledger.spans.documents(document=document, limit=20)
+    row = next((one for one in rows if one.get("replaced_by") is None), rows[0] if rows else None)
+    if row is None:
+        return None
+    payload = ledger.payload(row["payload_id"])
+    findings = ledger.findings(document=document, payload=row["payload_id"], limit=FINDINGS)
+    following = [
+        one["byte_offset"]
+        for one in ledger.documents(payload=row["payload_id"], limit=10_000)
+        if one["byte_offset"] is not None and one["byte_offset"] > (row["byte_offset"] or 0)
+    ]
+    raw = raw_of(place.archive, payload.sha256, row["byte_offset"] or 0, min(following, default=payload.size), findings)
+    placed = {id(finding) for line in (raw.lines if raw else ()) for finding in line.findings}
+    answers = ledger.answers_of(row["payload_id"], row["functional_group"], row["ordinal"])
+    return DocumentPage(
+        row=row,
+        payload=payload,
+        raw=raw,
+        findings=findings,
+        unplaced=[one for one in findings if id(one) not in placed],
+        parked=ledger.searching.parked_of(document, limit=LINES),
+        events=ledger.searching.events_of(document, limit=EVENTS),
+        answers=answers,
+        timeline=sorted(_timeline(payload, rows, answers), key=lambda step: step[1]),
+        airflow_run=_run(place, row),
+    )
+
+
+def _timeline(payload: Any, rows: Sequence[Row], answers: Sequence[Row]) -> list[tuple[str, datetime]]:
+    steps = [("received", payload.received_at)]
+    for number, row in enumerate(reversed(rows)):
+        again = " again" if number else ""
+        steps += [(f"read{again}", row["read_at"]), (f"{row['status']}{again}", row["stored_at"])]
+    steps += [(f"{one['kind']} sent as {one['name']}", one["sent_at"]) for one in answers if one["sent_at"]]
+    return steps
+
+
+def _run(place: Workplace, row: Row) -> str:
+    """The address of the DAG that reads this document's channel in Airflow."""
+    return f"{place.airflow}/dags/inbound__{row['channel'].replace('-', '_')}" if place.airflow else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayPage:
+    """What reading a document again would change."""
+
+    row: Row
+    differences: Sequence[Difference]
+    total: Replayed
+
+
+def replay_page(place: Workplace, document: str) -> ReplayPage | None:
+    """A preview: nothing is written. Raises TransientError while there is no master data."""
+    ledger = place.service.ledger
+    rows = ledger.spans.documents(document=document, limit=1)
+    if not rows:
+        return None
+    total = Replayed()
+    differences = preview(
+        Selection(documents=(document,)), archive=place.archive, ledger=ledger, context=place.context(), total=total
+    )
+    shown = list(islice(differences, DIFFERENCES))
+    for _ in differences:  # counted all the same
+        pass
+    return ReplayPage(row=rows[0], differences=shown, total=total)
+
+
+def read_again(place: Workplace, document: str, reason: str) -> Replayed:
+    """Publish what the preview says."""
+    return replay(
+        Selection(documents=(document,)),
+        archive=place.archive,
+        ledger=place.service.ledger,
+        context=place.context(),
+        reason=reason,
+    )

@@ -1,0 +1,69 @@
+"""The supplier's own page: its documents and what was wrong with them, its open orders, files to take along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crossdock.feed.documents import document_seen, documents_seen
+from crossdock.feed.service import Service
+from crossdock.ledger.spans import Wanted
+from crossdock.visibility import View
+
+DOCUMENTS = 50
+ORDERS = 1000
+
+Row = Mapping[str, Any]
+_OPEN = frozenset({"ordered", "changed", "called_off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPage:
+    """What a supplier sees of itself, all of it through its view."""
+
+    name: str
+    tier: str
+    documents: Sequence[Row]
+    orders: Sequence[Row]  #: open order lines by due day
+
+
+def own_page(service: Service, view: View) -> OwnPage:
+    ledger = service.ledger
+    ledger.spans.follow()
+    partner = service.partners.get(view.partner or "")
+    return OwnPage(
+        name=partner.name if partner is not None else view.partner or "",
+        tier=str(view.tier or ""),
+        documents=documents_seen(ledger, view, limit=DOCUMENTS),
+        orders=_orders(service, view),
+    )
+
+
+def own_document(service: Service, view: View, document: str) -> Row | None:
+    """One of its documents with the findings; None where it has no such document."""
+    return document_seen(service.ledger, view, document)
+
+
+def _orders(service: Service, view: View) -> list[Row]:
+    latest = service.ledger.spans.latest(Wanted(streams=["demand"], partner=view.partner), limit=ORDERS)
+    rows = []
+    for event in view.events(latest):
+        data = msgspec.json.decode(event.data)
+        if event.kind in _OPEN:
+            references = data.get("references", {})
+            rows.append(
+                {
+                    "order": references.get("order", ""),
+                    "line": references.get("order_line", ""),
+                    "item": references.get("partner_item") or event.item,
+                    "site": event.site,
+                    "quantity": data.get("quantity", ""),
+                    "unit": data.get("unit", ""),
+                    "due": str(data.get("due_at") or data.get("ship_by") or "")[:10],
+                    "kind": event.kind,
+                }
+            )
+    return sorted(rows, key=lambda row: (row["due"] or "9999", row["order"], row["line"]))

@@ -1,0 +1,229 @@
+"""The console's routes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from crossdock.console import documents, forms, own, parked, partners, supply_page
+from crossdock.console.charts import hours_chart
+from crossdock.console.workplace import Workplace
+from crossdock.display import clock, count, place, quoted, size
+from crossdock.feed.access import viewer_of
+from crossdock.feed.dock_page import dock_page
+from crossdock.visibility import Audience
+from schemas.errors import ConfigError, TransientError
+
+HOURS = timedelta(hours=48)
+
+
+def routes(workplace: Workplace) -> APIRouter:
+    """Every page, and the forms on them."""
+    router = APIRouter(include_in_schema=False)
+    pages = _Pages(workplace)
+    for path, page in (
+        ("/", pages.dock),
+        ("/documents", pages.documents),
+        ("/documents/{document}", pages.document),
+        ("/documents/{document}/replay", pages.replay),
+        ("/parked", pages.parked),
+        ("/supply", pages.supply),
+        ("/supply/{item}/{site}", pages.supply_of),
+        ("/partners", pages.partners),
+        ("/partners/{name}", pages.partner),
+        ("/supplier", pages.own),
+        ("/supplier/documents/{document}", pages.own_document),
+    ):
+        router.get(path)(page)
+    router.post("/documents/{document}/replay")(pages.read_again)
+    router.post("/parked/fix")(pages.fix)
+    router.post("/parked/reject")(pages.reject)
+    return router
+
+
+class _Pages:
+    """A method for each route; each gathers its page and renders its template."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._place = workplace
+        self._service = workplace.service
+        self._templates = templates()
+
+    def dock(self, request: Request) -> HTMLResponse:
+        ledger, now = self._service.ledger, datetime.now(UTC)
+        quiet = [one for one in partners.standings(self._place, now) if one.quiet]
+        hours = ledger.searching.hours(now - HOURS)
+        return self._page(
+            request,
+            "dock.html",
+            page=dock_page(ledger, now),
+            quiet=quiet,
+            answers=ledger.answer_summary(),
+            chart=hours_chart(hours, "Payloads by hour in the last two days", since=now - HOURS, until=now)
+            if hours
+            else "",
+        )
+
+    # -- documents --------------------------------------------------------------------------------
+
+    def documents(self, request: Request, q: str = "", partner: str = "", status: str = "") -> HTMLResponse:
+        text = q.strip()[:200]
+        rows = documents.found(self._place, text, partner, status)
+        known = sorted({*self._service.partners, *(row["partner"] for row in rows if row["partner"])})
+        return self._page(
+            request, "documents.html", rows=rows, text=text, partner=partner, status=status, partners=known,
+            most=documents.MOST,
+        )  # fmt: skip
+
+    def document(self, request: Request, document: str) -> HTMLResponse:
+        page = documents.document_page(self._place, document)
+        if page is None:
+            raise HTTPException(404, f"There is no document {document}.")
+        return self._page(request, "document.html", page=page)
+
+    def replay(self, request: Request, document: str) -> HTMLResponse:
+        page = documents.replay_page(self._place, document)
+        if page is None:
+            raise HTTPException(404, f"There is no document {document}.")
+        return self._page(request, "replay.html", page=page)
+
+    async def read_again(self, request: Request, document: str) -> RedirectResponse:
+        given = await forms.fields_of(request)
+        reason = given.get("reason", "")
+        back = f"/documents/{document}"
+        if not reason:
+            return forms.back_to(f"{back}/replay", failed="Please say why; the audit trail keeps it.")
+
+        def act() -> str:
+            with forms.done_by(request):
+                done = documents.read_again(self._place, document, reason)
+            return f"Read again: {count(done.published, 'event')} published, {count(done.released, 'line')} released."
+
+        return await _acted(act, back)
+
+    # -- parked -----------------------------------------------------------------------------------
+
+    def parked(self, request: Request, partner: str = "", code: str = "", value: str = "") -> HTMLResponse:
+        page = parked.parked_page(self._place, partner=partner, code=code, value=value)
+        proposed = parked.proposals(self._place, page.opened) if page.opened is not None and page.opened.kind else []
+        return self._page(request, "parked.html", page=page, proposed=proposed, most=parked.MOST)
+
+    async def fix(self, request: Request) -> RedirectResponse:
+        given = await forms.fields_of(request)
+
+        def act() -> str:
+            with forms.done_by(request) as who:
+                return parked.fix(self._place, given, who)
+
+        return await _acted(act, "/parked", failed_at=_opened(given))
+
+    async def reject(self, request: Request) -> RedirectResponse:
+        given = await forms.fields_of(request)
+
+        def act() -> str:
+            with forms.done_by(request):
+                return parked.give_back(self._place, given)
+
+        return await _acted(act, "/parked", failed_at=_opened(given))
+
+    # -- supply -----------------------------------------------------------------------------------
+
+    def supply(self, request: Request, q: str = "") -> HTMLResponse:
+        search = q.strip()[:200]
+        rows = supply_page.places(self._service, search)
+        return self._page(request, "supply.html", rows=rows, search=search, most=supply_page.PLACES)
+
+    def supply_of(self, request: Request, item: str, site: str) -> HTMLResponse:
+        view = self._service.visibility.view(viewer_of(request))
+        return self._page(request, "supply_of.html", page=supply_page.supply_page(self._service, view, item, site))
+
+    # -- partners ---------------------------------------------------------------------------------
+
+    def partners(self, request: Request) -> HTMLResponse:
+        return self._page(request, "partners.html", rows=partners.standings(self._place))
+
+    def partner(self, request: Request, name: str) -> HTMLResponse:
+        page = partners.partner_page(self._place, name)
+        if page is None:
+            raise HTTPException(404, f"There is no partner {name}.")
+        return self._page(request, "partner.html", page=page)
+
+    # -- suppliers --------------------------------------------------------------------------------
+
+    def own(self, request: Request) -> HTMLResponse:
+        view = self._service.visibility.view(viewer_of(request))
+        _require_supplier(request)
+        return self._page(request, "own.html", page=own.own_page(self._service, view))
+
+    def own_document(self, request: Request, document: str) -> HTMLResponse:
+        view = self._service.visibility.view(viewer_of(request))
+        _require_supplier(request)
+        row = own.own_document(self._service, view, document)
+        if row is None:
+            raise HTTPException(404, f"There is no document {document}.")
+        return self._page(request, "own_document.html", row=row)
+
+    def _page(self, request: Request, name: str, **told: Any) -> HTMLResponse:
+        given = request.query_params
+        whole = {
+            "here": request.url.path,
+            "viewer": viewer_of(request),
+            "said": given.get("said", "")[:500],
+            "failed": given.get("failed", "")[:1000],
+            **told,
+        }
+        return HTMLResponse(self._templates.get_template(name).render(whole))
+
+
+async def _acted(act: Any, back: str, *, failed_at: str = "") -> RedirectResponse:
+    """Do it off the event loop, then back to the page with what was done or what was wrong."""
+    try:
+        said = await run_in_threadpool(act)
+    except (ConfigError, TransientError) as error:
+        problems = getattr(error, "problems", ())
+        told = "; ".join(problems) if problems else str(error)
+        return forms.back_to(failed_at or back, failed=told)
+    return forms.back_to(back, said=said)
+
+
+def _opened(given: Any) -> str:
+    """The Parked page with the cause of a form opened."""
+    from urllib.parse import urlencode
+
+    asked = {name: given.get(name, "") for name in ("partner", "code", "value")}
+    return f"/parked?{urlencode(asked)}"
+
+
+def _require_supplier(request: Request) -> None:
+    if viewer_of(request).audience is not Audience.SUPPLIER:
+        raise HTTPException(403, "This page is a supplier's own; /partners shows every partner.")
+
+
+def templates() -> Environment:
+    """The pages' templates: everything escaped, nothing silently missing."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader("crossdock.console"), PackageLoader("crossdock.feed")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"clock": clock, "count": count, "place": place, "quoted": quoted, "size": size, "span": span}
+    return made
+
+
+def span(time: timedelta | None) -> str:
+    """A stretch of time for people: ``42 s``, ``3.5 h``, ``12 days``."""
+    if time is None:
+        return ""
+    seconds = time.total_seconds()
+    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < most:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} days"

@@ -1,0 +1,42 @@
+"""What the console works with, beside what the feed has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.feed.service import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from connectors.archive import Archive
+    from crossdock.dock import Dock
+    from crossdock.release import Released
+    from crossdock.translation import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """An installation as the console needs it."""
+
+    service: Service
+    archive: Archive
+    context: Callable[[], Context]  #: mappings and master data of now; raises TransientError while there are none
+    release: Callable[[str], Released]  #: lets go on what need not wait any longer, for a reason
+    partners: Path  #: the folder of the partners' files
+    airflow: str = ""  #: where Airflow's pages are; empty: no links to them
+
+
+def workplace_of(dock: Dock, service: Service) -> Workplace:
+    """The console of an installation. ``CROSSDOCK_AIRFLOW_URL`` says where Airflow's pages are."""
+    return Workplace(
+        service=service,
+        archive=dock.archive,
+        context=dock.context,
+        release=dock.release,
+        partners=dock.settings.partners,
+        airflow=os.environ.get("CROSSDOCK_AIRFLOW_URL", "").rstrip("/"),
+    )

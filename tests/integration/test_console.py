@@ -1,0 +1,256 @@
+"""The console in a real browser (Debian's Chromium) over the demo company: each page, its actions, who sees what."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from crossdock.simulate.demo import connection_environment, simulate
+
+pytestmark = pytest.mark.integration
+
+TOKEN = "correct-horse-battery"
+CROSSDOCK = str(Path(sys.executable).with_name("crossdock"))
+PAGES = ("/", "/documents", "/parked", "/supply", "/partners", "/partners/BRIGHTSEAL")
+SCREENS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
+
+
+class Site:
+    """The demo company, run once and served. ``environment`` is that of its commands."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        simulate(home, lines=1000)
+        own = {"CROSSDOCK_HOME": str(home), "CROSSDOCK_TOKEN": TOKEN}
+        self.environment = os.environ | connection_environment(home) | own
+        self.run("run")
+        self.process = subprocess.Popen(
+            [CROSSDOCK, "serve", "--port", "0"], env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().split("console at ")[1].split(";")[0]
+
+    def run(self, *arguments: str) -> str:
+        ran = subprocess.run([CROSSDOCK, *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def json(self, *arguments: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.run(*arguments, "--json").splitlines()]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.run("events", "--jsonl").splitlines()]
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("company"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "no chromium: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Page]]:
+    """A page as somebody sees it; what the browser complains of fails the test."""
+    contexts, complaints = [], []
+
+    def open_(path: str, *, theme: str = "light", width: int = 1280, token: str = TOKEN) -> Page:
+        context = chromium.new_context(
+            color_scheme=theme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900},
+            http_credentials={"username": "crossdock", "password": token},
+            base_url=site.address,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def links(page: Page, begins: str) -> list[str]:
+    found = page.eval_on_selector_all("a", "all => all.map(one => one.getAttribute('href'))")
+    return [str(one) for one in found if one and one.startswith(begins)]
+
+
+@pytest.mark.parametrize(("theme", "width"), SCREENS)
+def test_every_page_is_for_everybody_in_both_themes_and_on_a_phone(
+    visit: Callable[..., Page], theme: str, width: int
+) -> None:
+    page = visit("/documents?status=rejected", theme=theme, width=width)
+    document = links(page, "/documents/")[0]
+    page.goto("/parked")
+    cause = next(one for one in links(page, "/parked?") if "code=" in one)
+    page.goto("/supply")
+    places = links(page, "/supply/")
+    for path in (*PAGES, document, f"{document}/replay", cause, places[0], places[-1]):
+        response = page.goto(path)
+        assert response is not None
+        assert response.status == 200, path
+        assert page.locator("h1").count() == 1
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, f"{path} is {wide} pixels too wide"
+        violations = Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == [], path
+
+
+def test_no_page_runs_a_script(visit: Callable[..., Page]) -> None:
+    page = visit("/")
+    for path in PAGES:
+        response = page.goto(path)
+        assert response is not None
+        assert "script-src" not in response.headers["content-security-policy"]
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert page.locator("script").count() == 0
+
+
+def test_the_keyboard_alone_leads_through(visit: Callable[..., Page]) -> None:
+    page = visit("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/documents")
+    assert page.locator("[aria-current=page]").inner_text() == "Documents"
+
+
+def test_documents_are_found_by_whatever_stands_on_them(visit: Callable[..., Page], site: Site) -> None:
+    page = visit("/documents")
+    shipment = next(one for one in site.events if ".shipment." in one["type"])
+    number = shipment["subject"].split("/")[2]
+    for text in (number, shipment["data"]["item"]):
+        page.get_by_label("Order, shipment").fill(text)
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url(f"**q={text}**")
+        assert f"/documents/{shipment['correlationid']}" in links(page, "/documents/"), text
+    page.get_by_label("Order, shipment").fill("surely nowhere")
+    page.get_by_role("button", name="Search").click()
+    assert "Nothing says “surely nowhere”" in page.locator("main").inner_text()
+
+
+def test_a_document_shows_its_bytes_with_what_is_wrong_in_place(visit: Callable[..., Page]) -> None:
+    page = visit("/documents?q=brightseal-asn-0001.edi&status=rejected")
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/documents/doc-*")
+    marked = page.locator("tr.marked").filter(has_text="set.count")
+    assert marked.locator("code").inner_text().startswith("SE|")
+    assert "997 sent as" in page.locator(".timeline").inner_text()
+
+
+def test_a_cross_reference_lets_lines_go_on(visit: Callable[..., Page], site: Site) -> None:
+    before = len(site.events)
+    page = visit("/parked")
+    page.get_by_role("link", name="item “P1O101”").click()
+    proposed = page.get_by_label("calls “P1O101” is our item").input_value()
+    page.get_by_label("calls “P1O101” is our item").fill("P-NONE")
+    page.get_by_role("button", name="let 1 line go on").click()
+    assert "P-NONE" in page.get_by_role("alert").inner_text()
+    page.get_by_label("calls “P1O101” is our item").fill(proposed)
+    page.get_by_label("Why", exact=True).fill("a zero typed as a letter")
+    page.get_by_role("button", name="let 1 line go on").click()
+    assert page.get_by_role("status").inner_text() == f"P1O101 is {proposed}: 1 line released, 1 event published"
+    assert page.get_by_role("link", name="item “P1O101”").count() == 0
+    assert len(site.events) == before + 1
+    trail = site.run("audit")
+    assert "person crossdock" in trail
+
+
+def test_lines_are_given_back_with_a_reason(visit: Callable[..., Page], site: Site) -> None:
+    page = visit("/parked")
+    page.get_by_role("link", name="item “P99999”").click()
+    page.get_by_text("Give the lines back").click()
+    page.get_by_label("the supplier reads it").fill("there is no such item")
+    page.get_by_role("button", name="Reject 1 line").click()
+    assert page.get_by_role("status").inner_text() == "1 line given back: there is no such item"
+    assert "P99999" not in site.run("parked", "--json")
+
+
+def test_a_document_is_read_again_after_a_preview(visit: Callable[..., Page], site: Site) -> None:
+    shipment = next(one for one in site.events if ".shipment." in one["type"])
+    page = visit(f"/documents/{shipment['correlationid']}")
+    page.get_by_role("link", name="Read again").click()
+    assert "Nothing would change." in page.locator("main").inner_text()
+
+
+def test_supply_leads_from_the_chart_to_the_events(visit: Callable[..., Page]) -> None:
+    page = visit("/supply")
+    for path in links(page, "/supply/"):
+        page.goto(path)
+        if page.locator(".chart a").count():
+            break
+    there = page.locator(".chart a").first.get_attribute("href")
+    assert there is not None
+    page.locator(".chart a").first.focus()
+    page.keyboard.press("Enter")
+    row = page.locator(there)
+    row.get_by_text("movement").click()
+    assert row.locator("li").count() >= 1
+    assert row.locator("li").first.is_visible()
+
+
+def test_who_is_not_of_the_house_sees_what_it_may(visit: Callable[..., Page], site: Site) -> None:
+    supplier = site.run("token", "new", "Brightseal's clerk", "--audience", "supplier", "--partner", "BRIGHTSEAL")
+    planner = site.run("token", "new", "Planning", "--audience", "planner")
+    secrets = [re.search(r"cd_\S+", told) for told in (supplier, planner)]
+    assert all(secrets)
+    theirs, planning = (one[0] for one in secrets if one)
+    page = visit("/supplier", token=theirs)
+    assert page.locator("h1").inner_text() == "Brightseal Mechanical Seals Co."
+    assert page.locator("nav.site a").all_inner_texts() == ["Your documents and orders"]
+    page.locator("tbody a").first.click()
+    assert "What was found" in page.locator("main").inner_text()
+    for path, token in (("/documents", theirs), ("/parked", theirs), ("/supply", theirs), ("/parked", planning)):
+        assert status(site, path, token) == 403, path
+    assert status(site, "/supply", planning) == 200
+    assert status(site, "/supplier", TOKEN) == 403
+
+
+def test_no_other_page_sends_our_forms(site: Site) -> None:
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        assert status(site, "/parked/fix", TOKEN, b"kind=item&theirs=x&ours=y", **headers) == 403
+
+
+def status(site: Site, path: str, token: str, body: bytes | None = None, **headers: str) -> int:
+    asked = urllib.request.Request(site.address + path, body, {"Authorization": f"Bearer {token}", **headers})
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
