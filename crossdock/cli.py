@@ -331,9 +331,11 @@ def _feed(ledger: Ledger, after: int, limit: int | None, stream: str | None) -> 
 def trace(
     event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, as the feed shows it.")],
 ) -> None:
-    """From an event back to its document and raw bytes."""
+    """From an event back to its document and raw bytes, and the way of each of its values."""
     from crossdock import display, report, spotlight
     from crossdock.dock import Dock
+    from crossdock.explaining import explain
+    from crossdock.explaining_view import ways_view
 
     with Dock.open(create=False) as dock:
         if (found := dock.ledger.trace(event_id)) is None:
@@ -342,6 +344,8 @@ def trace(
         place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
         display.show(display.console(), report.trace_view(found))
         display.show(display.console(), spotlight.raw_source(dock.archive, *place))
+        explained = explain(found, ledger=dock.ledger, archive=dock.archive, context=dock.context())
+        display.show(display.console(), "", ways_view(explained))
 
 
 @app.command(rich_help_panel=REMEMBERED)

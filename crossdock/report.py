@@ -434,6 +434,8 @@ def trace_view(found: Mapping[str, Any]) -> RenderableType:
         ),
     )
     grid.add_row("mapping", Text(f"{lineage['mapping']}, version {lineage['mapping_version']}"))
+    if document["master_version"]:
+        grid.add_row("master data", Text(document["master_version"]))
     grid.add_row(
         "payload",
         phrases(Text(payload["name"]), payload["channel"], size(payload["size"]), Text(payload["sha256"], style=DIM)),
