@@ -67,6 +67,23 @@ def step(value: Any, name: str) -> Any:
     return member
 
 
+def absent(entity: Mapping[str, Any], way: Sequence[str], columns: Mapping[str, Column]) -> dict[str, str]:
+    """The columns none of whose paths leads to a member that this object has, be it null; and those paths."""
+    chosen = next(_elements(entity, way))
+    return {
+        name: " or ".join(column.paths)
+        for name, column in columns.items()
+        if column.paths and not any(_exists(entity, chosen, path) for path in column.paths)
+    }
+
+
+def _exists(entity: Mapping[str, Any], chosen: Mapping[str, Any], path: str) -> bool:
+    """Whether the last member of ``path`` is there; where a list on the way is empty, nobody can tell."""
+    way, _, last = path.rpartition("/")
+    here = _at(entity, chosen, way) if way else entity
+    return last.startswith("@") or not isinstance(here, Mapping) or not here or last in here
+
+
 def kept_rows(rows: Iterable[Row], columns: Mapping[str, Column], keep: Mapping[str, Sequence[str]]) -> Iterator[Row]:
     """Those rows of which every column of ``keep`` says one of its values."""
     places = [(list(columns).index(name), frozenset(values)) for name, values in keep.items()]

@@ -36,6 +36,7 @@ class Page:
     more: bool
     remember: Mapping[str, str] = field(default_factory=dict)
     unchanged: bool = False  #: the system says that nothing is other than last time
+    absent: Mapping[str, str] = field(default_factory=dict)  #: columns that nothing could fill, and their paths
 
 
 class Pages(Protocol):
@@ -76,6 +77,7 @@ class _Pulled:
     mark: _Mark | None = None
     remember: dict[str, str] = field(default_factory=dict)
     unchanged: bool = False
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 class PullingSource:
@@ -172,9 +174,19 @@ class PullingSource:
             "key": pull.key,
             "pulled_at": self._now().isoformat(),
             "watermark": reach,
+            **self._drift(pull, pulled),
         }
         pulled.header = _encode(header) + b"\n"
         return pulled
+
+    def _drift(self, pull: Pull, pulled: _Pulled) -> dict[str, object]:
+        """Columns that nothing could fill, told once: as if the system had dropped them."""
+        key, now = _kept_key(pull.name, "absent"), ",".join(pulled.absent)
+        if (self._state.get(key) or "") == now:
+            return {}
+        pulled.remember[key] = now
+        dropped = [{"column": name, "change": "dropped", "was": path} for name, path in pulled.absent.items()]
+        return {"drift": dropped, "policy": "evolve"}
 
     def _spool_pages(self, pull: Pull, pulled: _Pulled, since: str, seen: set[str], mark: _Mark | None) -> None:
         place = _place(pull)
@@ -186,6 +198,7 @@ class PullingSource:
         for page in pull.pages(since, lambda key: self._state.get(_kept_key(pull.name, key))):
             pulled.remember |= {_kept_key(pull.name, key): value for key, value in page.remember.items()}
             pulled.unchanged = page.unchanged
+            pulled.absent = pulled.absent or page.absent
             last = highest
             for row in page.rows:
                 line = _encode(row)

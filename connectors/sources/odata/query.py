@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from connectors.sources.odata.values import literal, reader
-from connectors.web.columns import Column, Row, kept_rows, rows_of
+from connectors.web.columns import Column, Row, absent, kept_rows, rows_of
 from connectors.web.pulling import Page
 from connectors.web.session import WebSession
 from schemas.errors import ConfigError, PermanentError
@@ -64,7 +64,8 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
         full = asked.page is not None and len(entities) >= asked.page and not delta and not continues
         if whole and not following and not full and not skipped and url == first:
             remember |= {_ETAG: tag} if (tag := answer.headers.get("ETag", "")) else {}
-        yield Page(rows=rows, more=bool(following) or full, remember=remember)
+        missing = absent(entities[0], asked.way, asked.columns) if entities and not delta else {}
+        yield Page(rows=rows, more=bool(following) or full, remember=remember, absent=missing)
         if following:
             url, parameters = urljoin(answer.url, following), {}
         elif full:

@@ -158,6 +158,18 @@ def test_a_delta_link_continues_and_says_what_is_gone(api: JsonApi, pull) -> Non
     assert api.asked[0].headers["Prefer"] == "odata.track-changes"
 
 
+def test_a_property_that_is_not_there_is_told_once(api: JsonApi, pull) -> None:
+    entities = [{"Order": "1", "Text": None}]
+    api.routes["/srv/Orders"] = lambda _: Told({"value": entities})
+    columns = {"no": "Order", "text": "Text", "plant": "Palnt", "either": ["Other", "Text"]}
+    channel = {"kind": "odata", "queries": [{"name": "o", "entity": "srv/Orders", "columns": columns}]}
+    header, rows = pull(api.connection(), channel)["o"]
+    assert rows == [["1", None, None, None]]
+    assert header["drift"] == [{"column": "plant", "change": "dropped", "was": "Palnt"}]
+    entities.append({"Order": "2"})
+    assert "drift" not in pull(api.connection(), channel)["o"][0]
+
+
 def test_an_entity_tag_spares_what_has_not_changed(api: JsonApi, pull) -> None:
     def answer(asked: Asked) -> Told:
         if asked.headers.get("If-None-Match") == 'W/"7"':
