@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, audit, channel, held, outlets, repair, token
+from crossdock.commands import as2, audit, channel, held, outlets, repair, token, workbooks
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -439,6 +439,8 @@ app.command(rich_help_panel=REMEMBERED)(audit.export)
 app.command(rich_help_panel=RUN)(audit.hold)
 app.command(rich_help_panel=RUN)(audit.maintain)
 app.add_typer(audit.master, name="master", rich_help_panel=REMEMBERED)
+app.command(rich_help_panel=SETUP)(workbooks.template)
+app.add_typer(workbooks.partner, name="partner", rich_help_panel=SETUP)
 
 
 def main() -> None:

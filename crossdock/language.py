@@ -37,6 +37,8 @@ class Language(Strict):
     table: dict[str, str]
     comment: dict[str, str]
     letter: dict[str, str]
+    template: dict[str, str]
+    documents: dict[str, str]  #: name of a workbook document -> what its sheet is called
     fields: dict[str, str]  #: canonical field -> what a person calls it
     findings: dict[str, Said]  #: code -> what is said of it; ``*.missing`` for all that end so, ``*`` for the rest
     expected: dict[str, str]  #: how an expectation begins -> what is said instead; ``{rest}`` is the rest of it

@@ -33,6 +33,13 @@ def read_headings(folder: Path) -> tuple[Headings, list[str]]:
     return {name: tuple(dict.fromkeys(words)) for name, words in found.items()}, problems
 
 
+def read_headings_of(folder: Path, language: str) -> Headings:
+    """The headers of one language (``de``, ``de-AT``) by name; none where there is no file of it."""
+    path = folder / f"{language.partition('-')[0].casefold()}.yaml"
+    content = read_yaml(path)[0].content if path.is_file() else {}
+    return {name: tuple(words) for name, words in (content or {}).items()}
+
+
 def spelled_out(rule: FieldRule, headings: Headings) -> FieldRule:
     """The rule with the headers themselves in the place of their names."""
     if not any(path.startswith(MARK) for path in rule.paths):

@@ -1,4 +1,4 @@
-"""What the command line does with workbooks: corrections of them."""
+"""What the command line does with workbooks: corrections, templates, new partners from a sample."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,3 +34,93 @@ def write_correction(files: Sequence[Path], out: Path, context: Context, partner
         )
     out.write_bytes(made.content)
     typer.echo(f"{out}: {made.title}", err=True)
+
+
+def template(
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="The partner's id.")],
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", help="What it is to tell: stock, order_response ...")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write it.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Without open order lines filled in.")] = False,
+) -> None:
+    """A clean workbook for a partner to fill in: drop-downs, its own item numbers, open order lines.
+
+    Filled in and sent back it reads without findings.
+    """
+    from crossdock.dock import Dock
+    from crossdock.master_data import master_in_force
+    from crossdock.template import make_template, open_order_lines
+    from schemas.configuration import unknown
+    from schemas.errors import ConfigError
+
+    with Dock.open() as dock:
+        library = dock.library
+        if partner not in library.partners:
+            raise ConfigError(unknown("partner", partner, library.partners))
+        known = [type_ for type_ in library.document_types if type_.startswith("workbook.")]
+        type_ = document if document.startswith("workbook.") else f"workbook.{document}"
+        mapping = library.mapping_for(library.partners[partner], type_)
+        if mapping is None:
+            raise ConfigError(unknown("document", document, (one.partition(".")[2] for one in known)))
+        lines = [] if empty else open_order_lines(dock.ledger, partner)
+        content = make_template(library.partners[partner], mapping, master=master_in_force(dock.ledger), lines=lines)
+    file = out or Path(f"{partner.lower()}-{type_.partition('.')[2]}.xlsx")
+    file.write_bytes(content)
+    typer.echo(str(file))
+
+
+partner = typer.Typer(help="Partners: a new one from a sample of what it sends.", rich_markup_mode=None)
+
+
+@partner.callback()
+def _partner() -> None:
+    """Partners: a new one from a sample of what it sends."""
+
+
+@partner.command()
+def new(
+    sample: Annotated[Path, typer.Option("--from", metavar="FILE", exists=True, dir_okay=False, help="A sample.")],
+    *,
+    say: Annotated[
+        list[str] | None,
+        typer.Option("--say", metavar="KEY=ANSWER", help="An answer beforehand: partner=ACME, unit==EA, dates=dmy ..."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take every proposal.")] = False,
+    golden: Annotated[Path | None, typer.Option("--golden", help="The folder of golden cases.")] = None,
+) -> None:
+    """Propose a partner file from a sample (workbook, .csv or EDI), ask what it does not say, write it.
+
+    Shows the lines that the sample becomes, then writes the partner file and a golden folder.
+    """
+    from crossdock import display
+    from crossdock.onboarding import Question, propose, shown, write
+    from crossdock.settings import Settings
+
+    said = dict(one.split("=", 1) for one in say or () if "=" in one)
+
+    def ask(question: Question) -> str:
+        if question.key in said:
+            return said[question.key]
+        if yes:
+            return question.proposal
+        choices = f" [{', '.join(one for one in question.choices if one)}]" if question.choices else ""
+        return str(typer.prompt(question.text + choices, default=question.proposal, show_default=True))
+
+    proposal = propose(sample, ask)
+    names, rows = shown(proposal)
+    table = display.plain_table()
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    terminal = display.console()
+    terminal.print(proposal.text, markup=False)
+    display.show(terminal, table)
+    errors = [finding for finding in proposal.findings if finding.severity.value == "error"]
+    typer.echo(f"{proposal.lines.height} lines, {len(proposal.events)} events, {len(errors)} errors")
+    if not yes and not typer.confirm("Write it?", default=True):
+        raise typer.Exit(1)
+    settings = Settings.from_environment()
+    cases = Path("tests/golden/cases")
+    folder = golden or (cases if cases.is_dir() else settings.home / "golden")
+    for path in write(proposal, sample, partners=settings.partners, golden=folder):
+        typer.echo(str(path))

@@ -17,7 +17,7 @@ from lxml import etree
 
 from connectors.formats.workbook.bounds import LARGEST_PART, MOST_CELLS
 from connectors.formats.workbook.cells import ERROR, Fault
-from connectors.formats.workbook.sheets import Batch, Merged, hidden
+from connectors.formats.workbook.sheets import LISTS, Batch, Merged, hidden
 from connectors.formats.workbook.unreadable import Unreadable, damaged
 from schemas.findings import Finding
 
@@ -79,7 +79,8 @@ def _sheets(content: IO[bytes]) -> Iterator[OdsSheet | Finding]:
         elif element.tag == f"{_TABLE}table" and event == "start":
             sheet, row, cells, concealed_rows = OdsSheet(element.get(f"{_TABLE}name") or ""), 0, 0, []
             if element.get(f"{_TABLE}style-name") in concealed:
-                yield hidden(sheet.name)
+                if sheet.name != LISTS:
+                    yield hidden(sheet.name)
                 sheet = None
         elif element.tag == f"{_TABLE}table" and sheet is not None:
             sheet.hidden_rows = concealed_rows

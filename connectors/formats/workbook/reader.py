@@ -221,7 +221,7 @@ def _wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePla
 
 def _document(ordinal: int, sheet: Sheet, fit: Fit, sender: str) -> Iterator[ReadItem]:
     layout = _layout(fit.plan)
-    agreed, doubts = _agreed(sheet, fit)
+    agreed, doubts = agreed_on(sheet, fit)
     yield DocumentStart(
         ordinal=ordinal,
         type=fit.plan.type,
@@ -283,7 +283,7 @@ def _after(batch: Batch, row: int) -> Batch:
 # -- how columns are written ----------------------------------------------------------------------------
 
 
-def _agreed(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
+def agreed_on(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
     """How each column is written: as agreed, else as all of it proves, else as is usual; with what stays unclear."""
     layout = _layout(fit.plan)
     numbers: dict[str, tuple[int, ...]] = {
@@ -381,6 +381,11 @@ def _sheet_passed_over(sheet: Sheet, why: Finding) -> Finding:
     return passed_over(
         f"the sheet was passed over: {why.message}", sheet.name, why.value, code="workbook.sheet_passed_over"
     )
+
+
+def headings_of(plan: LinePlan) -> Headings:
+    """What the plan expects of a header."""
+    return _layout(plan).headings
 
 
 def _layout(plan: LinePlan) -> _Layout:

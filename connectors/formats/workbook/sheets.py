@@ -18,6 +18,8 @@ from schemas.findings import Finding, Severity, Stage
 
 REFERENCE = "crossdock:correction:"  #: stands on a sheet of ours, before the SHA-256 of what it corrects
 
+LISTS = "Crossdock lists"  #: the hidden sheet of a template, which holds what its drop-downs offer
+
 #: A rectangle of merged cells: row and column, from 0, of its first and its last cell.
 Merged = tuple[tuple[int, int], tuple[int, int]]
 
@@ -120,7 +122,8 @@ def _grids(stream: BinaryIO, remarkable: frozenset[str]) -> Iterator[Sheet | Fin
                 if sheet.typ is not SheetTypeEnum.WorkSheet:
                     continue
                 if sheet.visible is not SheetVisibleEnum.Visible:
-                    yield hidden(sheet.name)
+                    if sheet.name != LISTS:
+                        yield hidden(sheet.name)
                     continue
                 notes = notes_of(stream, sheet.name, remarkable) if remarkable else Notes()
                 yield GridSheet(sheet.name, workbook.get_sheet_by_index(index), notes)
