@@ -18,7 +18,7 @@ from crossdock.feed.events import LAST, MOST, Text
 from crossdock.feed.examples import EVENT
 from crossdock.feed.service import Service
 from crossdock.feed.supply import Supply, newest_releases, supply
-from crossdock.feed.tables import CSV, JSON, JSON_LINES, PARQUET, event_table, preferred, rendered, table
+from crossdock.feed.tables import CSV, JSON, JSON_LINES, PARQUET, XLSX, event_table, preferred, rendered, table
 from crossdock.ledger import Ledger
 from crossdock.ledger.spans import Wanted
 from crossdock.visibility import View
@@ -70,6 +70,7 @@ _STATE: dict[int | str, dict[str, Any]] = {
             JSON_LINES: {"schema": {"type": "string"}},
             CSV: {"schema": {"type": "string"}},
             PARQUET: {"schema": {"type": "string", "format": "binary"}},
+            XLSX: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
@@ -98,7 +99,7 @@ def routes(service: Service) -> APIRouter:
         request: Request, what: What, asked: Annotated[Asked, Query()], accept: Annotated[str, Header()] = JSON
     ) -> Response:
         view = service.visibility.view(viewer_of(request))
-        media = preferred(accept, (JSON, JSON_LINES, CSV, PARQUET))
+        media = preferred(accept, (JSON, JSON_LINES, CSV, PARQUET, XLSX))
         return _state(ledger, view, what.stream, asked, media)
 
     @router.get("/forecast", response_class=Response, responses=_BUCKETS, summary="Forecasts by week or month")
@@ -154,6 +155,10 @@ def _state(ledger: Ledger, view: View, stream: str, asked: Asked, media: str) ->
         following = found[-1].position if found else asked.after
         seen = list(view.events(found))
     headers = {"Vary": "Accept", "Crossdock-Next": str(following), "Crossdock-More": str(full).lower()}
+    if media == XLSX:
+        from crossdock.feed.workbooks import workbook
+
+        return Response(workbook(seen), media_type=XLSX, headers=headers)
     if media in (CSV, PARQUET):
         return Response(rendered(event_table(seen), media), media_type=media, headers=headers)
     events = [event.cloud_event() for event in seen]

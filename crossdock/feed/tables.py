@@ -15,6 +15,7 @@ JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
 CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EVENT_STREAM = "text/event-stream"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  #: with what a cell begins that a spreadsheet takes for a formula
 

@@ -130,6 +130,13 @@ class Spans:
             )
             return feed.at(connection, connection.scalars(query.order_by(spans.c.position).limit(limit)).all())
 
+    def every_latest(self, wanted: Wanted, *, at: int | None = None) -> Iterator[StoredEvent]:
+        """Like ``latest``, all of them, a thousand in memory at a time."""
+        after = 0
+        while page := self.latest(wanted, at=at, after=after):
+            yield from page
+            after = page[-1].position
+
     def digests(self, wanted: Wanted, *, at: int | None = None) -> list[StoredEvent]:
         """Like ``latest``, all at once, each with only a digest for its ``data`` and without ids: see ``_Digest``."""
         columns = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")

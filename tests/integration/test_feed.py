@@ -87,3 +87,36 @@ def test_a_taken_port_is_told_with_what_to_do(known: Any):
     assert done.returncode == 4
     assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_the_snippet_of_the_docs_reads_the_state(known: Any, served: str, orders: Callable[..., str]):
+    """The polars lines of docs/feed-api.md, as they stand there."""
+    text = (Path(__file__).parents[2] / "docs" / "feed-api.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code.replace('"limit": 1000', '"limit": 2'), names)
+    known.drop("po.jsonl", orders(*(("1", str(line)) for line in range(1, 6))))
+    with Dock.open(known.settings) as dock:
+        dock.run()
+    table = names["state"](served, TOKEN)
+    assert table["quantity"].to_list() == ["12"] * 5
+
+
+def test_the_feed_can_be_followed_live(known: Any, served: str, orders: Callable[..., str]):
+    """Server-sent events over a real socket: what is there, then what comes, each once, in order."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream", "Last-Event-ID": "1"}
+    with (
+        Dock.open(known.settings) as dock,
+        requests.get(f"{served}/v1/events", headers=headers, stream=True, timeout=30) as live,
+    ):
+        assert live.headers["content-type"].startswith("text/event-stream")
+        for batch in ("1", "2"):
+            known.drop(f"po{batch}.jsonl", orders(*((batch, str(line)) for line in range(1, 4))))
+            dock.run()
+        told = []
+        for line in live.iter_lines():
+            if line.startswith(b"id: "):
+                told.append(int(line[4:]))
+            if len(told) == 5:
+                break
+    assert told == [2, 3, 4, 5, 6]
