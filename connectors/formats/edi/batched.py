@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, chain, compress, pairwise, repeat
+from itertools import accumulate, compress, pairwise, repeat
 from operator import add
 from typing import TYPE_CHECKING
 
@@ -249,9 +249,10 @@ class _Passage:
         owner, at, size = body.scopes[1], 0, self.size
         if body.line_open and owner is not None:
             size = self._next(self.batch.parts, 0)
-        for index in chain(_where(self.batch.branches, letters, size), (size,)):
+        named = [row[kinds[letter].parent] for letter, row in zip(letters, rows, strict=True)]
+        for index in (*_where(self.batch.branches, letters, size), size):
             if at < index:
-                known = self._name_parents([rows[leaf][kinds[letters[leaf]].parent] for leaf in range(at, index)])
+                known = self._name_parents(named[at:index])
                 owner = None if known else owner
                 at += known
             if at < index or index == size:
@@ -288,7 +289,7 @@ class _Passage:
         """Open the loops around lines, and take what belongs to them; rows before one that is not as plain as that."""
         body, kinds, table, level = self.body, self.batch.kinds, self.table, self.body.deepest - 1
         scope, at, bare = body.scopes[level], 0, set(self.bare)
-        for index in chain(_where(self.batch.structure, table.letters, self.size), (self.size,)):
+        for index in (*_where(self.batch.structure, table.letters, self.size), self.size):
             if index > at and (count := bisect_left(self.lines, index) - bisect_left(self.lines, at)):
                 assert scope is not None, "the loops of the chain open from the outside in"
                 self.parents += [scope] * count
@@ -446,6 +447,6 @@ def _put(columns: Columns, slot: int, size: int, values: Iterable[tuple[int, str
             column[place] = value
 
 
-def _where(pattern: re.Pattern[str], letters: str, size: int) -> Iterator[int]:
+def _where(pattern: re.Pattern[str], letters: str, size: int) -> list[int]:
     """Where the rows of some kinds stand."""
-    return (found.start() for found in pattern.finditer(letters, 0, size))
+    return [found.start() for found in pattern.finditer(letters, 0, size)]

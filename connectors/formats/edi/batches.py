@@ -60,6 +60,7 @@ class Kind:
     letter: str
     tag: int  #: index of a group that is filled where a row is of this kind
     takes: tuple[tuple[int, int], ...]  #: (slot, index) of values wanted
+    backwards: tuple[tuple[int, int], ...]  #: the same, so that the first of several is written last
     codes: tuple[tuple[int, frozenset[str]], ...]
     number: int  #: index of the level's number, -1 where there is none
     parent: int  #: index of the number of the level above
@@ -74,7 +75,7 @@ class Kind:
 
     def values(self, row: Row) -> dict[int, str]:
         """What a row holds for each slot, the first of several."""
-        return {slot: value for slot, index in self.takes[::-1] if (value := row[index].rstrip(" "))}
+        return {slot: value for slot, index in self.backwards if (value := row[index].rstrip(" "))}
 
     def parent_of(self, row: Row) -> str:
         """The number of the level above, as a row names it."""
@@ -337,6 +338,7 @@ def _kind(run: Run, role: Role, letter: str, first: int, move: Move) -> Kind:
         letter=letter,
         tag=first,
         takes=tuple((slot, first + index) for slot, index in pattern.takes),
+        backwards=tuple((slot, first + index) for slot, index in reversed(pattern.takes)),
         codes=tuple((first + index, listed) for index, listed in pattern.codes),
         number=first + number if number >= 0 else -1,
         parent=first + parent if parent >= 0 else -1,
