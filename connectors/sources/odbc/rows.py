@@ -208,4 +208,6 @@ def _comparable(row: Any) -> tuple[Any, ...]:
 
 def _marks(column: Sequence[Any]) -> list[Any]:
     """Watermark values as they are compared and bound again."""
+    if str not in set(map(type, column)):
+        return list(column)
     return [value.rstrip(" ") if isinstance(value, str) else value for value in column]

@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
 from struct import pack
+from types import NoneType
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -38,11 +39,12 @@ def texts(column: Column, kind: type, zone: ZoneInfo | None, size: int | None = 
     if kind is float and size == SINGLE:
         return [None if value is None else plain(_single(value)) for value in column]
     write = _WRITERS.get(kind)
-    if write is None or not set(map(type, column)) <= {kind, type(None)}:
+    types = set(map(type, column))
+    if write is None or not types <= {kind, NoneType}:
         return [None if value is None else _any(value, zone) for value in column]
     if kind is datetime and zone is not None:
         return [None if value is None else _moment(value, zone) for value in column]
-    return write(column)
+    return write(column, NoneType in types)
 
 
 def _single(number: float) -> float:
@@ -90,23 +92,39 @@ def _moment(value: datetime, zone: ZoneInfo | None) -> str:
     return (value if value.tzinfo else value.replace(tzinfo=zone)).isoformat()
 
 
-def _without_padding(column: Column) -> Texts:
+def _without_padding(column: Column, nulls: bool) -> Texts:
     """ODBC does not tell CHAR from VARCHAR in a result, so blanks at the end go from either."""
-    try:
-        joined = "\0".join(column)
-    except TypeError:  # a NULL among them
+    if nulls:
         return [value and value.rstrip(" ") for value in column]
+    joined = "\0".join(column)
     # one look at the whole column spares most columns the look at each value
     return [value.rstrip(" ") for value in column] if " \0" in joined or joined.endswith(" ") else list(column)
 
 
-_WRITERS: dict[type, Callable[[Column], Texts]] = {
+def _plain_decimals(column: Column, nulls: bool) -> Texts:
+    written: Texts = [None if value is None else str(value) for value in column] if nulls else [*map(str, column)]
+    if "E" not in "".join(filter(None, written)):
+        return written
+    return [None if value is None else format(value, "f") for value in column]
+
+
+def _each(write: Callable[[Any], str]) -> _Writer:
+    """``write`` for each value but NULL."""
+
+    def written(column: Column, nulls: bool) -> Texts:
+        return [None if value is None else write(value) for value in column] if nulls else list(map(write, column))
+
+    return written
+
+
+_Writer = Callable[[Column, bool], Texts]  # a column, and whether a NULL is in it
+_WRITERS: dict[type, _Writer] = {
     str: _without_padding,
-    bool: lambda column: [None if value is None else "true" if value else "false" for value in column],
-    int: lambda column: [None if value is None else str(value) for value in column],
-    Decimal: lambda column: [None if value is None else format(value, "f") for value in column],
-    float: lambda column: [None if value is None else plain(value) for value in column],
-    datetime: lambda column: [None if value is None else value.isoformat() for value in column],
-    date: lambda column: [None if value is None else value.isoformat() for value in column],
-    time: lambda column: [None if value is None else value.isoformat() for value in column],
+    bool: _each(lambda value: "true" if value else "false"),
+    int: _each(str),
+    Decimal: _plain_decimals,
+    float: _each(plain),
+    datetime: _each(datetime.isoformat),
+    date: _each(date.isoformat),
+    time: _each(time.isoformat),
 }
