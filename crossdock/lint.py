@@ -108,8 +108,10 @@ def _dead_ends(folder: Path, outlets: Shelf[Outlet], library: Library) -> Iterat
     from schemas.configuration import read_yaml, unknown, yaml_files
 
     able = {name: outlet for name, outlet in outlets.items() if outlet.carries == "documents"}
-    promised = {name: one.acknowledge.to for name, one in library.partners.items() if one.acknowledge}
-    lost = {name: to for name, to in promised.items() if to not in able}
+    promised = (
+        (name, to) for name, one in library.partners.items() if one.acknowledge for to in one.acknowledge.outlets
+    )
+    lost = {name: to for name, to in promised if to not in able}
     for path in yaml_files(folder) if lost else ():
         file, _ = read_yaml(path)
         if (to := lost.get(dict(file.content or {}).get("partner", ""))) is not None:

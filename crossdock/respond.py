@@ -124,7 +124,7 @@ def _make(
             f"a {answer.kind} is owed to {answer.partner}, whose file no longer says anything about answers",
             hint="let its `acknowledge:` say where answers go; what is owed stays owed",
         )
-    workbook = returning(answer, agreement.to) if answer.kind == WORKBOOK else None
+    workbook = returning(answer, agreement.outlet(answer.kind)) if answer.kind == WORKBOOK else None
     draft = _draft(answer, ledger) if workbook is None else _returned(workbook)
     for _ in range(PATIENCE):
         seen = ledger.last_numbers(answer.partner)
@@ -138,7 +138,7 @@ def _make(
             given=given,
             name=f"{answer.partner}-{answer.kind}-{given.interchange:09d}.{draft.suffix}",
             content=content,
-            outlet=agreement.to,
+            outlet=agreement.outlet(answer.kind),
             answer_by=_expected(answer, agreement.expect),
         )
         if recorded or not ledger.is_owed(answer.id):

@@ -282,6 +282,9 @@ class _Lines:
         if rule.lookup is None or (name == "partner" and name in self.columns):
             return
         origins = [self._worded(name, rule, text, codes) for text, codes in self._origins(rule)]
+        if rule.fallback is not None and len(origins) > 1:  # it stands in for nothing, not for what nobody knows
+            silent = _first(origins[:-1], self.chunk.height).is_null()
+            origins[-1] = origins[-1].zip_with(silent, _nulls(self.chunk.height))
         sent = _first(origins, self.chunk.height)
         found = self._known(name, rule.lookup, origins)
         self._keep_beside(name, sent, found)

@@ -180,14 +180,29 @@ class InSequence(StrEnum):
     REJECT = "reject"  #: a finding, and none of its documents is used
 
 
+#: Answers that tell of master data and sense; the others tell of syntax.
+APPLICATION_ANSWERS = ("824", "APERAK", "workbook")
+
+
 class Acknowledge(Strict):
     """Which answers a partner is owed, how soon, and by which outlet they leave."""
 
     functional: Literal[997, 999, "contrl", "status"] | None = None
     application: Literal[824, "aperak", "aleaud", "workbook"] | None = None
     within: Duration = timedelta(minutes=30)
-    to: str = "edi-outbox"  #: an outlet that carries documents
+    #: an outlet that carries documents; or one for each, as in ``{application: workbook-outbox}``
+    to: str | dict[Literal["functional", "application"], str] = "edi-outbox"
     expect: Duration = timedelta(hours=24)  #: how soon the partner acknowledges what we send
+
+    def outlet(self, kind: str) -> str:
+        """By which outlet an answer of this kind leaves."""
+        level: Literal["functional", "application"] = "application" if kind in APPLICATION_ANSWERS else "functional"
+        return self.to if isinstance(self.to, str) else self.to.get(level, "edi-outbox")
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """All that are named."""
+        return (self.to,) if isinstance(self.to, str) else tuple(self.to.values())
 
 
 class Check(Strict):

@@ -91,6 +91,7 @@ OURSELVES = "RAVENSMOOR"  #: our own company as a partner: plant 1's ERP
 SOUTH_PARTNER = "RAVENSMOOR-GULLHAVEN"  #: plant 2's old ERP, which sends copies of what it orders and receives
 SOUTH_ISA = "RVMGULLHAVEN"
 HUB_ISA = "RVMCROSSDOCK"  #: who everybody sends to
+HUB_GLN = NORTH.gln  #: in EDIFACT
 
 ANVILGATE = Supplier(
     partner="ANVILGATE",

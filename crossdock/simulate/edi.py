@@ -14,6 +14,7 @@ from typing import BinaryIO
 from crossdock.simulate.company import (
     ANVILGATE,
     BRIGHTSEAL,
+    DREHWERK,
     FENWICK,
     HUB_ISA,
     PLANTS,
@@ -23,6 +24,7 @@ from crossdock.simulate.company import (
     Supplier,
 )
 from crossdock.simulate.documents import Habit, purchase_orders, receiving_advice, ship_notices
+from crossdock.simulate.edifact import write_despatch_advices
 from crossdock.simulate.plan import Effect, Expected, Made, Planted, Volume
 from crossdock.simulate.trade import Shipment, order_lines, receipts, shipments
 from crossdock.simulate.x12 import Dialect, Envelope, Mark, TransactionSet
@@ -74,6 +76,8 @@ def write_edi(folder: Path, company: Company, volume: Volume) -> Iterator[Made |
     habit = Habit(ours=False, packs_first=True, by_gln=True, spoil="unit", spoil_from=12)
     notices = _one_miscounted(ship_notices(_shipments(company, BRIGHTSEAL, volume), habit))
     yield from _write_files(folder, Sender(stem="brightseal-asn", isa=BRIGHTSEAL.isa, dialects=ODD), notices, sets)
+
+    yield from write_despatch_advices(folder, CHANNEL, _shipments(company, DREHWERK, volume))
 
     yield from _write_stranger(folder / "longacre-asn.edi", company, volume)
     yield from _write_empty(folder / "upload.edi")

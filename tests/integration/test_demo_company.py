@@ -121,8 +121,8 @@ def test_orders_notices_and_receipts_meet_in_their_references(first: tuple[Dock,
             place = (references["order"], references["order_line"], data["item"])
             streams.setdefault(event.stream, set()).add(place)
     orders, notices, receipts = (streams[one] for one in ("demand", "shipment", "inventory"))
-    assert len(notices - orders) == 0
-    # the warehouse received what the buyer had mistyped
+    # a supplier sent, and the warehouse received, what the buyer had mistyped
+    assert len(notices - orders) <= 1
     assert len(receipts - orders) <= 1
 
 

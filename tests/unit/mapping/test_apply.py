@@ -238,6 +238,13 @@ def test_an_unknown_item_is_a_finding_with_what_may_have_been_meant(run: Run) ->
     )
 
 
+def test_a_default_stands_in_for_nothing_not_for_what_nobody_knows(run: Run) -> None:
+    body = with_field("item", "{path: ours, default: P1, lookup: item, required: true}")
+    lines, findings = run(GOOD | {"ours": None}, GOOD | {"ours": "NOBODYS"}, body=body)
+    assert lines["item"].to_list() == ["P1", None]
+    assert [(one.code, one.value) for one in findings] == [("item.unknown", "NOBODYS")]
+
+
 def test_look_ups_are_as_of_the_business_day(run: Run) -> None:
     lines, findings = run(GOOD | {"ours": "A-OLD", "made": "2025-12-31T23:00:00Z"})
     assert findings == []

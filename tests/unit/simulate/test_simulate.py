@@ -66,7 +66,10 @@ def sets_of(segments: list[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def edi_files(simulation: Simulation) -> Iterator[tuple[Made, bytes]]:
+    """Those in X12."""
     for made in simulation.of_channel("edi-inbox"):
+        if not made.type.startswith("x12."):
+            continue
         yield made, (simulation.directory / made.file).read_bytes()
 
 
@@ -317,3 +320,13 @@ def test_environment_file_says_the_same_as_the_function(simulation: Simulation) 
     pairs = dict(shlex.split(line)[1].split("=", 1) for line in written.splitlines())
     assert pairs == connection_environment(simulation.directory)
     assert str(simulation.directory) in pairs["AIRFLOW_CONN_DEMO_ERP"]
+
+
+def test_drehwerks_despatch_advices_count_what_they_hold(simulation: Simulation) -> None:
+    made = [one for one in simulation.made if one.type == "edifact.DESADV"]
+    assert made
+    for one in made:
+        segments = (simulation.directory / one.file).read_text("iso8859-1").split("'\n")
+        assert sum(segment.startswith("UNH+") for segment in segments) == one.documents
+        assert sum(segment.startswith("LIN+") for segment in segments) == one.lines
+        assert segments[-2].split("+")[1] == str(one.documents)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.formats.edi.edifact.charsets import decode
 from connectors.formats.edi.edifact.service import begins_head
-from connectors.formats.edi.findings import is_count
+from connectors.formats.edi.findings import LONGEST_VALUE, is_count
 from connectors.formats.edi.judge import Fault
 from connectors.formats.edi.tape import Shield
 from schemas.findings import Finding, Severity, Stage
@@ -60,7 +60,7 @@ def syntax_finding(
         stage=Stage.SYNTAX,
         message=message,
         location=location,
-        value=value,
+        value=value and value[:LONGEST_VALUE],
         expected=expected,
         standard=dict(standard),
         offset=offset,
@@ -111,7 +111,7 @@ class EdifactDialect:
             stage=Stage.STRUCTURE,
             message=f"{id_}{fault.position:02d}{component}: {fault.message}",
             location=f"segment {number}, {id_}-{fault.position:02d}{component}",
-            value=self.show(fault.value) or None,
+            value=self.show(fault.value[:LONGEST_VALUE]) or None,
             expected=fault.expected or None,
             standard=standard,
             line=line,
@@ -144,7 +144,7 @@ class EdifactDialect:
             stage=Stage.STRUCTURE,
             message=message,
             location=f"segment {number}, {id_}" + (f"-{position:02d}" if position else ""),
-            value=None if value is None else self.show(value),
+            value=None if value is None else self.show(value[:LONGEST_VALUE]),
             expected=expected,
             standard=standard,
             line=line,

@@ -134,3 +134,10 @@ def test_unknown_message(wrap_message, read_edifact) -> None:
     found = read_edifact(wrap_message("IFTSTA", "BGM+77+1", "ZZZ+1"))
     assert [(f.code, f.standard["0013"]) for f in found.findings] == [("message.unknown", "UNH")]
     assert (found.starts[0].type, found.ends[0].accepted, found.ends[0].segments) == ("edifact.IFTSTA", False, 4)
+
+
+def test_a_finding_repeats_so_much_of_a_value_and_no_more(wrap_message, read_edifact) -> None:
+    long = "9" * 5000
+    found = read_edifact(wrap_message("ORDERS", "BGM+220+1+9", f"DTM+137:{long}:102", f"ZZZ{long}+1", "UNS+S"))
+    assert found.errors
+    assert all(len(finding.value or "") <= 512 for finding in found.findings)
