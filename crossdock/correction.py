@@ -132,7 +132,7 @@ def correct(
     faulty = sum(len(sheet.rows & sheet.faulty) if not sheet.rejected else len(sheet.rows) for sheet in read.sheets)
     page = _page(words, read, problems, name=name, payload=payload, metadata=metadata, counts=(accepted, faulty))
     content = corrected(
-        stream, page=page, marks=_marks(read, problems, words), verdicts={s.name: _verdicts(s) for s in read.sheets}
+        stream, page=page, marks=_marks(problems, words), verdicts={s.name: _verdicts(s) for s in read.sheets}
     )
     return Correction(
         name=f"{PurePath(name).stem or 'workbook'}-{words.page['sheet'].lower()}.xlsx",
@@ -238,9 +238,9 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
     )
 
 
-def _marks(read: _Read, problems: Sequence[Problem], words: Language) -> list[Mark]:
+def _marks(problems: Sequence[Problem], words: Language) -> list[Mark]:
     """A mark for each cell, milder ones first, so that the gravest gives the colour."""
-    some = [problem for problem in problems if problem.cell and problem.sheet in read.by_name][:MARKED]
+    some = [problem for problem in problems if problem.cell][:MARKED]
     some.sort(key=lambda problem: problem.severity.rank)
     return [
         Mark(sheet=problem.sheet, cell=problem.cell, severity=problem.severity, comment=_comment(problem, words))

@@ -6,6 +6,7 @@ calls a field, but what stands above the column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,7 @@ class Language(Strict):
             "missing": missing,
         }
         expected = said.expected.format_map(words) if said.expected else self._expectation(finding.expected or "")
-        return Told(_capital(said.what.format_map(words)), expected, finding.near)
+        return Told(_capital(said.what.format_map(words)), expected, finding.near or _nearest(finding))
 
     def _said(self, code: str) -> Said:
         general = f"*.{code.rpartition('.')[2]}"
@@ -106,6 +107,13 @@ def _fields_in(finding: Finding) -> list[str]:
     if finding.code != "workbook.header_incomplete":
         return []
     return [one.partition(":")[0].strip() for one in (finding.expected or "").split("; ")]
+
+
+def _nearest(finding: Finding) -> tuple[str, ...]:
+    """Headers that are most like those that are missing."""
+    if finding.code != "workbook.header_incomplete":
+        return ()
+    return tuple(one[0] or one[1] for one in re.findall(r"nearest is (?:'([^']*)'|\"([^\"]*)\")", finding.message))
 
 
 def _capital(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,7 @@ import openpyxl
 import pytest
 from openpyxl.styles import Font
 
+from connectors.formats.workbook import correction
 from tests.conftest import Installation
 
 PARTNER = """\
@@ -190,3 +192,54 @@ def test_it_can_be_made_without_a_ledger(known: Installation, tmp_path: Path) ->
     result = known.run("check", str(file), "--partner", "ACME", "--correct", str(out))
     assert result.exit_code == 1
     assert openpyxl.load_workbook(out).sheetnames == ["Corrections", "Bestand März"]
+
+
+def test_saved_by_a_spreadsheet_program_it_reads_just_the_same(site: Callable[[str], Installation]) -> None:
+    here = site("de")
+    here.drop("stock.xlsx", saved(stock()))
+    here.run("run")
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    for cell, value in {"A5": "P-200", "C6": 4, "E6": datetime(2026, 3, 2), "B7": "N1", "C7": 9}.items():  # noqa: DTZ001
+        book.worksheets[1][cell].value = value
+    book.save(here.home / "mended.xlsx")
+    command = ["soffice", f"-env:UserInstallation=file://{here.home}/profile", "--headless", "--convert-to", "xlsx"]
+    command += ["--outdir", str(here.home / "in"), str(here.home / "mended.xlsx")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert here.run("run").exit_code == 0
+    assert len(events(here)) == 4
+    assert {sequence for _, sequence in told(here).values()} == {1}
+    assert here.run("parked", "--json").stdout == ""
+
+
+def test_a_missing_column_is_marked_in_the_header(site: Callable[[str], Installation]) -> None:
+    here = site("en")
+    here.drop("stock.csv", "Part;Site;On hnd;Unit\nP-100;N1;5;EA\n")
+    here.run("run")
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    assert book.worksheets[1]["A1"].comment.text.splitlines()[:1] == ["A column that we need is missing: quantity."]
+
+
+def test_of_a_large_file_only_the_rows_to_correct_go_back(
+    site: Callable[[str], Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correction, "WHOLE", 1000)
+    here = site("en")
+    rows = [f"P-100;N1;{n},5;EA;B{n}" for n in range(400)]
+    rows[170] = "P-1OO;N1;5;EA;B"
+    here.drop("stock.csv", "Part;Site;On hand;Unit;Bin\n" + "\n".join(rows) + "\n")
+    here.run("run")
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    sheet = book.worksheets[1]
+    assert [[cell.value for cell in row] for row in sheet] == [
+        ["Part", "Site", "On hand", "Unit", "Bin"],
+        ["P-1OO", "N1", "5", "EA", "B"],
+    ]
+    assert sheet["A2"].comment is not None
+    sheet["A2"].value = "P-100"
+    here.drop("again.xlsx", saved(book))
+    before = len(events(here))
+    here.run("run")
+    assert len(events(here)) == before + 1

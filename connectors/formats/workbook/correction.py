@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
-#: Cells up to which the whole file is written back; of a larger one only the header and the rows to correct.
+#: Cells, about, up to which the whole file is written back; of a larger one only the header and the rows to correct.
 WHOLE = 600_000
 _AUTHOR = "Crossdock"
 _FILLS = {Severity.ERROR: "FFC7CE", Severity.WARNING: "FFEB9C", Severity.INFO: "DDEBF7"}
@@ -126,8 +126,16 @@ def _opened(stream: BinaryIO, marks: Sequence[Mark], verdicts: Mapping[str, Verd
             return _empty(), _Moved()
         if cells <= WHOLE and (own := _own(stream)) is not None:
             return own, _Moved()
-        return _anew(stream, marks, verdicts, whole=cells <= WHOLE)
-    return _anew(stream, marks, verdicts, whole=True)
+        if cells > WHOLE:
+            return _anew(stream, marks, verdicts, whole=False)
+    try:
+        return _anew(stream, marks, verdicts, whole=True)
+    except _TooMany:
+        return _anew(stream, marks, verdicts, whole=False)
+
+
+class _TooMany(Exception):
+    """The file has more cells than are written back as a whole."""
 
 
 def _own(stream: BinaryIO) -> Workbook | None:
@@ -180,7 +188,11 @@ def _wanted(marks: Sequence[Mark], verdicts: Mapping[str, Verdicts]) -> dict[str
 def _copy(sheet: Any, page: Worksheet, wanted: frozenset[int] | None) -> dict[int, int] | None:
     """Write the sheet's rows; with ``wanted`` only those, and where each one went."""
     moved: dict[int, int] = {}
+    cells = 0
     for batch in sheet.batches(4096):
+        cells += sum(map(len, batch.rows))
+        if wanted is None and cells > WHOLE:
+            raise _TooMany
         for number, row in zip(batch.numbers, batch.rows, strict=True):
             if wanted is not None and number not in wanted:
                 continue

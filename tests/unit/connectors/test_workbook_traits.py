@@ -210,6 +210,19 @@ def test_empty_cells_that_an_ods_repeats_cost_nothing() -> None:
     assert lines(items, "Part no.", "Qty", "_at") == [("A", "5", "S!A1000002")]
 
 
+def test_entities_of_an_ods_are_not_expanded_and_depth_is_bounded() -> None:
+    deep = "<table:table-row>" * 2000 + "</table:table-row>" * 2000
+    assert [code for code, _ in told(read(ods(f'<table:table table:name="S">{deep}</table:table>'), "s.ods"))] == [
+        "workbook.damaged"
+    ]
+    entity = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 50}">' for n in range(1, 12))
+    document = f'<!DOCTYPE x [<!ENTITY e0 "lol">{entity}]><x>&e11;</x>'
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("content.xml", document)
+    assert told(read(file.getvalue(), "s.ods"))
+
+
 @pytest.mark.parametrize(
     ("encoding", "item"),
     [("cp932", "ポンプ部品"), ("gb18030", "水泵零件上海"), ("cp1252", "Größe für Öl"), ("utf-16-le", "Größe")],
