@@ -1,9 +1,10 @@
 """The published contract, generated from the models: ``python -m crossdock.contract``.
 
 ``schemas/events/<stream>.schema.json`` says in JSON Schema 2020-12 what an event looks like, envelope and
-data; ``schemas/asyncapi.yaml`` says in AsyncAPI 3 which streams there are; ``schemas/config/*.schema.json``
-lets an editor complete and check partner, mapping, channel, outlet and visibility files. All are checked in;
-``--check`` fails when one of them no longer says what the models say.
+data; ``schemas/asyncapi.yaml`` says in AsyncAPI 3 which streams there are, ``schemas/datacontract.yaml`` by the Open
+Data Contract Standard what may be relied on; ``schemas/config/*.schema.json`` lets an editor complete and check
+configuration. All are checked in; ``--check`` fails when one of them no longer says what the models say, or when
+events break a promise of their last release (``schemas/released``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pydantic import BaseModel
 
 from connectors.channel import Channel
 from connectors.outlet import Outlet
+from crossdock.compatibility import breaking
+from crossdock.data_contract import data_contract
 from crossdock.visibility.rules import Rules
 from mappings.spec import Mapping as MappingFile
 from mappings.spec import Partner
@@ -125,6 +128,8 @@ def files() -> dict[str, str]:
     """Every generated file: its path within ``schemas`` and its whole content."""
     generated = {f"events/{stream.value}.schema.json": _json(event_schema(stream)) for stream in Stream}
     generated["asyncapi.yaml"] = HEADER + yaml.safe_dump(asyncapi(), sort_keys=False, width=110, allow_unicode=True)
+    contract = data_contract({stream: event_schema(stream) for stream in Stream})
+    generated["datacontract.yaml"] = HEADER + yaml.safe_dump(contract, sort_keys=False, width=110, allow_unicode=True)
     generated |= {f"config/{name}.schema.json": _json(config_schema(model)) for name, model in CONFIG.items()}
     return generated
 
@@ -138,6 +143,24 @@ def stale(tree: Path = TREE) -> list[str]:
     ]
 
 
+def broken_promises(tree: Path = TREE) -> list[str]:
+    """What an event may be now that its last release said it never is: ``demand: data.item: is gone``."""
+    told = []
+    for stream in Stream:
+        released = tree / "released" / f"{stream.value}.schema.json"
+        if released.is_file():
+            found = breaking(json.loads(released.read_text("utf-8")), event_schema(stream))
+            told += [f"{stream.value}: {one}" for one in found]
+    return told
+
+
+def release(tree: Path = TREE) -> None:
+    """What events are now is what is promised from now on."""
+    (tree / "released").mkdir(exist_ok=True)
+    for stream in Stream:
+        (tree / "released" / f"{stream.value}.schema.json").write_text(_json(event_schema(stream)), "utf-8")
+
+
 def write(tree: Path = TREE) -> None:
     """Bring all generated files up to date."""
     for name, content in files().items():
@@ -149,13 +172,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Write, or with ``--check`` only compare; 1 when something is stale."""
     parser = argparse.ArgumentParser(prog="python -m crossdock.contract", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a file is out of date")
-    if not parser.parse_args(arguments).check:
+    parser.add_argument("--release", action="store_true", help="promise what events are now, from now on")
+    given = parser.parse_args(arguments)
+    if given.release:
+        release()
+    if not given.check:
         write()
         return 0
-    outdated = stale()
-    for name in outdated:
-        print(f"schemas/{name} is out of date; run `make schemas`", file=sys.stderr)
-    return 1 if outdated else 0
+    problems = [f"schemas/{name} is out of date; run `make schemas`" for name in stale()]
+    problems += [f"{one}: a promise of the last release is broken; make it a v2" for one in broken_promises()]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _json(schema: Mapping[str, Any]) -> str:
