@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import BinaryIO
 
 from lxml import etree
@@ -61,6 +62,7 @@ class _Spans:
 
     def __init__(self) -> None:
         self._coming: deque[_Span] = deque()
+        self._last: list[_Span] = []
 
     def add(self, span: _Span) -> None:
         self._coming.append(span)
@@ -71,13 +73,22 @@ class _Spans:
     def span(self, name: str) -> tuple[int | None, int | None]:
         return self._next(name)
 
+    def spans_within(self, name: str) -> Iterator[tuple[int | None, int | None]]:
+        spans = self._last
+        for index, one in enumerate(spans):
+            if one.name == name:
+                inner = takewhile(lambda span, one=one: span.depth > one.depth, spans[index + 1 :])  # type: ignore[misc]
+                end = max((span.end for span in inner), default=one.end)
+                yield one.offset, end - one.offset
+
     def _next(self, name: str) -> tuple[int | None, int | None]:
         while self._coming:
             first = self._coming.popleft()
             if first.name == name:
-                end = first.end
+                end, self._last = first.end, []
                 while self._coming and self._coming[0].depth > first.depth and name != DOCUMENT:
-                    end = self._coming.popleft().end
+                    self._last.append(self._coming.popleft())
+                    end = self._last[-1].end
                 return first.offset, end - first.offset
         return None, None
 

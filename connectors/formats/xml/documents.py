@@ -52,6 +52,10 @@ class Spans(Protocol):
         """Offset and length of the next element of that name, which has arrived to its end."""
         ...
 
+    def spans_within(self, name: str) -> Iterator[tuple[int | None, int | None]]:
+        """The same of each element of that name within the one that was asked for last."""
+        ...
+
 
 class Lines:
     """Lines on their way into chunks."""
@@ -195,8 +199,12 @@ class Documents:
             document.walk = Walk(document.level, lookup.spec.unit, lookup)
 
     def _take(self, unit: Unit, lookup: Lookup, lines: Lines) -> None:
-        offset, length = self.places.span(lookup.spec.unit[-1])
-        for row, location in lookup.lines(unit.element, unit.location, unit.around):
+        whole = self.places.span(lookup.spec.unit[-1])
+        parts: dict[str, Iterator[tuple[int | None, int | None]]] = {}
+        for row, location, part in lookup.lines(unit.element, unit.location, unit.around):
+            if part and part not in parts:
+                parts[part] = self.places.spans_within(part)
+            offset, length = next(parts[part], whole) if part else whole
             lines.add(row, location, offset, length)
 
     def _closed(self, document: Open, *, accepted: bool) -> Iterator[ReadItem]:

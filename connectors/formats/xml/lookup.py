@@ -28,6 +28,8 @@ class Wanted:
             here = here.inner.setdefault(step.name, Wanted())
             for condition in step.conditions:
                 here.add(condition.path)
+            if step.join is not None:
+                here.add(step.join.path)
 
     def merged(self, other: Wanted) -> Wanted:
         """What either asks for."""
@@ -175,12 +177,39 @@ class Place:
         return found
 
 
+class _Joined:
+    """A path whose first element is the one that says what another path found for the line."""
+
+    def __init__(self, path: Path, blank: frozenset[str]) -> None:
+        first, *further = path.steps
+        assert first.join is not None
+        self._name = first.name
+        self._says = first.join.path
+        self._get = getter(further, path.attribute, blank)
+
+    def find(self, unit: Scope, wanted: str | None) -> str | None:
+        """None where no element says so, or several do: then nobody can tell which."""
+        if wanted is None:
+            return None
+        says = test_of(Condition(self._says, wanted))
+        inner = (unit.within(child, self._name) for child in unit.children.get(self._name, ()))
+        found = [scope for scope in inner if says(scope)]
+        return self._get(found[0]) if len(found) == 1 else None
+
+
 class Lookup:
     """The paths of a mapping, ready to be looked up in units and in what encloses them."""
 
     def __init__(self, spec: LineSpec, paths: Sequence[Path], blank: frozenset[str] = frozenset()) -> None:
         self.spec = spec
-        self.paths = tuple(paths)
+        asked = tuple(paths)
+        self._joined = {
+            index: _Joined(path, blank) for index, path in enumerate(asked) if path.steps and path.steps[0].join
+        }
+        others = [path.steps[0].join.other for path in asked if path.steps and path.steps[0].join is not None]
+        self._asked = len(asked)
+        self._other = {index: len(asked) + at for at, index in enumerate(self._joined)}
+        self.paths = (*asked, *others)  # those that are joined with are looked up like any other
         self.blank = blank
         self._named = Wanted()
         for path in self.paths:
@@ -211,22 +240,31 @@ class Lookup:
             values[index] = text
         return values
 
-    def lines(self, unit: etree._Element, location: str, around: Values) -> Iterator[tuple[list[str | None], str]]:
-        """The lines of a unit: of each what the paths find, looked up from it outwards, and its location."""
+    def lines(self, unit: etree._Element, location: str, around: Values) -> Iterator[tuple[list[str | None], str, str]]:
+        """The lines of a unit: of each what the paths find, looked up from it outwards, its location, and the name
+        of the part that it is; empty where it is the unit itself."""
         for way, places in self._ways:
             scope = Scope(unit, places[0].wanted)
             row = list(around)
             for index, text in places[0].find(scope).items():
                 row[index] = text
             if not way:
-                yield row, location
+                yield self._finished(row, scope), location, ""
                 return
             found = False
-            for one in self._down(scope, way, places[1:], row, location):
+            for own, place in self._down(scope, way, places[1:], row, location):
                 found = True
-                yield one
+                yield self._finished(own, scope), place, way[-1]
             if found:
                 return
+
+    def _finished(self, row: list[str | None], unit: Scope) -> list[str | None]:
+        """The row of a line with what is joined to it, which stands in its unit."""
+        if not self._joined:
+            return row
+        for index, joined in self._joined.items():
+            row[index] = joined.find(unit, row[self._other[index]])
+        return row[: self._asked]
 
     def _down(
         self, scope: Scope, way: Sequence[str], places: Sequence[Place], row: list[str | None], location: str
@@ -249,7 +287,7 @@ class Lookup:
         own: list[tuple[int, Getter]] = []
         below: dict[str, list[tuple[int, Getter]]] = {}
         for index, path in enumerate(self.paths):
-            if path.anchored and not anchored:
+            if index in self._joined or (path.anchored and not anchored):
                 continue
             if not path.steps:
                 if last or (anchored and path.anchored):

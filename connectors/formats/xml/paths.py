@@ -6,6 +6,9 @@
     DeliveredQuantity/@unitCode  an attribute
     E1EDP19[QUALF='002']/IDTNR   an element beside which, or within which, another one says so
     ID[@schemeID='0088']         or an attribute does
+    E1EDL37[E1EDL44/POSNR=E1EDL24/POSNR]/EXIDV
+                                 of the one element in which something says what another path finds for the line;
+                                 nothing where several do
     E1EDP01/MENGE                of the enclosing E1EDP01, where the line is one of its parts
     /OrderRequestHeader/@orderID of the document itself, wherever the line is
 
@@ -23,6 +26,7 @@ from functools import lru_cache
 _NAME = r"[A-Za-z_][\w.-]*"
 _STEP = re.compile(rf"(?:{_NAME}:)?(?P<name>{_NAME})(?P<conditions>(?:\[[^\]]*\])*)")
 _CONDITION = re.compile(r"\[\s*(?P<path>[^\]=]*?)\s*=\s*(?P<quote>['\"])(?P<value>.*?)(?P=quote)\s*\]")
+_JOIN = re.compile(rf"\[\s*(?P<path>[^\]='\"]+?)\s*=\s*(?P<other>/?{_NAME}[^\]='\"]*?)\s*\]")
 _ATTRIBUTE = re.compile(rf"@(?:{_NAME}:)?(?P<name>{_NAME})")
 
 
@@ -39,9 +43,18 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """``[E1EDL44/POSNR=E1EDL24/POSNR]``: what ``path`` leads to, within the element, says what ``other`` finds."""
+
+    path: Path
+    other: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     name: str
     conditions: tuple[Condition, ...] = ()
+    join: Join | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,7 @@ def parse(text: str) -> Path:
         if match := _ATTRIBUTE.fullmatch(part):
             attribute = match["name"]
         elif match := _STEP.fullmatch(part):
-            steps.append(Step(match["name"], tuple(_conditions(match["conditions"]))))
+            steps.append(_step(match["name"], match["conditions"], first=not steps and not anchored))
         else:
             raise BadPath(f"has a step {part!r}; write it as NAME, NAME[CHILD='value'] or @attribute")
     if not steps and not anchored and not attribute:
@@ -91,8 +104,18 @@ def _parts(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _conditions(written: str) -> Iterator[Condition]:
-    for part in re.findall(r"\[[^\]]*\]", written):
+def _step(name: str, written: str, *, first: bool) -> Step:
+    parts = re.findall(r"\[[^\]]*\]", written)
+    joins = [match for part in parts if (match := _JOIN.fullmatch(part))]
+    if not joins:
+        return Step(name, tuple(_conditions(parts)))
+    if len(parts) > 1 or not first:
+        raise BadPath("joins two paths beside other conditions, or not in its first step")
+    return Step(name, join=Join(parse(joins[0]["path"]), parse(joins[0]["other"])))
+
+
+def _conditions(parts: Iterable[str]) -> Iterator[Condition]:
+    for part in parts:
         match = _CONDITION.fullmatch(part)
         if match is None:
             raise BadPath(f"has a condition {part}; write it as [CHILD='value'] or [@attribute='value']")

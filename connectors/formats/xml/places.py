@@ -7,6 +7,7 @@ name, outside of comments and CDATA, is the element's own.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 _AFTER_NAME = (b" ", b">", b"\t", b"\r", b"\n")
@@ -31,6 +32,7 @@ class Places:
         self._bytes = bytearray()
         self._base = 0  #: offset of the first of them
         self._at = 0  #: how far they are passed
+        self._last = (0, 0)  #: where the element asked for last begins and ends among them
 
     @property
     def held(self) -> int:
@@ -60,6 +62,7 @@ class Places:
         if not self.known:
             return None, None
         if (plain := self._plain_span(name.encode())) is not None:
+            self._last = (plain[0] - self._base, plain[0] - self._base + plain[1])
             return plain
         begin, depth = None, 0
         for match in _tag(name).finditer(self._bytes, self._at):
@@ -76,8 +79,23 @@ class Places:
                 depth += 1
             if depth == 0:
                 self._at = match.end()
+                self._last = (begin, match.end())
                 return self._base + begin, match.end() - begin
         return None, None
+
+    def spans_within(self, name: str) -> Iterator[tuple[int | None, int | None]]:
+        """Offset and length of each element of that name within the one that ``span`` was asked for last."""
+        if not self.known:
+            return
+        passed, (self._at, end) = self._at, self._last
+        places = []
+        while self._at < end:
+            offset, length = self.span(name)
+            if offset is None or length is None or offset - self._base >= end:
+                break
+            places.append((offset, length))
+        self._at = passed
+        yield from places
 
     def _plain_span(self, name: bytes) -> tuple[int, int] | None:
         """The same where nothing is odd: no prefix, nothing of the same name within, no comment or CDATA on the way."""

@@ -93,3 +93,17 @@ def test_what_is_no_record_is_said_with_its_place(read, records: list[str], code
 def test_an_idoc_of_an_unknown_kind_keeps_what_its_control_record_says(read) -> None:
     (start,) = read(lines(control(1, message="ZINV", basic="ZINV01"))).starts
     assert (start.type, start.version, start.attributes["control.CREDAT"]) == ("idoc.ZINV", "ZINV01", "20260330")
+
+
+def test_a_line_is_as_long_as_its_own_records(read) -> None:
+    payload = lines(control(1), HEADER, *item("000010", "8", "4"), *item("000020", "9"))
+    parts = read(payload, "idoc.ORDERS", "E1EDP01//E1EDP20", PATHS).table
+    spots = [payload[row["_offset"] : row["_offset"] + row["_length"]] for row in parts.to_dicts()]
+    assert [(spot[:7], spot[63:64], b"\n" in spot) for spot in spots] == [
+        (b"E2EDP20", n, False) for n in (b"8", b"4", b"9")
+    ]
+    whole = read(payload, "idoc.ORDERS", "E1EDP01", PATHS).table
+    assert [payload[row["_offset"] : row["_offset"] + row["_length"]].count(b"E2") for row in whole.to_dicts()] == [
+        4,
+        3,
+    ]

@@ -46,12 +46,19 @@ def test_a_path_looks_outwards_from_the_line(read, path: str, told: list[str | N
     assert values(read, path) == [(value,) for value in told]
 
 
+def test_what_is_said_beside_a_line_is_joined_to_it_where_one_alone_says_so(read) -> None:
+    packed = b"""<R><IDOC><U><L><NO>1</NO></L><L><NO>2</NO></L><L><NO>3</NO></L>
+    <P><ID>A</ID><C><NO>1</NO></C></P><P><ID>B</ID><C><NO>2</NO></C></P><P><ID>C</ID><C><NO>9</NO></C><C><NO>2</NO></C></P>
+    </U></IDOC></R>"""
+    path = "P[C/NO=L/NO]/ID"
+    assert read(packed, "idoc.X", "U//L", ["L/NO", path]).rows("L/NO", path) == [("1", "A"), ("2", None), ("3", None)]
+
+
 def test_each_part_or_the_whole_is_a_line_and_says_where_it_stands(read) -> None:
     found = read(ORDER, "idoc.X", "L/S | L", ["NO"]).table
     assert found["_at"].to_list() == ["/R/IDOC[1]/L[1]/S[1]", "/R/IDOC[1]/L[1]/S[2]", "/R/IDOC[1]/L[2]"]
     spots = [ORDER[row["_offset"] : row["_offset"] + row["_length"]] for row in found.to_dicts()]
-    assert [spot[:11] for spot in spots] == [b"<L><NO>10</", b"<L><NO>10</", b"<L><NO>20</"]
-    assert all(spot.endswith(b"</L>") for spot in spots)
+    assert spots == [b"<S><Q>8</Q></S>", b"<S><Q>4</Q></S>", b"<L><NO>20</NO></L>"]
 
 
 def test_only_the_parts_are_lines_where_the_mapping_says_so(read) -> None:
@@ -76,7 +83,7 @@ def test_comments_and_cdata_do_not_mislead_about_places(read) -> None:
     assert found["NO"].to_list() == ["<L>", "2", None]
 
 
-@pytest.mark.parametrize("path", ["", "A//B", "A[", "A[B]", "A[B=C]", "A/@x/B", "A/2B", "A[='x']"])
+@pytest.mark.parametrize("path", ["", "A//B", "A[", "A[B]", "A/@x/B", "A/2B", "A[='x']", "B/A[C=D]", "A[C=D][E='1']"])
 def test_what_is_no_path_is_refused_in_words(path: str) -> None:
     with pytest.raises(BadPath):
         parse(path)
