@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+import polars as pl
 
 from crossdock.checking import CAUSES
 from crossdock.ledger.selecting import Chosen
@@ -114,9 +115,10 @@ def _release_lines(parts: _Parts) -> None:
 
 def _hopeful(waiting: Sequence[Chosen], ledger: Ledger, context: Context) -> list[Chosen]:
     """Those of which a line may be released now: each obstacle of some line may be out of the way."""
-    judge = _Hope(context)
+    obstacles = list(ledger.readings.obstacles(waiting))
+    judge = _Hope(context, obstacles)
     lines: dict[tuple[str, int], bool] = {}
-    for obstacle in ledger.readings.obstacles(waiting):
+    for obstacle in obstacles:
         line = (obstacle.document, obstacle.line)
         lines[line] = lines.get(line, True) and judge.may_be_gone(obstacle)
     hopeful = {document for (document, _), hope in lines.items() if hope}
@@ -131,26 +133,31 @@ def _hopeful(waiting: Sequence[Chosen], ledger: Ledger, context: Context) -> lis
 class _Hope:
     """Whether an obstacle may be out of the way. In doubt it may."""
 
-    def __init__(self, context: Context) -> None:
-        self._master = context.master
+    def __init__(self, context: Context, obstacles: Sequence[Obstacle]) -> None:
         library = context.library
         self._versions = {one.version for one in (*library.standard.values(), *library.agreed.values())}
-        self._known: dict[tuple[str, str, str], bool] = {}
+        self._known: set[tuple[str, str, str]] = set()
+        asked = {code for obstacle in obstacles if (code := _code_of(obstacle)) is not None}
+        for kind in {kind for kind, _, _ in asked}:
+            codes = sorted((partner, value) for other, partner, value in asked if other == kind)
+            partners, values = (pl.Series(column, dtype=pl.String) for column in zip(*codes, strict=True))
+            held = context.master.holds(kind, partners, values)
+            self._known.update((kind, *code) for code, there in zip(codes, held, strict=True) if there)
 
     def may_be_gone(self, obstacle: Obstacle) -> bool:
         if obstacle.mapping_version not in self._versions:
             return True
-        kind, _, fault = obstacle.code.partition(".")
-        if fault == "unknown" and kind in KINDS and obstacle.value is not None:
-            return self._is_known(kind, obstacle.partner, obstacle.value)
+        if (code := _code_of(obstacle)) is not None:
+            return code in self._known
         return obstacle.stage in (Stage.REFERENCE.value, Stage.BUSINESS.value)
 
-    def _is_known(self, kind: str, partner: str, value: str) -> bool:
-        """Whether the master data hold the code at all, on whatever day."""
-        asked = (kind, partner, value)
-        if asked not in self._known:
-            self._known[asked] = self._master.holds(kind, partner, value)
-        return self._known[asked]
+
+def _code_of(obstacle: Obstacle) -> tuple[str, str, str] | None:
+    """The kind, partner and code that the line waits for; None where it waits for something else."""
+    kind, _, fault = obstacle.code.partition(".")
+    if fault != "unknown" or kind not in KINDS or obstacle.value is None:
+        return None
+    return kind, obstacle.partner, obstacle.value
 
 
 # -- strangers ----------------------------------------------------------------------------------------

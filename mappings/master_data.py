@@ -125,15 +125,20 @@ class MasterData:
             kind=kind, **{name: row[name] for name in ("table", "partner", "theirs", "ours", "valid_from", "valid_to")}
         )
 
-    def holds(self, kind: str, partner: str, value: str) -> bool:
-        """Whether any row, valid on whatever day, knows ``value`` as ``partner`` writes it."""
-        asked = pl.DataFrame({"theirs": [value]}).select(theirs=_normal(kind, pl.col("theirs")))
-        owners = [asked.with_columns(partner=pl.lit(owner)) for owner in dict.fromkeys((partner.strip(), ""))]
-        if self._index(f"cross_references:{kind}").has_any(pl.concat(owners)):
-            return True
-        if kind == "unit":
-            return asked.item() in shipped_units()
-        return self._index(OWN_IDS[kind][0]).has_any(asked)
+    def holds(self, kind: str, partner: pl.Series, values: pl.Series) -> pl.Series:
+        """Whether any row, valid on whatever day, knows each of ``values`` as its ``partner`` writes it."""
+        asked = pl.DataFrame({"partner": partner.fill_null("").str.strip_chars(), "theirs": values})
+        asked = asked.with_columns(theirs=_normal(kind, pl.col("theirs")))
+        codes = self._index(f"cross_references:{kind}").rows.select("partner", "theirs").unique()
+        found = [
+            owned.join(codes.with_columns(known=True), on=["partner", "theirs"], how="left", maintain_order="left")
+            for owned in (asked, asked.with_columns(partner=pl.lit("")))
+        ]
+        own = pl.Series(list(shipped_units()), dtype=pl.String) if kind == "unit" else self._own_codes(kind)
+        known = asked["theirs"].is_in(own.str.strip_chars().implode())
+        for table in found:
+            known |= table["known"].fill_null(False)
+        return known
 
     def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
         """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
@@ -361,15 +366,6 @@ class _Index:
     def find(self, asked: pl.DataFrame) -> pl.DataFrame:
         """The one row that answers each of ``asked`` (columns ``_query``, ``_on`` and the keys), where one does."""
         return self.find_all(asked).unique(_QUERY, keep="last", maintain_order=True)
-
-    def has_any(self, asked: pl.DataFrame) -> bool:
-        """Whether there is a row for any of ``asked`` (columns: the keys), whenever it is valid."""
-        for wanted, *key in asked.select(_hash(self.keys), *self.keys).iter_rows():
-            low, high = (self.hashes.search_sorted(wanted, side=side) for side in ("left", "right"))
-            rows = self.rows[low:high].select(self.keys).rows()
-            if tuple(key) in rows:
-                return True
-        return False
 
     def find_all(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Every row valid on the day for each of ``asked``, the one that beats the others last."""

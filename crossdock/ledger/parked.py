@@ -55,28 +55,26 @@ class Obstacle:
 
 def obstacles(connection: Connection, names: Sequence[str]) -> Iterator[Obstacle]:
     """What stands in the way of each waiting line of these documents; a line may have several obstacles."""
-    same_line = (findings.c.document_id == parked_lines.c.document_id) & (findings.c.line == parked_lines.c.line)
     for at in range(0, len(names), _TOGETHER):
-        query = (
-            sa.select(
-                documents.c.document,
-                parked_lines.c.line,
-                findings.c.code,
-                findings.c.stage,
-                _partner(connection).label("partner"),
-                findings.c.value,
-                documents.c.mapping_version,
-            )
-            .join_from(parked_lines, documents, documents.c.id == parked_lines.c.document_id)
-            .join(findings, same_line & (findings.c.payload_id == documents.c.payload_id))
-            .where(
-                documents.c.document.in_(names[at : at + _TOGETHER]),
-                parked_lines.c.status == WAITING,
-                findings.c.severity == "error",
-            )
-        )
-        for row in connection.execute(query):
-            yield Obstacle(*row)
+        here = (documents.c.document.in_(names[at : at + _TOGETHER]), parked_lines.c.status == WAITING)
+        held = sa.select(documents.c.id).join_from(parked_lines, documents).where(*here).distinct()
+        for document in connection.execute(sa.select(documents).where(documents.c.id.in_(held))).all():
+            yield from _obstacles_of(connection, document)
+
+
+def _obstacles_of(connection: Connection, document: Any) -> Iterator[Obstacle]:
+    """Lines and findings are asked for apart: together the database would compare each with each."""
+    waits = sa.select(parked_lines.c.line, _partner(connection)).join_from(parked_lines, documents)
+    waits = waits.where(parked_lines.c.document_id == document.id, parked_lines.c.status == WAITING)
+    partners: dict[int, str] = {row[0]: row[1] for row in connection.execute(waits)}
+    found = sa.select(findings.c.line, findings.c.code, findings.c.stage, findings.c.value).where(
+        findings.c.payload_id == document.payload_id,
+        findings.c.document_id == document.id,
+        findings.c.severity == "error",
+    )
+    for line, code, stage, value in connection.execute(found):
+        if line in partners:
+            yield Obstacle(document.document, line, code, stage, partners[line], value, document.mapping_version)
 
 
 def note_tried(connection: Connection, names: Sequence[str], tried: str) -> None:

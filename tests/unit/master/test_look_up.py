@@ -206,3 +206,17 @@ class TestNearest:
     def test_among_very_many_codes_those_that_begin_or_end_alike_are_found(self) -> None:
         many = [("ACME", "item", f"V-{n:06d}", "P1", "", "") for n in range(30_000)]
         assert "V-000017" in master(cross_references=many).nearest("item", "ACME", "v-00O017")
+
+
+@settings(max_examples=100, deadline=None)
+@given(_references, _items, _questions)
+def test_what_is_held_at_all_is_what_some_day_knows(
+    references: list[Row], items: list[Row], questions: list[tuple[str, str | None, str | None]]
+) -> None:
+    data = master(cross_references=references, items=items)
+    asked = pl.DataFrame(
+        [(partner, value or "") for partner, value, _ in questions], schema=["partner", "value"], orient="row"
+    )
+    forever = [(*row[:-2], "", "") for row in references], [(*row[:-2], "", "") for row in items]
+    held = data.holds("item", asked["partner"], asked["value"])
+    assert held.to_list() == [model(*forever, partner, value, None) is not None for partner, value in asked.rows()]
