@@ -15,7 +15,7 @@ from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.reconciled import reconciled
 from crossdock.revised import revised
 from crossdock.superseded import superseded
-from crossdock.translation import Context, DocumentLines, Translated, translate_stream
+from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
 
@@ -56,8 +56,14 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
 
 
 def rows_of(item: Translated) -> int:
-    """How much room it takes while it waits to be stored."""
-    return item.events.height + item.parked.height if isinstance(item, DocumentLines) else 1
+    """What an item weighs. The end of a large document is heavy: with it storing can begin."""
+    match item:
+        case DocumentLines():
+            return item.events.height + item.parked.height
+        case DocumentClosed():
+            return 1 + item.events + item.parked
+        case _:
+            return 1
 
 
 class Unreadable(Exception):

@@ -2,7 +2,7 @@
 
 SQLite's driver lets go of the interpreter for each step of a statement, and a row of an executemany
 is a step. While another thread translates, coming back takes up to five milliseconds: so that a
-thousand rows are one statement, and one step, here.
+thousand rows are one statement, and one step, here. So it is with every call into polars.
 
 Rows that come as a table of columns are not even made: the statement takes each column as one value, and
 cuts its rows out of that.
@@ -11,6 +11,7 @@ cuts its rows out of that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -18,9 +19,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mappings.remembered import is_constant
-
 _PARAMETERS = 32_766  #: that one statement of SQLite takes
+_WIDEST = 10  #: digits of a place within all the texts of a column
 
 Row = Sequence[Any]
 
@@ -44,54 +44,72 @@ def insert_raw(connection: Connection, table: sa.Table, columns: Sequence[str], 
 
 
 def insert_table(connection: Connection, table: sa.Table, rows: pl.DataFrame) -> None:
-    """Into SQLite, columns of text and of whole numbers, none of them null."""
+    """Into SQLite, columns of text and of whole numbers, none of them null.
+
+    What is to be known of the columns is asked in one question, and what is taken from them in another.
+    """
     if rows.is_empty():
         return
-    parameters: dict[str, Any] = {"_rows": rows.height}
-    cells = [_cell(f"c{number}", column, parameters) for number, column in enumerate(rows.iter_columns())]
+    facts = rows.select(fact for name in rows.columns for fact in _facts(rows.schema[name], name)).row(0, named=True)
+    cells = {name: _cell(f"c{number}", name, facts) for number, name in enumerate(rows.columns)}
+    taken = rows.select(
+        pl.lit(rows.height).alias("_rows"), *(part for cell in cells.values() for part in cell.parts)
+    ).row(0, named=True)
+    chosen = ", ".join(cell.sql for cell in cells.values())
     connection.exec_driver_sql(
         "WITH RECURSIVE numbered (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbered WHERE n + 1 < :_rows) "  # noqa: S608 - names of ours
-        f"INSERT INTO {table.name} ({', '.join(rows.columns)}) SELECT {', '.join(cells)} FROM numbered",
-        parameters,
+        f"INSERT INTO {table.name} ({', '.join(cells)}) SELECT {chosen} FROM numbered",
+        taken,
     )
 
 
-def _cell(name: str, column: pl.Series, parameters: dict[str, Any]) -> str:
-    """SQL for the column's value in row ``n``; what it needs is put into ``parameters`` under names that begin so."""
-    if column.null_count():
-        raise ValueError(f"column {column.name} holds nulls")
-    if is_constant(column):
-        parameters[name] = column[0]
-        return f":{name}"
-    if column.dtype != pl.String:
-        if column[-1] - column[0] == len(column) - 1 and (column.diff().drop_nulls() == 1).all():
-            parameters[name] = column[0]
-            return f"(:{name} + n)"
-        return f"CAST({_cut(name, column.cast(pl.String), parameters)} AS INTEGER)"
-    return _cut(name, column, parameters)
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A column's value in row ``n`` as SQL, and what that takes from the column."""
+
+    sql: str
+    parts: list[pl.Expr]
 
 
-def _cut(name: str, texts: pl.Series, parameters: dict[str, Any]) -> str:
-    """SQL that cuts row ``n`` out of all texts in one, by where it begins and how many bytes it has."""
-    sizes = texts.str.len_bytes()
-    parameters[name] = _blob(texts)
-    if sizes.min() == sizes.max():
-        parameters[f"{name}w"] = sizes.first()
-        return f"CAST(substr(:{name}, n * :{name}w + 1, :{name}w) AS TEXT)"
-    begin = _number(f"{name}b", sizes.cum_sum() - sizes + 1, parameters)
-    return f"CAST(substr(:{name}, {begin}, {_number(f'{name}s', sizes, parameters)}) AS TEXT)"
+def _facts(type_: pl.DataType, name: str) -> Iterator[pl.Expr]:
+    column = pl.col(name)
+    text = column if type_ == pl.String else column.cast(pl.String)
+    yield column.null_count().alias(f"{name} nulls")
+    yield (column == column.first()).all().alias(f"{name} same")
+    yield text.str.len_bytes().min().alias(f"{name} least")
+    yield text.str.len_bytes().max().alias(f"{name} most")
+    rising = column.first() <= column.last()  # or the difference could have overflowed
+    counted = rising & (column.last() - column.first() == pl.len() - 1) & (column.diff() == 1).all()
+    yield (pl.lit(False) if type_ == pl.String else counted).alias(f"{name} counted")
+    yield pl.lit(type_ == pl.String).alias(f"{name} text")
 
 
-def _number(name: str, numbers: pl.Series, parameters: dict[str, Any]) -> str:
-    digits = numbers.cast(pl.String)
-    width: int = digits.str.len_bytes().max()  # type: ignore[assignment]
-    parameters |= {name: _blob(digits.str.zfill(width)), f"{name}w": width}
-    return f"CAST(substr(:{name}, n * :{name}w + 1, :{name}w) AS INTEGER)"
+def _cell(key: str, name: str, facts: Mapping[str, Any]) -> _Cell:
+    """What it takes is named ``key`` and something."""
+    if facts[f"{name} nulls"]:
+        raise ValueError(f"column {name} holds nulls")
+    column = pl.col(name)
+    if facts[f"{name} same"]:
+        return _Cell(f":{key}", [column.first().alias(key)])
+    if facts[f"{name} counted"]:
+        return _Cell(f"(:{key} + n)", [column.first().alias(key)])
+    least, most, type_ = facts[f"{name} least"], facts[f"{name} most"], "TEXT" if facts[f"{name} text"] else "INTEGER"
+    text = column if type_ == "TEXT" else column.cast(pl.String)
+    whole = text.str.join("").cast(pl.Binary).alias(key)
+    if least == most:
+        return _Cell(f"CAST(substr(:{key}, n * {most} + 1, {most}) AS {type_})", [whole])
+    sizes = text.str.len_bytes().cast(pl.Int64)
+    begin, size = f"{key}b", f"{key}s"
+    wide, narrow = _WIDEST, len(str(most))
+    return _Cell(
+        f"CAST(substr(:{key}, CAST(substr(:{begin}, n * {wide} + 1, {wide}) AS INTEGER),"
+        f" CAST(substr(:{size}, n * {narrow} + 1, {narrow}) AS INTEGER)) AS {type_})",
+        [whole, _digits(sizes.cum_sum() - sizes + 1, wide, begin), _digits(sizes, narrow, size)],
+    )
 
 
-def _blob(texts: pl.Series) -> bytes:
-    joined: bytes = texts.str.join("").cast(pl.Binary).item()
-    return joined
+def _digits(numbers: pl.Expr, width: int, name: str) -> pl.Expr:
+    return numbers.cast(pl.String).str.zfill(width).str.join("").cast(pl.Binary).alias(name)
 
 
 def update(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

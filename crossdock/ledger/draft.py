@@ -115,7 +115,8 @@ class Draft:
 
     def close(self, closed: DocumentClosed) -> None:
         self.closed = closed
-        self._spool.add(Part(pl.DataFrame(), pl.DataFrame(), closed.findings))
+        if closed.findings:
+            self._spool.add(Part(pl.DataFrame(), pl.DataFrame(), closed.findings))
 
     def events(self) -> Iterator[pl.DataFrame]:
         """The events to publish: none when the document is rejected."""
