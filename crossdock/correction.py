@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
+import polars as pl
+
 from connectors.formats.workbook.cells import column_letter
 from connectors.formats.workbook.correction import Mark, Page, Verdicts, corrected
 from connectors.formats.workbook.sheets import REFERENCE
 from crossdock.language import Language, Told, language
 from crossdock.translation import Context, DocumentClosed, DocumentLines, DocumentOpened, Translated, translate_stream
+from mappings.library import CompiledMapping, Library
+from mappings.normalise import KEY_OF
 from schemas.documents import LOCATION, ORDINAL, DocumentStart
 from schemas.findings import Finding, Severity
 
@@ -82,20 +86,39 @@ class _Sheet:
     rows: set[int] = field(default_factory=set)
     faulty: set[int] = field(default_factory=set)
     rejected: bool = False
+    key: tuple[str, ...] = ()  #: fields that tell what a line speaks of
+    spoken_of: list[pl.DataFrame] = field(default_factory=list)  #: row and key of every line
 
     @classmethod
-    def of(cls, start: DocumentStart) -> _Sheet:
+    def of(cls, start: DocumentStart, mapping: CompiledMapping | None) -> _Sheet:
         told = start.attributes
         return cls(
             name=told.get("sheet", ""),
             header_row=int(told.get("header_row", 0)),
             first_column=int(told.get("first_column", 0)),
             titles=json.loads(told.get("header", "[]")),
+            key=() if mapping is None else mapping.key or KEY_OF[mapping.kind],
         )
 
     def title(self, letters: str) -> str:
         index = _index(letters) - self.first_column
         return self.titles[index] if 0 <= index < len(self.titles) else ""
+
+    def note(self, lines: pl.DataFrame) -> None:
+        """Keep what each of these lines speaks of."""
+        place = pl.col(LOCATION).str.extract(r"([0-9]+)$").cast(pl.Int64).alias("row")
+        key = pl.concat_str(*(pl.col(name).fill_null("") for name in self.key), separator="\x1f").hash().alias("key")
+        self.spoken_of.append(lines.select(place, key))
+
+    @property
+    def beside(self) -> list[int]:
+        """Accepted rows that speak of the same as faulty ones."""
+        if not (self.faulty and self.spoken_of):
+            return []
+        lines = pl.concat(self.spoken_of)
+        wrong = pl.col("row").is_in(list(self.faulty))
+        same = lines.filter(wrong)["key"].unique()
+        return sorted(set(lines.filter(~wrong & pl.col("key").is_in(same.implode()))["row"].to_list()))
 
     @property
     def table_column(self) -> int:
@@ -123,7 +146,8 @@ def correct(
 
     In the partner's language, or in ``speak``. Where nothing is wrong it says so, and all rows are accepted.
     """
-    read = _gathered(translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context))
+    translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
+    read = _gathered(translated, context.library)
     partner = context.library.partners.get(read.partner or metadata.get("partner", ""))
     code = speak or (partner.language if partner is not None else "")
     words = language(code)
@@ -163,15 +187,17 @@ def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]
 # -- what was read ----------------------------------------------------------------------------------
 
 
-def _gathered(translated: Iterable[Translated]) -> _Read:
+def _gathered(translated: Iterable[Translated], library: Library) -> _Read:
     read = _Read()
     for item in translated:
         match item:
             case DocumentOpened(document=document):
-                read.sheets.append(_Sheet.of(document.start))
+                mapping = library.mapping_for(library.partners.get(document.partner), document.start.type)
+                read.sheets.append(_Sheet.of(document.start, mapping))
                 read.partner = read.partner or document.partner
             case DocumentLines():
                 sheet = read.sheets[-1]
+                sheet.note(item.lines)
                 where = dict(zip(item.lines[ORDINAL], map(_row, item.lines[LOCATION]), strict=True))
                 sheet.rows.update(row for row in where.values() if row)
                 sheet.faulty.update(row for one in item.parked[ORDINAL] if (row := where.get(one)))
@@ -264,6 +290,7 @@ def _verdicts(sheet: _Sheet) -> Verdicts:
         first_column=sheet.table_column,
         accepted=sorted(sheet.rows - faulty),
         faulty=sorted(faulty),
+        beside=sheet.beside,
     )
 
 

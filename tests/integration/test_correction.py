@@ -227,7 +227,8 @@ def test_of_a_large_file_only_the_rows_to_correct_go_back(
     monkeypatch.setattr(correction, "WHOLE", 1000)
     here = site("en")
     rows = [f"P-100;N1;{n},5;EA;B{n}" for n in range(400)]
-    rows[170] = "P-1OO;N1;5;EA;B"
+    rows[170] = "P-200;N1;about 5;EA;B7"
+    rows[100] = "P-200;N1;9;EA;B7"
     here.drop("stock.csv", "Part;Site;On hand;Unit;Bin\n" + "\n".join(rows) + "\n")
     here.run("run")
     (reply,) = replies(here)
@@ -235,11 +236,13 @@ def test_of_a_large_file_only_the_rows_to_correct_go_back(
     sheet = book.worksheets[1]
     assert [[cell.value for cell in row] for row in sheet] == [
         ["Part", "Site", "On hand", "Unit", "Bin"],
-        ["P-1OO", "N1", "5", "EA", "B"],
+        ["P-200", "N1", "9", "EA", "B7"],  # what lies there besides, so that it is not taken for the same
+        ["P-200", "N1", "about 5", "EA", "B7"],
     ]
-    assert sheet["A2"].comment is not None
-    sheet["A2"].value = "P-100"
+    assert sheet["C3"].comment is not None
+    sheet["C3"].value = 5
     here.drop("again.xlsx", saved(book))
     before = len(events(here))
     here.run("run")
     assert len(events(here)) == before + 1
+    assert told(here)["stock/ACME/N1/B7/P-200#2"] == ("5", 1)

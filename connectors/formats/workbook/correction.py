@@ -50,12 +50,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """The rows of one sheet's table: ``first_column`` is that of the table, counted from 0."""
+    """The rows of one sheet's table: ``first_column`` is that of the table, counted from 0.
+
+    ``beside`` are accepted rows that speak of the same things as faulty ones; they go along with them.
+    """
 
     header: int
     first_column: int = 0
     accepted: Sequence[int] = ()
     faulty: Sequence[int] = ()
+    beside: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +184,9 @@ def _anew(
 
 def _wanted(marks: Sequence[Mark], verdicts: Mapping[str, Verdicts]) -> dict[str, frozenset[int]]:
     return {
-        name: frozenset(chain((verdict.header,), verdict.faulty, (mark.row for mark in marks if mark.sheet == name)))
+        name: frozenset(
+            chain((verdict.header,), verdict.faulty, verdict.beside, (mark.row for mark in marks if mark.sheet == name))
+        )
         for name, verdict in verdicts.items()
     }
 
@@ -213,8 +219,6 @@ def _put(cell: Any, value: object) -> None:
 
 
 def _dress(page: Worksheet, header: int) -> None:
-    from openpyxl.styles import Font
-
     widths: dict[int, int] = {}
     for row in page.iter_rows(max_row=200):
         for cell in row:
@@ -224,7 +228,7 @@ def _dress(page: Worksheet, header: int) -> None:
         page.column_dimensions[column_letter(column - 1)].width = width
     if header:
         for cell in page[header]:
-            cell.font = Font(bold=True)
+            cell.font = _font(bold=True)
         page.freeze_panes = f"A{header + 1}"
 
 
