@@ -14,6 +14,7 @@ from datetime import date
 import polars as pl
 
 from connectors.formats.workbook.cells import decimal_mark
+from connectors.formats.workbook.periods import periods_in
 
 #: Languages whose writers all agree: the decimal mark, the order of a date. Spanish differs on marks by country.
 _MARK_OF = {
@@ -32,6 +33,7 @@ _ORDER_OF = dict.fromkeys((*_MARK_OF, "es"), "dmy") | {"ja": "ymd", "zh": "ymd",
 
 _WRITTEN = r"^(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4}|\d{2})\.?(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?$"
 _DATE = re.compile(_WRITTEN)
+_PERIOD = r"(?i)^\p{L}+[\s./\-']*\d{1,4}(?:[\s./\-]+\d{2,4})?$|^20\d\d[\s./\-]*\p{L}+[\s./\-]*\d{0,2}$"
 #: ``dd.mm.yyyy``, ``MM/DD/YY``, ``TT.MM.JJJJ``
 _PATTERN = re.compile(r"[^a-z]*([dtjymga])\1*[./\- ]+([dmyjtga])\2*[./\- ]+([dmyjtga])\3*[^a-z]*", re.I)
 _LETTER = {"d": "d", "t": "d", "g": "d", "m": "m", "y": "y", "j": "y", "a": "y"}
@@ -115,6 +117,17 @@ def as_iso(texts: pl.Series, order: str) -> pl.Series:
     if not written.any():
         return texts
     new: Mapping[str, str] = {text: _iso(text, order) for text in texts.filter(written).unique()}
+    return texts.replace(list(new), list(new.values()))
+
+
+def period_starts(texts: pl.Series) -> pl.Series:
+    """Weeks and months (``KW 15/2026``, ``April 2026``) as the day they begin; whatever else stands there as it is."""
+    written = texts.str.contains(_PERIOD).fill_null(False)
+    if not written.any():
+        return texts
+    new = {
+        text: found[0].starts.isoformat() for text in texts.filter(written).unique() if (found := periods_in([text]))
+    }
     return texts.replace(list(new), list(new.values()))
 
 

@@ -319,7 +319,7 @@ def agreed_on(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
         elif what == "decimal" and evidence.numbers:
             chosen[path] = "."
     only = {path: values for path, values in layout.only.items() if path in fit.columns}
-    return Agreed(marks, orders, layout.identifiers, layout.weighty, only), doubts
+    return Agreed(marks, orders, layout.days, layout.identifiers, layout.weighty, only), doubts
 
 
 def _evidence(

@@ -32,6 +32,7 @@ class Agreed:
 
     marks: Mapping[str, str]
     orders: Mapping[str, str]
+    days: frozenset[str]  #: paths of dates
     identifiers: frozenset[str]
     weighty: frozenset[str]  #: paths without whose value a line means nothing, or another thing
     only: Mapping[str, frozenset[str]] = field(
@@ -77,6 +78,8 @@ class Table:
             text = text.cast(pl.String)
         if text.str.starts_with("'").any():
             text = text.map_elements(as_sent, return_dtype=pl.String)
+        if path in self.agreed.days:
+            text = written.period_starts(text)
         if path in self.agreed.orders:
             text = written.as_iso(text, self.agreed.orders[path])
         if path in self.agreed.identifiers and text.str.contains(r"^[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}$").any():
@@ -103,7 +106,7 @@ class Table:
         And from which row on what is carried down holds.
         """
         spans = [(0, dict(self._carried))]
-        dropped, findings = [], []
+        dropped, findings, others = [], [], []
         suspect = self._suspects(table)
         fallen = suspect.select(pl.any_horizontal(pl.all())).to_series() | ~filled
         for index in fallen.arg_true():
@@ -123,11 +126,15 @@ class Table:
                 continue
             elif suspect["other"][index]:
                 dropped.append(index)
+                others.append(number)
                 continue
             else:
                 continue
             dropped.append(index)
             findings.append(passed_over(why, place(self.sheet, 0, number), " | ".join(some)[:200]))
+        if others:
+            why = f"{len(others)} row{'s hold' if len(others) > 1 else ' holds'} something else than what is read"
+            findings.append(passed_over(why, place(self.sheet, 0, others[0]), ", ".join(map(str, others[:20]))))
         return (filled.scatter(dropped, False) if dropped else filled), findings, spans
 
     def _suspects(self, table: pl.DataFrame) -> pl.DataFrame:

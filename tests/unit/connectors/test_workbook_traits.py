@@ -303,6 +303,21 @@ def test_periods_as_people_write_them(header: list[object], starts: str, ends: s
     ]
 
 
+@pytest.mark.parametrize(
+    ("week", "day"), [("KW 15/2026", "2026-04-06"), ("2026-W15", "2026-04-06"), ("Mai 2026", "2026-05-01")]
+)
+def test_a_row_may_name_its_week_or_month(week: str, day: str) -> None:
+    items = read(rows(["Part no.", "Qty", "Week"], ["A", 5, week], ["B", 6, date(2026, 4, 20)]), "s.xlsx", FORECAST)
+    assert lines(items, "Part no.", "Qty", "Week") == [("A", "5", day), ("B", "6", "2026-04-20")]
+
+
+def test_rows_of_another_kind_are_passed_over_and_counted() -> None:
+    options = {**STOCK, "fields": {**STOCK["fields"], "status": ("Kind",)}, "only": {"status": ["Free stock"]}}
+    items = read(rows(["Part no.", "Qty", "Kind"], ["A", 5, "free stock"], ["A", 6, "Blocked"]), "s.xlsx", options)
+    assert lines(items, "Part no.", "Qty") == [("A", "5")]
+    assert told(items, Severity.INFO) == [("workbook.row_passed_over", "Sheet!A3")]
+
+
 def test_dates_across_that_can_be_read_in_two_ways_are_no_periods() -> None:
     items = read(rows(["Part no.", "03/04/2026", "10/04/2026"], ["A", 5, 6]), "s.xlsx", FORECAST)
     assert [code for code, _ in told(items)] == ["workbook.header_incomplete"]
