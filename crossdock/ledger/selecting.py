@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from connectors.formats.rows import ATTRIBUTE_KEYS
 from crossdock.ledger.parked import WAITING
 from crossdock.ledger.tables import documents, events, findings, parked_lines, payloads
 
@@ -70,7 +71,8 @@ class Chosen:
 def select(connection: Connection, selection: Selection) -> Iterator[Chosen]:
     """The chosen documents. A document that came several times is read as it came first.
 
-    Left out are those that were held back for their interchange's control number: that is no matter of mappings.
+    Left out are those that were held back for their interchange's control number, and those that hold the keys of
+    a source's rows: what they say is told by what stood at that time, and is no matter of mappings.
     """
     first = _first_rows().where(_is_current(_current(selection)))
     if selection.last is not None:
@@ -115,8 +117,9 @@ def _first_rows() -> sa.Select[Any]:
         findings.c.code.startswith("interchange."),
         findings.c.severity == "error",
     )
+    keys = documents.c.attributes.contains(f'"{ATTRIBUTE_KEYS}"', autoescape=True)
     return sa.select(documents.c.id, documents.c.payload_id, documents.c.document).where(
-        ~there.exists(), ~held.exists()
+        ~there.exists(), ~held.exists(), ~keys
     )
 
 

@@ -144,6 +144,18 @@ def test_what_is_deleted_is_cancelled_once_and_stands_again_when_it_is_back(erp:
     assert sorted(code for code in codes if code.startswith("keys.")) == ["keys.again", "keys.gone"]
 
 
+def test_reading_documents_again_leaves_what_is_gone_as_it_is(erp: Erp) -> None:
+    for line in (10, 20):
+        erp.order(line, line)
+    erp.run()
+    erp.db.execute("DELETE FROM po WHERE line_no = 20")
+    assert len(erp.run()) == 1
+    assert erp.known.run("replay", "--channel", "erp").exit_code == 0
+    with erp.dock() as dock:
+        last = {event.subject: event.kind for event in dock.ledger.events(after=0, limit=100)}
+    assert last["order/ACME/45/20"] == "cancelled"
+
+
 def test_what_the_erp_cancelled_may_go(erp: Erp) -> None:
     erp.order(10, 5)
     erp.run()
