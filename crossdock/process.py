@@ -16,6 +16,7 @@ from crossdock.reconciled import reconciled
 from crossdock.revised import revised
 from crossdock.superseded import superseded
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
+from crossdock.unusual import Unusual, guarded
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
 
@@ -47,9 +48,13 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             heard = answered(numbered, record=record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
-            whole = revised(current, ledger=ledger)
-            sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at)
-            return ledger.store(record.id, sound)
+            corrected = revised(current, ledger=ledger)
+            sound = checked(corrected, ledger=ledger, library=context.library, now=record.received_at)
+            whole = guarded(sound, record=record, ledger=ledger, library=context.library)
+            return ledger.store(record.id, whole)
+    except Unusual as unusual:
+        ledger.quarantine(record.id, [unusual.finding])
+        return _NOTHING
     except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING

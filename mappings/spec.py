@@ -219,6 +219,13 @@ class Check(Strict):
         return {"severity": entry} if isinstance(entry, str) else entry
 
 
+class Batches(Strict):
+    """From where on a batch is so unusual that a person must look before it is used."""
+
+    fewer: Annotated[int, Field(ge=0, le=100)] = 50  #: a document has less than so many per cent of the usual lines
+    times: Annotated[int, Field(ge=2)] = 10  #: the median quantity is more than so many times the usual
+
+
 class Partner(Strict):
     """One trading partner: ``mappings/partners/<id>.yaml``, the one file that onboards it."""
 
@@ -232,6 +239,7 @@ class Partner(Strict):
     on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
+    batches: Batches | None = None  #: hold what is wildly different from the last 30 days; nothing is held without
     checks: dict[str, Check] = {}  #: business checks by name; they come over those of the tier
     control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken
 

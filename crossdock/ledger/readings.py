@@ -25,6 +25,7 @@ from crossdock.ledger.standing import Standing
 from crossdock.ledger.stands import Stands, under
 from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
+from crossdock.ledger.usual import Usual, usual
 from schemas.documents import ORDINAL
 from schemas.findings import Severity
 
@@ -334,6 +335,11 @@ class Readings:
         those with lines that wait for one of the causes ``always``."""
         with self._database.read() as connection:
             return list(selecting.waiting(connection, tried, always))
+
+    def usual(self, partner: str, type: str, *, since: datetime, sample: int) -> Usual:
+        """What the partner has usually sent since that moment."""
+        with self._database.read() as connection:
+            return usual(connection, partner, type, since=since, sample=sample)
 
     def stands(self, stream: str, prefixes: Collection[str]) -> list[Stands]:
         """The newest event of each key that is one of ``prefixes`` or begins with one and ``/``."""
