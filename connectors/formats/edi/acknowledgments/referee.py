@@ -1,4 +1,4 @@
-"""Nothing leaves before it has been read: every answer by our own reader, a 997 of 004010 by pyx12 too.
+"""Nothing leaves before it has been read: each answer by our own reader, a 997 of 004010 or 999 of 005010 by pyx12 too.
 
 pyx12 is somebody else's reading of X12.20, so that a mistake of ours is not confirmed by itself. Its
 997 map is made for health care: it lists those functional groups, transaction sets, versions and
@@ -14,8 +14,9 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,12 +29,28 @@ from schemas.documents import DocumentStart, InterchangeEnd, LinePlan
 from schemas.errors import PermanentError
 from schemas.findings import Finding, Severity
 
-_PYX12_RELEASE = "004010"
-#: the envelopes pyx12 can open
-_PYX12_INTERCHANGES = ("00401", "00402")
-_MAPS = ("maps.xml", "997.4010.xml", "x12.control.00401.xml", "dataele.xml", "codes.xml")
 #: lists of the shipped maps that hold what is used in health care
-_CLOSED_LISTS = ("ISA05", "ISA07", "ISA12", "GS08", "AK101", "AK201", "AK905", "AK906", "AK907", "AK908", "AK909")
+_CLOSED_LISTS = (
+    *("ISA05", "ISA07", "ISA12", "GS08", "ST03", "AK101", "AK103", "AK201", "AK203"),
+    *("AK905", "AK906", "AK907", "AK908", "AK909"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """What pyx12 knows of one acknowledgment: by which release, in which envelopes, in which files."""
+
+    set: str
+    release: str
+    interchanges: tuple[str, ...]
+    file: str
+    envelope: str
+
+
+_MAPS = (
+    _Map("997", "004010", ("00401", "00402"), "997.4010.xml", "x12.control.00401.xml"),
+    _Map("999", "005010", ("00501",), "999.5010.xml", "x12.control.00501.xml"),
+)
 
 
 class Refused(PermanentError):
@@ -93,15 +110,18 @@ class OurReader:
 
 
 class Pyx12:
-    """Holds a 997 of version 004010, with or without an industry's suffix, against pyx12's map; passes all else by."""
+    """Holds a 997 of version 004010 and a 999 of 005010, with or without an industry's suffix, against pyx12's maps.
+
+    All else it passes by.
+    """
 
     def __init__(self) -> None:
         self._folder: Path | None = None
-        self._releases: set[str] = set()
+        self._releases: set[tuple[_Map, str]] = set()
         self._lock = threading.Lock()
 
     def judge(self, answer: bytes) -> None:
-        found = _release_of_997(answer)
+        found = _map_of(answer)
         if found is None:
             return
         import pyx12.params
@@ -119,61 +139,68 @@ class Pyx12:
         if not accepted:
             raise _refused("pyx12", said or ["it gives no reason"])
 
-    def _prepared(self, release: str) -> Path:
-        """The folder of maps, in which ``release`` is registered."""
+    def _prepared(self, wanted: tuple[_Map, str]) -> Path:
+        """The folder of maps, in which the map is registered for that release."""
         with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="crossdock-pyx12-"))
                 weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
                 _copy_maps(self._folder)
-            if release not in self._releases:
-                self._releases.add(release)
-                _write_index(self._folder, sorted(self._releases))
+            if wanted not in self._releases:
+                self._releases.add(wanted)
+                _write_index(self._folder, self._releases)
             return self._folder
 
 
 def _copy_maps(folder: Path) -> None:
+    own = [name for one in _MAPS for name in (one.file, one.envelope)]
     with as_file(files("pyx12") / "map") as shipped:
-        for name in _MAPS:
+        for name in ("maps.xml", "dataele.xml", "codes.xml", *own):
             shutil.copy(shipped / name, folder / name)
-    for name in ("997.4010.xml", "x12.control.00401.xml"):
+    for name in own:
         tree = ET.parse(folder / name)  # noqa: S314 - a file of an installed package
         for element in tree.iter("element"):
             closed = element.find("valid_codes")
             if element.get("xid") in _CLOSED_LISTS and closed is not None:
                 element.remove(closed)
+            if element.get("xid") == "ST03":
+                element.find("usage").text = "S"  # type: ignore[union-attr]  # a 999 by no implementation guide has none
         tree.write(folder / name, encoding="utf-8", xml_declaration=True)
     elements = ET.parse(folder / "dataele.xml")  # noqa: S314
     for element in elements.iter("data_ele"):
-        if element.get("ele_num") == "I15":
-            element.set("data_type", "B")  # a component separator may be any character
+        if element.get("ele_num") in ("I15", "I65"):
+            element.set("data_type", "B")  # a separator may be any character
     elements.write(folder / "dataele.xml", encoding="utf-8", xml_declaration=True)
 
 
-def _write_index(folder: Path, releases: Sequence[str]) -> None:
-    """``maps.xml``: the 997 map for each release under each envelope version."""
+def _write_index(folder: Path, releases: Iterable[tuple[_Map, str]]) -> None:
+    """``maps.xml``: the map for each release under each envelope version."""
     root = ET.Element("maps")
-    for version in _PYX12_INTERCHANGES:
-        under = ET.SubElement(root, "version", icvn=version)
-        for release in releases:
-            ET.SubElement(under, "map", vriic=release, fic="FA", abbr="997").text = "997.4010.xml"
-        ET.SubElement(under, "map", vriic="", fic="", abbr="X12").text = "x12.control.00401.xml"
+    known = sorted(releases, key=lambda pair: (pair[0].set, pair[1]))
+    for one in _MAPS:
+        for version in one.interchanges:
+            under = ET.SubElement(root, "version", icvn=version)
+            for own, release in known:
+                if own is one:
+                    ET.SubElement(under, "map", vriic=release, fic="FA", abbr=one.set).text = one.file
+            ET.SubElement(under, "map", vriic="", fic="", abbr="X12").text = one.envelope
     unfinished = folder / "maps.xml.new"
     ET.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
     unfinished.replace(folder / "maps.xml")
 
 
-def _release_of_997(answer: bytes) -> str | None:
-    """GS08 of an interchange that pyx12 has a 997 map for; None for any other."""
+def _map_of(answer: bytes) -> tuple[_Map, str] | None:
+    """The map that pyx12 has for this interchange, and its GS08; None for any other."""
     starts = [
         item for item in read_interchanges(Tape(io.BytesIO(answer)), _NoPlans()) if isinstance(item, DocumentStart)
     ]
-    if not starts or any(start.type != "x12.997" for start in starts):
+    if not starts:
         return None
-    attributes = starts[0].attributes
-    release = attributes["release"]
-    known = release.startswith(_PYX12_RELEASE) and attributes["interchange_version"] in _PYX12_INTERCHANGES
-    return release if known else None
+    release, version = starts[0].attributes["release"], starts[0].attributes["interchange_version"]
+    for one in _MAPS:
+        if all(start.type == f"x12.{one.set}" for start in starts) and version in one.interchanges:
+            return (one, release) if release.startswith(one.release) else None
+    return None
 
 
 def _text(answer: bytes) -> str:

@@ -67,3 +67,39 @@ def test_a_refusal_survives_the_way_between_processes(sound: bytes) -> None:
         OurReader().judge(sound.replace(b"AK5*A~", b"AK5*Z~"))
     again = pickle.loads(pickle.dumps(refused.value))
     assert (str(again), again.complaints) == (str(refused.value), refused.value.complaints)
+
+
+IMPLEMENTATION_FAULTS = {
+    "a code nobody has": (b"IK5*E*5~", b"IK5*Z*5~"),
+    "a missing mandatory element": (b"AK2*856*0001~", b"AK2*856~"),
+    "a segment out of place": (b"IK5*E*5~AK9", b"AK9*E*1*1*1~IK5*E*5~AK9"),
+    "a count that is off": (b"SE*8*", b"SE*9*"),
+}
+
+
+@pytest.fixture
+def implementation(desk) -> bytes:
+    bad = desk.error(line=2, value="XX", AK301="LIN", AK302="12", AK304="8", AK401="2", AK402="235", AK403="7")
+    return acknowledge_group(desk.group(version="005010"), [desk.verdict("0001", bad)], "999", desk.numbers, desk.at)
+
+
+@pytest.mark.parametrize("fault", IMPLEMENTATION_FAULTS)
+def test_a_faulty_999_is_refused_by_pyx12_too(fault: str, implementation: bytes, pyx12: Pyx12) -> None:
+    pyx12.judge(implementation)
+    right, wrong = IMPLEMENTATION_FAULTS[fault]
+    assert right in implementation
+    with pytest.raises(Refused, match="pyx12"):
+        pyx12.judge(implementation.replace(right, wrong))
+
+
+@pytest.mark.parametrize("suffix", ["", "VICS", "UCS", "X231A1"])
+def test_pyx12_knows_a_999_of_any_guide_accepted_rejected_or_in_part(desk, pyx12: Pyx12, suffix: str) -> None:
+    component = desk.error(line=1, AK301="RCD", AK302="4", AK304="8", AK401="3:1", AK402="355", AK403="7")
+    verdicts = [
+        desk.verdict("0001"),
+        desk.verdict("0002", component),
+        desk.verdict("0003", desk.error(AK502="4"), rejected=True),
+    ]
+    for some in (verdicts[:1], verdicts[2:], verdicts):
+        group = desk.group(len(some), version=f"005010{suffix}", type="RC")
+        pyx12.judge(acknowledge_group(group, some, "999", desk.numbers, desk.at))
