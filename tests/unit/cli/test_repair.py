@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
+from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 Orders = Callable[..., str]
 
 
-def events(known: Installation) -> list[dict[str, object]]:
+def events(known: Installation) -> list[dict[str, Any]]:
     return [json.loads(line) for line in known.run("events", "--jsonl").stdout.splitlines()]
 
 
@@ -182,3 +184,32 @@ def test_a_run_releases_what_new_master_data_unblock(waiting: Installation) -> N
     assert "2 lines that waited, 2 events" in waiting.run("run").stdout
     assert len(events(waiting)) == 3
     assert "released" not in waiting.run("run").stdout
+
+
+NEWCO = "partner: NEWCO\nidentities: {x12: ['ZZ:NEWCO'], email: ['*@newco.example']}\n"
+
+
+def test_what_an_unknown_sender_sent_is_read_once_a_partner_file_claims_it(known: Installation) -> None:
+    envelope = Envelope(
+        sender="ZZ:NEWCO", receiver="ZZ:US", control_number=1, written_at=datetime(2026, 3, 1, 12, tzinfo=UTC)
+    )
+    lines = [("BEG", "00", "NE", "4711", "", "20260301"), ("N1", "ST", "North", "92", "N1")]
+    lines += [("PO1", "1", "5", "EA", "1.50", "", "BP", "P-100"), ("CTT", "1")]
+    group = Group(
+        code="PO", sender="NEWCO", receiver="US", control_number=1, release="004010", sets=[("850", "0001", lines)]
+    )
+    known.drop("order.edi", b"".join(write_interchange(envelope, [group])))
+    mail = known.home / "in" / "stock.csv"
+    mail.write_text("Item,Site,On hand,Unit,As of\nP-100,N1,5,EA,2026-03-01\n")
+    known.run("run")
+    assert events(known) == []
+    assert known.run("release").stdout == "nothing is released\n"
+
+    (known.home / "partners" / "newco.yaml").write_text(NEWCO)
+    done = known.run("release")
+    assert "1 event published" in done.stdout, done.output
+    (event,) = events(known)
+    assert (event["data"]["partner"], event["data"]["item"]) == ("NEWCO", "P-100")
+    assert (
+        json.loads(known.run("findings", "--json").stdout.splitlines()[0])["code"] == "partner.unknown"
+    )  # the sheet's
