@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.delimiters import find_header
-from connectors.formats.edi.reader import compile_plan, read_interchanges
+from connectors.formats.edi.plan import compile_plan
+from connectors.formats.edi.reader import read_interchanges
 from connectors.formats.edi.tape import BLOCK, Tape
 from schemas.documents import LinePlan
 
