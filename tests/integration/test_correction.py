@@ -246,3 +246,28 @@ def test_of_a_large_file_only_the_rows_to_correct_go_back(
     here.run("run")
     assert len(events(here)) == before + 1
     assert told(here)["stock/ACME/N1/B7/P-200#2"] == ("5", 1)
+
+
+def test_what_is_still_wrong_goes_back_once_more_without_the_marks_of_before(
+    site: Callable[[str], Installation],
+) -> None:
+    here = site("en")
+    here.drop("stock.xlsx", saved(stock()))
+    here.run("run")
+    (reply,) = replies(here)
+    book = openpyxl.load_workbook(reply)
+    for cell, value in {"A5": "P-200", "C6": 4, "E6": "30.02.2026", "B7": "N1", "C7": 9}.items():
+        book.worksheets[1][cell].value = value
+    here.drop("again.xlsx", saved(book))
+    here.run("run")
+    _, second = replies(here)
+    again = openpyxl.load_workbook(second)
+    assert again.sheetnames == ["Corrections", "Bestand März"]
+    sheet = again.worksheets[1]
+    assert {cell.coordinate for row in sheet for cell in row if cell.comment} == {"E6"}
+    assert sheet["C6"].fill.fill_type is None
+    assert [sheet[f"A{row}"].fill.start_color.rgb for row in range(4, 8)] == [
+        "00C6EFCE", "00C6EFCE", "00FCE4D6", "00C6EFCE",
+    ]  # fmt: skip
+    waiting = [json.loads(line) for line in here.run("parked", "--json").stdout.splitlines()]
+    assert len(waiting) == 1

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from connectors.formats.workbook.cells import column_letter
 from connectors.formats.workbook.safety import disarm, neutral
+from connectors.formats.workbook.sheets import REFERENCE, opened
 from schemas.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -152,16 +153,38 @@ def _own(stream: BinaryIO) -> Workbook | None:
             warnings.simplefilter("ignore")  # of parts that it does not keep
             book = load_workbook(stream, data_only=True, keep_vba=False, keep_links=False)
             disarm(book)
+            _without_earlier_marks(book)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile, SyntaxError):
         return None  # it is more particular than the reader
     return book
+
+
+def _without_earlier_marks(book: Workbook) -> None:
+    """Take our first sheet and our marks out of a correction workbook that comes back."""
+    from openpyxl.styles import PatternFill
+
+    ours = [sheet for sheet in book.worksheets if _is_ours([sheet.cell(row, 1).value for row in range(1, 5)])]
+    for sheet in ours:
+        book.remove(sheet)
+    colours = {f"00{colour}" for colour in (*_FILLS.values(), _ACCEPTED, _TO_CORRECT)}
+    colours |= {f"FF{colour[2:]}" for colour in colours}
+    for sheet in book.worksheets if ours else ():
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.comment is not None and cell.comment.author == _AUTHOR:
+                    cell.comment = None
+                if cell.has_style and cell.fill.fill_type == "solid" and cell.fill.start_color.rgb in colours:
+                    cell.fill = PatternFill()
+
+
+def _is_ours(cells: Sequence[object]) -> bool:
+    return any(isinstance(cell, str) and REFERENCE in cell for cell in cells)
 
 
 def _anew(
     stream: BinaryIO, marks: Sequence[Mark], verdicts: Mapping[str, Verdicts], *, whole: bool
 ) -> tuple[Workbook, _Moved]:
     """The rows of the file in a new workbook; not ``whole``: only headers and rows that are marked."""
-    from connectors.formats.workbook.sheets import opened
     from connectors.formats.workbook.unreadable import Unreadable
 
     book, moved = _empty(), _Moved()
