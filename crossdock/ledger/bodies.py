@@ -7,7 +7,7 @@ they take a thirtieth of the room, and of the time to write it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from itertools import chain
 
 import msgspec
 import polars as pl
@@ -25,16 +25,21 @@ _BETWEEN = "\n"  # stands in no JSON text of ours: within strings it is escaped
 
 def write(connection: Connection, first: int, texts: pl.Series) -> None:
     """Keep ``texts``, those of the events at ``first`` and the positions after it."""
-    pieces: list[Any] = list(_pieces(texts))
-    packed = zstandard.ZstdCompressor(level=1).multi_compress_to_buffer(pieces)
+    compress = zstandard.ZstdCompressor(level=1).compress
     rows = [
-        {"first_position": first + number * TOGETHER, "bodies": packed[number].tobytes()}
-        for number in range(len(pieces))
+        {"first_position": first + number * TOGETHER, "bodies": compress(piece)}
+        for number, piece in enumerate(chain.from_iterable(map(_pieces, _parts(texts))))
     ]
     bulk.insert(connection, event_bodies, rows)
 
 
-def _pieces(texts: pl.Series) -> Iterator[bytes]:
+def _parts(texts: pl.Series) -> Iterator[pl.Series]:
+    """Texts for some rows at a time, or the copies of them would take more memory than anything else."""
+    size = 8 * TOGETHER
+    return (texts.slice(at, size) for at in range(0, len(texts), size))
+
+
+def _pieces(texts: pl.Series) -> Iterator[memoryview]:
     """The texts of one row after the other. All in one look at the column: see ``bulk`` for why."""
     column = pl.col(texts.name)
     joined, ends = (
@@ -45,7 +50,7 @@ def _pieces(texts: pl.Series) -> Iterator[bytes]:
         )
         .row(0)
     )
-    begin = 0
+    joined, begin = memoryview(joined), 0
     for end in (*ends[TOGETHER - 1 : -1 : TOGETHER], ends[-1]):
         yield joined[begin : end - len(_BETWEEN)]
         begin = end
