@@ -30,20 +30,24 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
 
     The walk stands behind the last of them, with everything that the body knows about it.
     """
-    tape = body.tape
     if body.around is not None and body.around.findings:
         return 0
     with _no_collection():
-        rows = batch.rows(tape.text, tape.at, tape.at + size)
-        table = _Table(body, batch, rows)
-        size = table.sound() if rows else 0
-        return _Passage(body, batch, table, size).run() if size else 0
+        return _pass(body, batch, size)
+
+
+def _pass(body: Body, batch: Batch, size: int) -> int:
+    tape = body.tape
+    rows = batch.rows(tape.text, tape.at, tape.at + size)
+    table = _Table(body, batch, rows) if rows else None
+    sound = table.sound() if table else 0
+    return _Passage(body, batch, table, sound).run() if table and sound else 0
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Rows are tuples of text, of which most are gone a moment later: nothing that the cyclic collector, which
-    comes once for every 700 of them, could ever free."""
+    """Rows are tuples of text, and gone when their batch has passed: nothing that the cyclic collector, which comes
+    once for every 700 of them, could ever free."""
     enabled = gc.isenabled()
     gc.disable()
     try:
