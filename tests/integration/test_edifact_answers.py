@@ -75,8 +75,15 @@ def test_one_good_message_and_one_bad(dock: Dock) -> None:
     assert {"BGM+23+0002+34", "RFF+ACE:77", "RFF+ACW:1", "ERC+UNKNOWN::ZZZ"} <= set(aperak)
     assert any("P-1" in segment for segment in aperak)
     assert dock.run().responded.sent == {}
-    document = dock.ledger.documents()[0]["document"]
-    assert document
+
+
+def test_an_event_is_traced_to_the_contrl_its_message_got(dock: Dock) -> None:
+    plain = PARTNER.replace("on_error: park_lines", 'fields: {item: "LIN[BP]", site: {const: BER}, unit: {const: EA}}')
+    (dock.settings.partners / "dreh.yaml").write_text(plain)
+    come_in(dock, "1.edi", interchange("77", notice("S1"), notice("S2")))
+    trace = dock.ledger.trace(dock.ledger.events()[-1].id)
+    assert trace is not None
+    assert [(one["kind"], one["name"]) for one in trace["answers"]] == [("CONTRL", "DREH-CONTRL-000000001.edi")]
 
 
 def test_control_numbers_go_on_message_by_message(dock: Dock) -> None:
