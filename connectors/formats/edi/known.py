@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 AHEAD = 1 << 13  #: characters there should be before runs are tried, so that none is cut short
-LEAST, MOST = 1 << 11, 1 << 15  #: characters that are looked at for one batch
+LEAST, MOST = 1 << 11, 1 << 16  #: characters that are looked at for one batch
 MANY = 16  #: runs that make a batch worth while
 LATE = 128  #: most runs passed one by one between two batches
 
