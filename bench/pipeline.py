@@ -109,6 +109,32 @@ def ship_notice() -> Iterator[Measurement]:
     )
 
 
+def larger() -> Iterator[Measurement]:
+    """``pipeline.larger``: four times the lines, in sets as large: what a line costs, and the memory it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        large, usual = _files(folder, 4 * LINES), _files(folder, LINES)
+        ours, theirs = in_turn(ROUNDS, lambda: _durable(large, folder), lambda: _durable(usual, folder))
+        _require(ours, 4 * LINES)
+        _require(theirs, LINES)
+    cost, usual_cost = ours.cpu / (4 * LINES) * 1e6, theirs.cpu / LINES * 1e6
+    yield Measurement(
+        name="pipeline.larger.cost_per_line",
+        value=cost,
+        unit="us",
+        peer=f"of {LINES:,} lines",
+        peer_value=usual_cost,
+        ratio=usual_cost / cost,
+    )
+    yield Measurement(
+        name="pipeline.larger.peak_memory",
+        value=ours.peak_mb,
+        unit="MB",
+        peer=f"of {LINES:,} lines",
+        peer_value=theirs.peak_mb,
+        ratio=theirs.peak_mb / ours.peak_mb,
+    )
+
+
 def small_documents() -> Iterator[Measurement]:
     """``pipeline.small_documents``: thousands of sets of five lines, beside as many lines in large sets."""
     with tempfile.TemporaryDirectory() as folder:
@@ -152,5 +178,6 @@ def _require(run: Run, lines: int) -> None:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "pipeline.x12_856": ship_notice,
+    "pipeline.larger": larger,
     "pipeline.small_documents": small_documents,
 }

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 LOAD = 1024  #: weight that is handed over at once
-LOADS = 3  #: that there are at most: one in use, the others being made or waiting
+LOADS = 2  #: that there are at most: one in use, and one being made or waiting
 
 
 def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import polars as pl
 
 from crossdock.reading import CAUSE
@@ -113,8 +112,12 @@ class _Bench:
 
     def _beside(self, said: pl.DataFrame, beside: Beside, stream: str) -> pl.DataFrame:
         """The table with what is known of each row."""
-        keys = [_key(row, beside) for row in said.iter_rows(named=True)]
+        asked = said.select("partner", "order", "order_line", "shipment", "item", "subject")
+        keys = [_key(row, beside) for row in asked.iter_rows(named=True)]
         known = self._known(keys, beside, stream)
+        if not known:
+            nothing = {f"{KNOWN}{name}": pl.lit(None, pl.String) for name in SAID}
+            return said.with_columns(**nothing, is_known=pl.lit(False))
         rows = [known.get(key or "", {}) if beside else {} for key in keys]
         columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in SAID}
         return said.with_columns(**columns, is_known=pl.Series([bool(row) for row in rows], dtype=pl.Boolean))
@@ -134,18 +137,20 @@ class _Bench:
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
     """What the events say, one column a field."""
-    rows = []
-    for subject, time, line, text in events.select("subject", "time", "line", "data").iter_rows():
-        data = msgspec.json.decode(text)
-        place = data["lineage"]
-        rows.append(
-            _flat(data)
-            | {"subject": subject, "time": time, "line": line, "document": place["document"]}
-            | {LOCATION: place.get("location"), OFFSET: place.get("offset"), LENGTH: place.get("length")}
-        )
-    schema: dict[str, Any] = dict.fromkeys((*SAID, "subject", LOCATION), pl.String)
-    schema |= dict.fromkeys(("line", OFFSET, LENGTH), pl.Int64)
-    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+    data = pl.col("data").str.json_decode(_SAYS)
+    references, lineage = data.struct.field("references"), data.struct.field("lineage")
+    fields = {name: pl.coalesce(references.struct.field(name), data.struct.field(name)) for name in _SPOKEN}
+    columns = fields | {"document": lineage.struct.field("document")}
+    columns |= {name: lineage.struct.field(field) for name, field in _PLACE.items()}
+    columns |= {name: pl.col(name) for name in ("time", "subject", "line")}
+    return events.select(**columns)
+
+
+_SPOKEN = tuple(name for name in SAID if name not in ("document", "time"))
+_PLACE = {LOCATION: "location", OFFSET: "offset", LENGTH: "length"}
+_TEXTS = dict.fromkeys(_SPOKEN, pl.String)
+_LINEAGE = {"document": pl.String, "location": pl.String, "offset": pl.Int64, "length": pl.Int64}
+_SAYS = pl.Struct({**_TEXTS, "references": pl.Struct(_TEXTS), "lineage": pl.Struct(_LINEAGE)})
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
