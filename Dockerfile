@@ -21,6 +21,7 @@ COPY mappings mappings
 COPY connectors connectors
 COPY crossdock crossdock
 COPY dags dags
+COPY plugins plugins
 RUN pip install --no-deps --editable .
 
 RUN useradd --create-home --uid 10001 crossdock \
@@ -30,7 +31,8 @@ WORKDIR /var/lib/crossdock
 
 ENV CROSSDOCK_HOME=/var/lib/crossdock \
     AIRFLOW_HOME=/var/lib/crossdock/airflow \
-    AIRFLOW__CORE__DAGS_FOLDER=/opt/crossdock/dags
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/crossdock/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/crossdock/plugins
 
 VOLUME /var/lib/crossdock
 CMD ["crossdock", "status"]

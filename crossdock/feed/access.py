@@ -120,7 +120,7 @@ class Door:
             await self._inner(scope, receive, send)
         elif scope["type"] == "http":
             inside = await self._inside(scope)
-            await inside(scope, receive, _described(send, tls=scope.get("scheme") == "https"))
+            await inside(scope, receive, described(send, tls=scope.get("scheme") == "https"))
 
     async def _inside(self, scope: Scope) -> ASGIApp:
         """What answers this request."""
@@ -223,12 +223,12 @@ def _bounded(inner: ASGIApp, most: int) -> ASGIApp:
     return bounded
 
 
-def _described(send: Send, *, tls: bool) -> Send:
+def described(send: Send, *, tls: bool) -> Send:
     headers = {**SECURITY_HEADERS, **_TLS_ONLY} if tls else SECURITY_HEADERS
 
-    async def described(message: Message) -> None:
+    async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(headers)
         await send(message)
 
-    return described
+    return with_headers

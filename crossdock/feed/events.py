@@ -103,14 +103,15 @@ def routes(service: Service) -> APIRouter:
             begin = asked.model_copy(update={"after": int(last_event_id)}) if last_event_id else asked
             lines = live(ledger, begin, lambda: service.visibility.view(viewer))
             return StreamingResponse(lines, media_type=EVENT_STREAM)
-        return await to_thread.run_sync(_answer, ledger, asked, service.visibility.view(viewer), media)
+        root = request.scope.get("root_path", "")
+        return await to_thread.run_sync(_answer, ledger, asked, service.visibility.view(viewer), media, root)
 
     return router
 
 
-def _answer(ledger: Ledger, asked: Asked, view: View, media: str) -> Response:
+def _answer(ledger: Ledger, asked: Asked, view: View, media: str, root: str) -> Response:
     seen, following, more = page(ledger, asked, view)
-    link = f'<{_address(asked, following)}>; rel="next"'
+    link = f'<{root}{_address(asked, following)}>; rel="next"'
     headers = {"Link": link, "Vary": "Accept", "Crossdock-Next": str(following), "Crossdock-More": str(more).lower()}
     if media in (CSV, PARQUET):
         return Response(rendered(event_table(seen), media), media_type=media, headers=headers)
