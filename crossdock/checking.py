@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import polars as pl
 
 from crossdock.reading import CAUSE
@@ -136,7 +137,9 @@ class _Bench:
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:
-    """What the events say, one column a field."""
+    """What the events say, one column a field: few one by one, because looking at columns pays only for many."""
+    if events.height < _MANY:
+        return _said_by_few(events)
     data = pl.col("data").str.json_decode(_SAYS)
     references, lineage = data.struct.field("references"), data.struct.field("lineage")
     fields = {name: pl.coalesce(references.struct.field(name), data.struct.field(name)) for name in _SPOKEN}
@@ -146,6 +149,19 @@ def _said(events: pl.DataFrame) -> pl.DataFrame:
     return events.select(**columns)
 
 
+def _said_by_few(events: pl.DataFrame) -> pl.DataFrame:
+    rows = []
+    for subject, time, line, text in events.select("subject", "time", "line", "data").iter_rows():
+        data = msgspec.json.decode(text)
+        place = data["lineage"]
+        said = _flat(data) | {"subject": subject, "time": time, "line": line, "document": place["document"]}
+        rows.append(said | {name: place.get(field) for name, field in _PLACE.items()})
+    schema: dict[str, Any] = dict.fromkeys((*SAID, "subject", LOCATION), pl.String)
+    schema |= dict.fromkeys(("line", OFFSET, LENGTH), pl.Int64)
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+
+
+_MANY = 128
 _SPOKEN = tuple(name for name in SAID if name not in ("document", "time"))
 _PLACE = {LOCATION: "location", OFFSET: "offset", LENGTH: "length"}
 _TEXTS = dict.fromkeys(_SPOKEN, pl.String)
