@@ -140,6 +140,10 @@ def _said(events: pl.DataFrame) -> pl.DataFrame:
     """What the events say, one column a field: few one by one, because looking at columns pays only for many."""
     if events.height < _MANY:
         return _said_by_few(events)
+    return pl.concat(map(_said_by_many, events.iter_slices(_AT_ONCE)))
+
+
+def _said_by_many(events: pl.DataFrame) -> pl.DataFrame:
     data = pl.col("data").str.json_decode(_SAYS)
     references, lineage = data.struct.field("references"), data.struct.field("lineage")
     fields = {name: pl.coalesce(references.struct.field(name), data.struct.field(name)) for name in _SPOKEN}
@@ -162,6 +166,7 @@ def _said_by_few(events: pl.DataFrame) -> pl.DataFrame:
 
 
 _MANY = 128
+_AT_ONCE = 1024  # the JSON of more takes much memory
 _SPOKEN = tuple(name for name in SAID if name not in ("document", "time"))
 _PLACE = {LOCATION: "location", OFFSET: "offset", LENGTH: "length"}
 _TEXTS = dict.fromkeys(_SPOKEN, pl.String)
