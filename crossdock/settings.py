@@ -4,8 +4,8 @@
 follows from it unless it is set on its own: ``CROSSDOCK_LEDGER`` (an SQLAlchemy URL),
 ``CROSSDOCK_ARCHIVE``, ``CROSSDOCK_FEED`` (the folder sink's), ``CROSSDOCK_DATA_DOCS``.
 ``CROSSDOCK_PARTNERS``, ``CROSSDOCK_CHANNELS``, ``CROSSDOCK_OUTLETS`` and ``CROSSDOCK_MAPPINGS`` (the
-standard mappings; code lists lie in ``codes`` beside it) are the folders of YAML, by default the shipped ones; ``CROSSDOCK_VISIBILITY`` is the file
-that says who sees what.
+standard mappings; code lists lie in ``codes`` beside it) are the folders of YAML, by default the shipped
+ones; ``CROSSDOCK_VISIBILITY`` is the file that says who sees what.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ from crossdock.ledger.readings import Readings
 from crossdock.ledger.reconciling import Reconciling
 from crossdock.ledger.records import PayloadRecord, StoredEvent, StoreSummary
 from crossdock.ledger.relay import Policy
-from crossdock.ledger.spans import Spans
 from crossdock.ledger.searching import Searching
+from crossdock.ledger.spans import Spans
 from crossdock.ledger.state import LedgerState
 from crossdock.ledger.superseding import Superseding
 from crossdock.ledger.tokens import Tokens
