@@ -17,7 +17,7 @@ _SHOWN = 3  #: values of a column that are shown
 
 
 def looked_view(looked: Looked, missing: Collection[str]) -> RenderableType:
-    """A query: its columns with their types and first values, then what is wrong; ``missing`` is what the mapping wants."""
+    """A query: its columns with types and first values, then what is wrong; ``missing`` is what the mapping wants."""
     head = phrases(
         Text(looked.query, style="bold"),
         count(len(looked.columns), "column"),

@@ -50,6 +50,7 @@ class InventoryKind(StrEnum):
     ON_HAND = "on_hand"
     ISSUED = "issued"
     ADJUSTED = "adjusted"
+    CANCELLED = "cancelled"  #: what was said of it is taken back
 
 
 DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"

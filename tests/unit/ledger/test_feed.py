@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +159,16 @@ def test_any_sequence_of_stores_equals_a_dictionary(ledger: Ledger, workshop, pa
     assert [(event.subject, event.id, event.sequence) for event in events] == model.feed
     assert [event.position for event in events] == list(range(position + 1, position + 1 + len(events)))
     assert (unchanged, stale) == (model.unchanged, model.stale)
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_a_withdrawal_keeps_the_contract_of_every_stream(ledger: Ledger, workshop, stream: Stream) -> None:
+    """What a better reading no longer gives is said again as cancelled, whatever stream it is of."""
+    workshop.store(ledger, workshop.Paper([workshop.Fact("K1", "7.50", stream=stream.value)]))
+    (event,) = ledger.events()
+    data = json.loads(event.data) | {"kind": "cancelled", "status": "withdrawn"}
+    withdrawn = replace(event, kind="cancelled", data=json.dumps(data))
+    assert json.loads(withdrawn.cloud_event())["data"]["kind"] == "cancelled"
 
 
 def test_the_cloud_event_form_keeps_the_contract(ledger: Ledger, workshop) -> None:
