@@ -113,7 +113,11 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
     assert "PRIVATE" not in shown
 
 
-@pytest.mark.parametrize("written", [PUBLIC, PUBLIC + " root@acme", PUBLIC.split()[1], f"\n{PUBLIC}\n"])
+@pytest.mark.parametrize(
+    "written",
+    [PUBLIC, PUBLIC + " root@acme", PUBLIC.split()[1], f"\n{PUBLIC}\n"],
+    ids=["plain", "with a comment", "base64 alone", "between blank lines"],
+)
 def test_a_host_key_in_the_ways_people_write_it(tmp_path: Path, written: str) -> None:
     keys, _, _ = login(tmp_path, acme(extra={"host_key": written})).known_hosts("any", "", None)
     assert keys == [asyncssh.import_public_key(PUBLIC)]
