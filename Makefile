@@ -55,8 +55,11 @@ down: ## stop what `make up` left running
 # -- proof --------------------------------------------------------------------------------------
 
 .PHONY: test check golden bench fuzz
-test: $(VENV)/.dev ## run all tests; ARGS="-k word" for some
-	@$(BIN)/python -m pytest $(ARGS)
+# Many tests wait for servers: three processes keep two cores busy. One module stays in one process, with its servers.
+WORKERS ?= 3
+
+test: $(VENV)/.dev ## run all tests; ARGS="-k word" for some, WORKERS=0 in one process
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import rules, configuration, generated files, compose file, pins
 	$(BIN)/ruff format --check .

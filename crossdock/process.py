@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 
+import polars as pl
+
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.answered import answered
@@ -14,7 +16,7 @@ from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.reconciled import reconciled
 from crossdock.revised import revised
-from crossdock.superseded import superseded
+from crossdock.superseded import OF_THE_HEAD, superseded
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
 from crossdock.unusual import Unusual, guarded
 from schemas.errors import CrossdockError, PermanentError
@@ -82,7 +84,8 @@ class Unreadable(Exception):
 def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
     """The payload's translation, in which a crash of a reader is told apart from one of the ledger.
 
-    Without the lines themselves, which nobody stores, and which would wait in memory for their events to be stored.
+    Of the lines, which nobody stores and which would wait in memory for their events to be stored, only what
+    ``superseded`` asks of a schedule's head.
     """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
     try:
@@ -90,13 +93,17 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
             for item in translate_stream(
                 stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
             ):
-                yield replace(item, lines=item.lines.clear()) if isinstance(item, DocumentLines) else item
+                yield replace(item, lines=_of_the_head(item.lines)) if isinstance(item, DocumentLines) else item
     except PermanentError as error:
         raise Unreadable(_lost(record, error)) from error
     except (CrossdockError, MemoryError):
         raise
     except Exception as error:
         raise Unreadable(_crashed(record, error)) from error
+
+
+def _of_the_head(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.select(name for name in OF_THE_HEAD if name in lines.columns)
 
 
 def _lost(record: PayloadRecord, error: PermanentError) -> Finding:

@@ -27,6 +27,7 @@ from schemas.findings import Finding, Severity, Stage
 from schemas.lines import LineKind
 
 WITHDRAWN = "withdrawn"  #: status of such a bucket
+OF_THE_HEAD = ("purpose", "horizon_starts_at", "horizon_ends_at")  #: what of a schedule's lines is looked at
 _WHOLE = (None, "original", "replace")  #: purposes of a schedule that says everything
 _STREAM = STREAM_OF[LineKind.FORECAST].value
 #: The subject is made of the kind, then these; the first four name the schedule, the others the bucket.
@@ -83,7 +84,7 @@ class _Release:
 
     def add(self, lines: DocumentLines) -> None:
         table = lines.lines
-        if "purpose" in table.columns:
+        if set(OF_THE_HEAD) <= set(table.columns):
             self.whole &= set(table["purpose"].unique()) <= set(_WHOLE)
             self.starts = self.starts or _earliest(table["horizon_starts_at"])
             self.ends = self.ends or _earliest(table["horizon_ends_at"])

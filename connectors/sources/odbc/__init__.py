@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +89,8 @@ class Query(Strict):
         statement = parse(self.sql)
         _check_sql(self.sql)
         if self.watermark and MARKER not in statement.markers:
+            if near := get_close_matches(MARKER, statement.markers, 1):
+                raise ValueError(f"sql: says ':{near[0]}'; did you mean ':{MARKER}'?")
             raise ValueError(f"sql: has a watermark, but nowhere says :{MARKER}, so every pull would be a whole one")
         if MARKER in statement.markers and not self.watermark:
             raise ValueError(f"watermark: is missing, but sql says :{MARKER}")

@@ -53,7 +53,7 @@ def test_every_long_running_service_is_watched(compose):
 
 def test_the_image_holds_every_package_and_the_bundle():
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert copied == {"schemas", "mappings", "connectors", "crossdock", "dags"}
+    assert copied == {"schemas", "mappings", "connectors", "crossdock", "dags", "plugins"}
 
 
 def test_the_image_does_not_run_as_root():

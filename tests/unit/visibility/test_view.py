@@ -56,7 +56,7 @@ def test_quality_follows_goods_not_plans(view: Make) -> None:
 def test_the_firewall_keeps_suppliers_stock_and_capacity_from_who_negotiates(view: Make) -> None:
     buyer = view("buyer")
     stock = {(kind, partner) for kind, partner in seen(buyer, stream="inventory") if kind != "received"}
-    assert stock == {(kind, HOUSE) for kind in ("on_hand", "issued", "adjusted")}
+    assert stock == {(kind, HOUSE) for kind in ("on_hand", "issued", "adjusted", "cancelled")}
     assert buyer.event(event("demand", "forecast", "ANVILGATE", commitment="capacity")) is None
     assert buyer.event(event("demand", "forecast", HOUSE, commitment="capacity")) is not None
     kept = set(load_rules().firewall.fields)
