@@ -25,7 +25,7 @@ _CONFIG = {
     "view": {"stroke": None},
     "font": "sans-serif",
 }
-_BASE = "https://vega.invalid"
+_WIDTH = 960
 
 
 def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
@@ -51,7 +51,7 @@ def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
         "field": "week", "type": "ordinal", "scale": {"domain": [_label(week) for week in weeks]},
         "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
     }  # fmt: skip
-    return drawn({"title": title, "encoding": {"x": x}, "layer": layers}, width=960, height=280)
+    return drawn({"title": title, "encoding": {"x": x}, "layer": layers}, width=_WIDTH, height=280)
 
 
 def _label(week: Day) -> str:
@@ -97,25 +97,27 @@ def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime,
         for kind, number in (("read", hour["payloads"] - hour["unreadable"]), ("not readable", hour["unreadable"])):
             if number:
                 told = f"{at:%d %b %H}:00: {number} {kind} by {hour['channel']}"
-                end = (at + timedelta(minutes=50)).isoformat()
-                rows.append({"hour": at.isoformat(), "end": end, "kind": kind, "payloads": number, "told": told})
+                middle = (at + timedelta(minutes=30)).isoformat()
+                rows.append({"hour": middle, "kind": kind, "payloads": number, "told": told})
     colours = {"domain": ["read", "not readable"], "range": [GOOD, BAD]}
     spec = {
         "title": title,
         "data": {"values": rows},
-        "mark": {"type": "bar"},
+        "mark": {"type": "bar", "width": _WIDTH / ((until - since) / timedelta(hours=1)) * 0.8},
         "encoding": {
             "x": {
-                "field": "hour", "type": "temporal", "axis": {"title": None, "format": "%a %H:%M"},
+                "field": "hour", "type": "temporal", "axis": {"title": None, "format": "%a %H:%M", "tickCount": 8},
                 "scale": {"type": "utc", "domain": [since.isoformat(), until.isoformat()], "nice": False},
             },
-            "x2": {"field": "end"},
-            "y": {"field": "payloads", "type": "quantitative", "title": None, "axis": {"tickMinStep": 1}},
+            "y": {
+                "field": "payloads", "type": "quantitative", "title": None, "stack": "zero",
+                "axis": {"tickMinStep": 1, "tickCount": 4},
+            },
             "color": {"field": "kind", "type": "nominal", "legend": None, "scale": colours},
             "description": {"field": "told"},
         },
     }  # fmt: skip
-    return drawn(spec, width=960, height=130)
+    return drawn(spec, width=_WIDTH, height=130)
 
 
 def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:

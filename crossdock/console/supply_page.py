@@ -33,7 +33,7 @@ class SupplyPage:
     def verdict(self) -> str:
         """``short on Tue 8 Dec 2026``, in words."""
         if self.supply.on_hand is None:
-            return "What is on hand is not told here."
+            return "Nothing is known here of what is on hand."
         if self.supply.short_on is None:
             return "It lasts as far as anybody can see."
         return f"It goes short on {self.supply.short_on:%A, %d %B %Y}."
