@@ -103,7 +103,7 @@ def _timeline(payload: Any, rows: Sequence[Row], answers: Sequence[Row]) -> list
 
 def _run(place: Workplace, row: Row) -> str:
     """The address of the DAG that reads this document's channel in Airflow."""
-    return f"{place.airflow}/dags/inbound__{row['channel'].replace('-', '_')}" if place.airflow else ""
+    return f"{place.airflow}/dags/inbound_{row['channel']}" if place.airflow else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,11 @@ class Site:
     def __init__(self, home: Path) -> None:
         self.home = home
         simulate(home, lines=1000)
-        own = {"CROSSDOCK_HOME": str(home), "CROSSDOCK_TOKEN": TOKEN}
+        own = {
+            "CROSSDOCK_HOME": str(home),
+            "CROSSDOCK_TOKEN": TOKEN,
+            "CROSSDOCK_AIRFLOW_URL": "http://airflow.example/",
+        }
         self.environment = os.environ | connection_environment(home) | own
         self.run("run")
         self.process = subprocess.Popen(
@@ -171,6 +175,8 @@ def test_a_document_shows_its_bytes_with_what_is_wrong_in_place(visit: Callable[
     marked = page.locator("tr.marked").filter(has_text="set.count")
     assert marked.locator("code").inner_text().startswith("SE|")
     assert "997 sent as" in page.locator(".timeline").inner_text()
+    there = page.get_by_role("link", name="in Airflow").get_attribute("href")
+    assert there == "http://airflow.example/dags/inbound_edi-inbox"
 
 
 def test_a_cross_reference_lets_lines_go_on(visit: Callable[..., Page], site: Site) -> None:
