@@ -138,16 +138,33 @@ class _Read:
     def by_name(self) -> dict[str, _Sheet]:
         return {sheet.name: sheet for sheet in self.sheets}
 
+    def give_back(self, findings: Sequence[Finding]) -> None:
+        sheets = self.by_name
+        for finding in findings:
+            match = _CELL.fullmatch(finding.location)
+            if match and match[1] in sheets:
+                sheets[match[1]].faulty.add(int(match[3]))
+        self.findings += findings
+
 
 def correct(
-    stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context, speak: str = ""
+    stream: BinaryIO,
+    *,
+    payload: str,
+    name: str,
+    metadata: Mapping[str, str],
+    context: Context,
+    speak: str = "",
+    given_back: Sequence[Finding] = (),
 ) -> Correction:
     """The correction of a workbook: its SHA-256 is ``payload``, ``metadata`` as for ``translate_stream``.
 
     In the partner's language, or in ``speak``. Where nothing is wrong it says so, and all rows are accepted.
+    ``given_back`` are findings on rows that a person rejected, whatever the workbook itself says.
     """
     translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
     read = _gathered(translated, context.library)
+    read.give_back(given_back)
     partner = context.library.partners.get(read.partner or metadata.get("partner", ""))
     code = speak or (partner.language if partner is not None else "")
     words = language(code)
@@ -179,7 +196,14 @@ def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]
         record = ledger.payload(answer.payload)
         metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
         with archive.open(record.sha256) as stream:
-            return correct(stream, payload=record.sha256, name=record.name, metadata=metadata, context=context())
+            return correct(
+                stream,
+                payload=record.sha256,
+                name=record.name,
+                metadata=metadata,
+                context=context(),
+                given_back=ledger.given_back(record.id),
+            )
 
     return made
 

@@ -168,6 +168,7 @@ def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
         advise,
         report_errors,
         report_syntax,
+        reported,
     )
 
     envelope = answer.envelope
@@ -186,7 +187,7 @@ def _draft(answer: OwedAnswer, ledger: Ledger) -> _Draft:
             return _Draft(lambda last, at: report_syntax(envelope, groups, verdicts, _numbers(last), at), groups=0)
         case "APERAK", InterchangeEnd():
             verdicts = _verdicts(ledger.judged(answer.payload, envelope.first, envelope.last))
-            messages = sum(bool(verdict.application_errors) for verdict in verdicts)
+            messages = len(reported(verdicts))
             return _Draft(
                 lambda last, at: report_errors(envelope, verdicts, _numbers(last), at), groups=0, sets=messages
             )

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger.envelopes import INTERCHANGE, MADE, OWED, REFUSED, OwedAnswer, facts
+from crossdock.ledger.envelopes import AGAIN, INTERCHANGE, MADE, OWED, REFUSED, OwedAnswer, facts
 from crossdock.ledger.tables import answers, control_numbers, documents, envelopes, findings, transmissions
 from crossdock.ledger.text import storable, texts
 from schemas.documents import GroupEnd, InterchangeEnd
@@ -340,7 +340,7 @@ def of_document(connection: Connection, payload: int, group: str, ordinal: int) 
         .outerjoin(transmissions, answers.c.transmission_id == transmissions.c.id)
         .where(
             envelopes.c.payload_id == payload,
-            sa.or_(envelopes.c.kind == INTERCHANGE, envelopes.c.control_number == group),
+            sa.or_(envelopes.c.kind.in_((INTERCHANGE, *AGAIN.values())), envelopes.c.control_number == group),
         )
         .order_by(answers.c.id)
     )

@@ -22,6 +22,8 @@ from schemas.documents import EnvelopeEnd, GroupEnd, Interchange, InterchangeEnd
 from schemas.findings import Severity, Stage
 
 GROUP, INTERCHANGE, WORKBOOK = "group", "interchange", "workbook"
+#: An interchange that is answered once more is kept apart: it did not come in a second time.
+AGAIN = {INTERCHANGE: "interchange_again"}
 OWED, MADE, REFUSED = "owed", "made", "refused"
 ACKNOWLEDGMENTS = ("FA",)  #: functional groups of 997 and 999, which are never acknowledged
 APPLICATION_ADVICE = ("AG",)  #: functional group of 824, which no 824 answers
@@ -186,7 +188,7 @@ def facts(kind: str, json: str) -> EnvelopeEnd:
     match kind:
         case "group":
             return _GROUP.decode(json)
-        case "interchange":
+        case "interchange" | "interchange_again":
             return _INTERCHANGE.decode(json)
         case _:
             return _WORKBOOK.decode(json)

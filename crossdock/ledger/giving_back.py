@@ -12,15 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from crossdock.ledger import audit, bulk
-from crossdock.ledger.envelopes import GROUP, MADE, OWED, facts
+from crossdock.ledger.envelopes import AGAIN, MADE, OWED, facts
 from crossdock.ledger.parked import REJECTED, WAITING
 from crossdock.ledger.tables import answers, documents, envelopes, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
-from schemas.documents import GroupEnd
-from schemas.findings import Severity, Stage
+from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd
+from schemas.findings import Finding, Severity, Stage
 
+GIVEN_BACK = "line.rejected"  #: the finding's code
 #: The answers that tell of single lines, and can therefore turn out to have told too much.
-_TELLING = ("824",)
+_TELLING = ("824", "APERAK", "ALEAUD", "workbook")
 
 
 def give_back(connection: Connection, ids: Sequence[int], reason: str, now: datetime) -> int:
@@ -46,12 +47,33 @@ def give_back(connection: Connection, ids: Sequence[int], reason: str, now: date
     follow_up(connection, sorted(told), now)
     audit.note(
         connection,
-        "line.rejected",
+        GIVEN_BACK,
         f"document {', '.join(map(str, sorted(told)[:20]))}",
         reason=reason,
         detail={"lines": [row.id for row in rows]},
     )
     return len(rows)
+
+
+def given_back(connection: Connection, payload: int) -> list[Finding]:
+    """What was said of the lines of a payload that a person rejected, also on a later reading of it."""
+    query = (
+        sa.select(parked_lines.c.location, parked_lines.c.reason)
+        .join_from(parked_lines, documents)
+        .join(payloads, payloads.c.id == documents.c.payload_id)
+        .where(sa.or_(payloads.c.id == payload, payloads.c.replay_of == payload), parked_lines.c.status == REJECTED)
+        .order_by(parked_lines.c.id)
+    )
+    return [
+        Finding(
+            code=GIVEN_BACK,
+            severity=Severity.ERROR,
+            stage=Stage.BUSINESS,
+            message=row.reason,
+            location=row.location,
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def _counted(rows: Sequence[Row[Any]]) -> sa.ColumnElement[int]:
@@ -65,7 +87,7 @@ def _finding(row: Row[Any], reason: str, now: datetime) -> dict[str, Any]:
     return {
         "payload_id": row.payload_id,
         "document_id": row.document_id,
-        "code": "line.rejected",
+        "code": GIVEN_BACK,
         "severity": Severity.ERROR.value,
         "stage": Stage.BUSINESS.value,
         "message": storable(f"rejected, {reason}"),
@@ -90,58 +112,72 @@ def follow_up(connection: Connection, ids: Iterable[int], now: datetime) -> int:
         .order_by(documents.c.id)
     )
     for row in rows.all():
-        for envelope, answer in _told(connection, row):
-            _owe(connection, row, envelope, answer, now)
+        for told in _told(connection, row):
+            _owe(connection, row, told, now)
             owed += 1
     return owed
 
 
-def _told(connection: Connection, document: Any) -> list[tuple[Any, Any]]:
-    """The envelope that first held the document, with the answer that told of its lines."""
+def _told(connection: Connection, document: Any) -> list[Any]:
+    """Of each kind the first answer that told of the document's lines, with the envelope it answers.
+
+    None of a kind that is owed for the document already: what is made later tells of what is right then.
+    """
+    first = document.replay_of or document.payload_id
     query = (
-        sa.select(envelopes, answers.c.kind.label("answer_kind"), answers.c.owed_at, answers.c.due_at)
+        sa.select(
+            envelopes,
+            answers.c.kind.label("answer_kind"),
+            answers.c.status.label("answer_status"),
+            answers.c.owed_at,
+            answers.c.due_at,
+        )
         .join_from(envelopes, answers)
+        .join(payloads, payloads.c.id == envelopes.c.payload_id)
         .where(
-            envelopes.c.payload_id == (document.replay_of or document.payload_id),
-            envelopes.c.kind == GROUP,
+            sa.or_(payloads.c.id == first, payloads.c.replay_of == first),
             answers.c.kind.in_(_TELLING),
-            answers.c.status == MADE,
+            answers.c.status.in_((MADE, OWED)),
         )
         .order_by(answers.c.id)
     )
-    found: dict[str, tuple[Any, Any]] = {}
+    made: dict[str, Any] = {}
+    owed: set[str] = set()
     for row in connection.execute(query):
         envelope = facts(row.kind, row.facts)
-        if isinstance(envelope, GroupEnd) and envelope.first <= document.ordinal <= envelope.last:
-            found.setdefault(row.answer_kind, (row, row))
-    return list(found.values())
+        if not envelope.first <= document.ordinal <= envelope.last:
+            continue
+        if row.answer_status == OWED:
+            owed.add(row.answer_kind)
+        else:
+            made.setdefault(row.answer_kind, row)
+    return [row for kind, row in made.items() if kind not in owed]
 
 
-def _owe(connection: Connection, document: Any, envelope: Any, answer: Any, now: datetime) -> None:
-    """The same group once more, with this document alone in it."""
-    group = facts(envelope.kind, envelope.facts)
-    assert isinstance(group, GroupEnd)
+def _owe(connection: Connection, document: Any, told: Any, now: datetime) -> None:
+    """The same envelope once more, with this document alone in it; a workbook goes back whole."""
+    kind = AGAIN.get(told.kind, told.kind)
     last = connection.scalar(
         sa.select(sa.func.max(envelopes.c.ordinal)).where(
-            envelopes.c.payload_id == document.payload_id, envelopes.c.kind == GROUP
+            envelopes.c.payload_id == document.payload_id, envelopes.c.kind == kind
         )
     )
-    again = replace(group, first=document.ordinal, last=document.ordinal, declared=None)
-    copied = {name: value for name, value in envelope._mapping.items() if name in envelopes.c and name != "id"}
+    copied = {name: value for name, value in told._mapping.items() if name in envelopes.c and name != "id"}
     row = copied | {
+        "kind": kind,
         "payload_id": document.payload_id,
         "ordinal": (last or 0) + 1,
-        "facts": storable(msgspec.json.encode(again).decode()),
+        "facts": storable(msgspec.json.encode(_alone(facts(told.kind, told.facts), document.ordinal)).decode()),
         "recorded_at": now,
     }
     id = connection.execute(envelopes.insert().returning(envelopes.c.id), row).scalar_one()
-    within: timedelta = answer.due_at - answer.owed_at
+    within: timedelta = told.due_at - told.owed_at
     connection.execute(
         answers.insert(),
         {
             "envelope_id": id,
-            "kind": answer.answer_kind,
-            "partner": envelope.partner,
+            "kind": told.answer_kind,
+            "partner": told.partner,
             "status": OWED,
             "owed_at": now,
             "due_at": now + within,
@@ -149,3 +185,13 @@ def _owe(connection: Connection, document: Any, envelope: Any, answer: Any, now:
             "reason": "",
         },
     )
+
+
+def _alone(envelope: EnvelopeEnd, ordinal: int) -> EnvelopeEnd:
+    match envelope:
+        case GroupEnd():
+            return replace(envelope, first=ordinal, last=ordinal, declared=None)
+        case InterchangeEnd():
+            return replace(envelope, first=ordinal, last=ordinal)
+        case _:
+            return envelope

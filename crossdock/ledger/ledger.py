@@ -468,6 +468,11 @@ class Ledger:
         with self._database.write() as connection:
             return giving_back.give_back(connection, ids, reason, datetime.now(UTC))
 
+    def given_back(self, payload: int) -> list[Finding]:
+        """What was said of the lines of this payload (id) that a person rejected."""
+        with self._database.read() as connection:
+            return giving_back.given_back(connection, payload)
+
     def trace(self, event_id: str) -> dict[str, Any] | None:
         """``event``, ``document``, ``payload``, ``lineage``, ``revisions`` of its key, ``findings`` of its
         document, ``delivered`` (by sink), ``answers`` to its group and ``timeline`` of an event; None if unknown."""

@@ -156,6 +156,29 @@ def test_nothing_that_runs_or_links_goes_out(site: Callable[[str], Installation]
                 assert not str(cell.value or "").startswith(("=", "+", "@", "\t"))
 
 
+def test_who_was_told_of_errors_hears_of_their_repair_and_of_rows_that_we_reject(
+    site: Callable[[str], Installation],
+) -> None:
+    here = site("en")
+    here.drop("stock.csv", "Part;Site;On hand;Unit\nV-7;N1;5;EA\nV-8;N1;6;EA\n")
+    here.run("run")
+    first = set(replies(here))
+    fixed = here.run("fix", "item", "V-7", "P-100", "--partner", "ACME", "--reason", "theirs for our P-100")
+    assert fixed.exit_code == 0, fixed.output
+    here.run("run")
+    assert told(here) == {"stock/ACME/N1//P-100": ("5", 1)}
+    (repaired,) = set(replies(here)) - first
+    book = openpyxl.load_workbook(repaired)
+    assert book.worksheets[0]["A1"].value == "Please correct one place in stock.csv"
+    assert [cell.coordinate for row in book.worksheets[1] for cell in row if cell.comment] == ["A3"]
+
+    assert here.run("parked", "--value", "V-8", "--reject", "we no longer buy it").exit_code == 0
+    here.run("run")
+    (rejected,) = set(replies(here)) - first - {repaired}
+    comment = openpyxl.load_workbook(rejected).worksheets[1]["A3"].comment.text
+    assert "We rejected this row: we no longer buy it" in comment
+
+
 def test_delimited_text_comes_back_as_a_workbook_and_keeps_its_text(site: Callable[[str], Installation]) -> None:
     here = site("en")
     here.drop(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from crossdock.dock import Dock, Run
+from schemas.master import MASTER_TABLES
 
 PARTNER = """\
 partner: DREH
@@ -75,6 +77,40 @@ def test_one_good_message_and_one_bad(dock: Dock) -> None:
     assert {"BGM+23+0002+34", "RFF+ACE:77", "RFF+ACW:1", "ERC+UNKNOWN::ZZZ"} <= set(aperak)
     assert any("P-1" in segment for segment in aperak)
     assert dock.run().responded.sent == {}
+
+
+def in_force(dock: Dock, table: str, *ids: str) -> None:
+    columns = MASTER_TABLES[table]
+    rows = [dict.fromkeys(columns, "") | {columns[0]: id, "base_unit": "C62"} for id in ids]
+    frame = pl.DataFrame(
+        [{c: row.get(c, "") for c in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
+    )
+    dock.ledger.load_master(table, frame, source="test", actor="test")
+
+
+def test_who_was_told_of_errors_is_told_when_they_are_put_right(dock: Dock) -> None:
+    in_force(dock, "sites", "PLANT-1")
+    other = notice("S2", "LIN+1++P-2:BP", "QTY+12:5:PCE", "RFF+ON:4500001:20")
+    come_in(dock, "1.edi", interchange("77", notice("S1"), other))
+    (first,) = (segments for name, segments in sent(dock).items() if "APERAK" in name)
+    assert [row for row in first if row[:3] in ("BGM", "ERC")] == [
+        "BGM+23+0002+34", "ERC+UNKNOWN::ZZZ", "BGM+23+0003+34", "ERC+UNKNOWN::ZZZ",
+    ]  # fmt: skip
+
+    in_force(dock, "items", "P-1")
+    assert dock.run().responded.sent == {"APERAK": 1}
+    *_, again = (segments for name, segments in sent(dock).items() if "APERAK" in name)
+    assert [row for row in again if row[:3] in ("BGM", "ERC") or row.startswith("RFF+AC")] == [
+        "BGM+23+0004+29", "RFF+ACE:77", "RFF+ACW:1",
+    ]  # fmt: skip
+
+    (line,) = dock.ledger.parked()
+    assert dock.ledger.give_back([line["id"]], "no such article") == 1
+    assert dock.respond().sent == {"APERAK": 1}
+    *_, last = (segments for name, segments in sent(dock).items() if "APERAK" in name)
+    assert any("no such article" in row for row in last)
+    come_in(dock, "2.edi", interchange("78", notice("S3")))
+    assert not [row for row in dock.ledger.findings() if row["code"].startswith("interchange")]
 
 
 def test_an_event_is_traced_to_the_contrl_its_message_got(dock: Dock) -> None:

@@ -7,7 +7,7 @@ the ``referee`` before it may leave.
 
 from __future__ import annotations
 
-from connectors.formats.edi.acknowledgments.aperak import report_errors
+from connectors.formats.edi.acknowledgments.aperak import report_errors, reported
 from connectors.formats.edi.acknowledgments.application import advise
 from connectors.formats.edi.acknowledgments.contrl import report_syntax
 from connectors.formats.edi.acknowledgments.envelope import Numbers
@@ -26,4 +26,5 @@ __all__ = [
     "referees",
     "report_errors",
     "report_syntax",
+    "reported",
 ]

@@ -21,7 +21,8 @@ from schemas.findings import Finding
 ERROR_REPORT = "APERAK"
 MOST_ERRORS = 999  #: ERC of one message
 _STATUS = "23"  #: data element 1001, status information
-_REFUSED, _TAKEN_IN_PART = "27", "34"  #: data element 1225: not accepted; accepted with amendment
+#: data element 1225: not accepted; accepted with amendment; accepted without amendment
+_REFUSED, _TAKEN_IN_PART, _TAKEN = "27", "34", "29"
 #: data element 9321 by the last word of a finding's code
 _CONDITIONS = {
     "missing": "MISSING",
@@ -39,16 +40,25 @@ Row = Sequence[Element]
 def report_errors(
     end: InterchangeEnd, verdicts: Iterable[DocumentVerdict], numbers: Numbers, written_at: datetime
 ) -> bytes:
-    """The interchange that tells of the application errors in ``end``; ``numbers.set`` is the last message's."""
+    """The interchange that tells of the application errors in ``end``; ``numbers.set`` is the last message's.
+
+    It holds a message for each of ``reported(verdicts)``.
+    """
     writer = EdifactWriter(end.interchange, numbers, written_at)
-    faulty = [verdict for verdict in verdicts if verdict.application_errors]
-    first = numbers.set - len(faulty) + 1
+    told = reported(verdicts)
+    first = numbers.set - len(told) + 1
     return writer.interchange(
         [
             (ERROR_REPORT, _version(verdict), list(_message(writer, end, verdict, number)))
-            for number, verdict in enumerate(faulty, first)
+            for number, verdict in enumerate(told, first)
         ]
     )
+
+
+def reported(verdicts: Iterable[DocumentVerdict]) -> list[DocumentVerdict]:
+    """The messages with errors to tell of; all, each as accepted, where what was told has been put right since."""
+    every = list(verdicts)
+    return [verdict for verdict in every if verdict.application_errors] or every
 
 
 def _version(verdict: DocumentVerdict) -> str:
@@ -60,7 +70,7 @@ def _version(verdict: DocumentVerdict) -> str:
 
 def _message(writer: EdifactWriter, end: InterchangeEnd, verdict: DocumentVerdict, number: int) -> Iterator[Row]:
     interchange = end.interchange
-    yield ("BGM", _STATUS, f"{number:04d}", _REFUSED if verdict.rejected else _TAKEN_IN_PART)
+    yield ("BGM", _STATUS, f"{number:04d}", _response(verdict))
     yield ("DTM", ("137", f"{writer.at:%Y%m%d%H%M}", "203"))
     yield ("RFF", ("ACE", writer.echo(interchange.control_number, 35) or "0"))
     yield ("RFF", ("ACW", writer.echo(verdict.control_number, 35) or "0"))
@@ -72,6 +82,12 @@ def _message(writer: EdifactWriter, end: InterchangeEnd, verdict: DocumentVerdic
         yield ("FTX", "AAO", "", "", _texts(writer, finding))
         if finding.line is not None:
             yield ("RFF", ("LI", str(finding.line)))
+
+
+def _response(verdict: DocumentVerdict) -> str:
+    if verdict.rejected:
+        return _REFUSED
+    return _TAKEN_IN_PART if verdict.application_errors else _TAKEN
 
 
 def _texts(writer: EdifactWriter, finding: Finding) -> list[str]:
