@@ -59,15 +59,18 @@ def open_sink(options: Options, *, home: Path, connections: Connections) -> Sink
     return KafkaSink(settings, options.topic, structured=options.mode == "structured", timeout=options.timeout)
 
 
+_Headers = list[tuple[str, str | bytes | None]]
+_Message = tuple[str, bytes, bytes, _Headers]  # the event's type; the message's key, value and headers
+
+
 class _Event(msgspec.Struct):
     type: str
     partitionkey: str
-    data: msgspec.Raw
 
 
 _event = msgspec.json.Decoder(_Event).decode
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_STRUCTURED = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+_STRUCTURED: _Headers = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 _LISTENED = 256  #: messages handed to the producer between two looks at what the brokers say
 _QUEUED = 100_000  #: messages that wait in the producer at most
 
@@ -82,6 +85,7 @@ class KafkaSink:
         self._structured = structured
         self._timeout = timeout.total_seconds()
         self._producer: Producer | None = None
+        self._failed: list[KafkaError] = []  # of the batch under way
 
     def deliver(self, events: Sequence[bytes]) -> None:
         """Produce the batch and wait for every acknowledgment.
@@ -91,13 +95,13 @@ class KafkaSink:
         """
         if not events:
             return
-        failed: list[KafkaError] = []
+        self._failed.clear()
         producer = self._open()
-        sent, refusal = self._send(producer, events, failed)
-        if producer.flush(self._timeout) or failed:
+        sent, refusal = self._send(producer, events)
+        if producer.flush(self._timeout) or self._failed:
             self._abandon()
-            if failed:
-                raise as_ours(failed[0], self._place)
+            if self._failed:
+                raise as_ours(self._failed[0], self._place)
             raise TransientError(f"{self._place}: not every message was acknowledged within {self._timeout:g} s")
         if refusal is not None:
             refusal.details["taken"] = sent
@@ -106,32 +110,29 @@ class KafkaSink:
     def close(self) -> None:
         self._producer = None
 
-    def _send(
-        self, producer: Producer, events: Sequence[bytes], failed: list[KafkaError]
-    ) -> tuple[int, CrossdockError | None]:
+    def _send(self, producer: Producer, events: Sequence[bytes]) -> tuple[int, CrossdockError | None]:
         """Hand the messages to the producer; how many, and why the next one is refused."""
         from confluent_kafka import KafkaException
 
-        def told(error: KafkaError | None, _message: object) -> None:
-            if error is not None:
-                failed.append(error)
-
+        failed, message = self._failed, _structured if self._structured else _binary
         topics: dict[str, str] = {}
         for sent, written in enumerate(events):
-            event = _event(written)
             if sent % _LISTENED == 0:
                 producer.poll(0)
-            topic = topics.get(event.type) or topics.setdefault(event.type, self._topic_of(event.type))
-            value, headers = (written, _STRUCTURED) if self._structured else binary(written)
-            key = event.partitionkey.encode()
+            type, key, value, headers = message(written)
+            topic = topics.get(type) or topics.setdefault(type, self._topic_of(type))
             try:
-                while not _queued(producer, topic, value, key=key, headers=headers, on_delivery=told):
+                while not _queued(producer, topic, value, key, headers):
                     producer.poll(0.1)  # what is under way has to be acknowledged first
             except KafkaException as error:
                 return sent, as_ours(error.args[0], self._place)
             if failed:
                 return sent, None
         return len(events), None
+
+    def _told(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self._failed.append(error)
 
     def _topic_of(self, type: str) -> str:
         return self._topic.replace("{stream}", stream_of(type))
@@ -146,6 +147,8 @@ class KafkaSink:
                 "linger.ms": 5,
                 "message.timeout.ms": int(self._timeout * 1000),
                 "queue.buffering.max.messages": _QUEUED,
+                "on_delivery": self._told,
+                "delivery.report.only.error": True,  # what went well need not be told one by one
             }
             try:
                 self._producer = Producer({**ours, **self._settings}, logger=_quiet())
@@ -161,23 +164,36 @@ class KafkaSink:
             self._producer = None
 
 
-def _queued(producer: Producer, topic: str, value: bytes, **with_it: Any) -> bool:
+def _queued(producer: Producer, topic: str, value: bytes, key: bytes, headers: _Headers) -> bool:
     """Whether the producer had room for it."""
     try:
-        producer.produce(topic, value, **with_it)
+        producer.produce(topic, value, key, headers=headers)
     except BufferError:
         return False
     return True
 
 
-def binary(written: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """Value and headers: ``ce_`` and the attribute's name, its value as UTF-8 (section 3.2.3)."""
+def _structured(written: bytes) -> _Message:
+    event = _event(written)
+    return event.type, event.partitionkey.encode(), written, _STRUCTURED
+
+
+def _binary(written: bytes) -> _Message:
+    """Attributes as headers: ``ce_`` and the attribute's name, its value as UTF-8 (section 3.2.3)."""
     attributes = _attributes(written)
     data = bytes(attributes.pop("data"))
     content = attributes.pop("datacontenttype", None)
-    headers = [(f"ce_{name}", str(msgspec.json.decode(value)).encode()) for name, value in attributes.items()]
-    kind = str(msgspec.json.decode(content)) if content else "application/json"
-    return data, [*headers, ("content-type", kind.encode())]
+    headers: _Headers = [(f"ce_{name}", _utf8(value)) for name, value in attributes.items()]
+    headers.append(("content-type", _utf8(content) if content else b"application/json"))
+    return _utf8(attributes["type"]).decode(), _utf8(attributes["partitionkey"]), data, headers
+
+
+def _utf8(value: msgspec.Raw) -> bytes:
+    """A JSON string's text, or whatever else it is as JSON writes it."""
+    written = bytes(value)
+    if not written.startswith(b'"'):
+        return written
+    return str(msgspec.json.decode(written)).encode() if b"\\" in written else written[1:-1]
 
 
 def as_ours(error: KafkaError, place: str) -> CrossdockError:

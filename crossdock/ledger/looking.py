@@ -179,7 +179,7 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
     document = connection.execute(sa.select(documents).where(documents.c.id == row.document_id)).one()
     payload = connection.execute(sa.select(payloads).where(payloads.c.id == document.payload_id)).one()
     data = msgspec.json.decode(event.data)
-    fields = [name for name in event.__dataclass_fields__ if name != "data"]
+    fields = [name for name in event.__struct_fields__ if name != "data"]
     delivered = _delivered(connection, event.position)
     answered = answers.of_document(connection, payload.id, document.functional_group, document.ordinal)
     return {

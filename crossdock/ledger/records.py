@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.errors import PermanentError
-from schemas.events import DATA_OF, TIME_PATTERN, CloudEvent, EventData, Stream
+from schemas.events import DATA_OF, TIME_PATTERN, CloudEvent, EventData
 
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(CloudEvent)
-_DATA: dict[Stream, msgspec.json.Decoder[EventData]] = {
-    stream: msgspec.json.Decoder(model) for stream, model in DATA_OF.items()
-}
 
+
+class _OfStream(NamedTuple):
+    """What the events of one stream have in common: type and schema of their envelopes, and how their data is read."""
+
+    type: str
+    schema: str
+    decode: Callable[[bytes], EventData]
+
+
+_OF_STREAM = {
+    stream.value: _OfStream(stream.type, f"urn:crossdock:events:{stream.value}:v1", msgspec.json.Decoder(model).decode)
+    for stream, model in DATA_OF.items()
+}
 
 _TIME = re.compile(TIME_PATTERN)
 
@@ -68,8 +79,7 @@ class StoreSummary:
     findings: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event of the feed: its position (gapless, in commit order, from 1) and its parts."""
 
     position: int
@@ -94,20 +104,20 @@ class StoredEvent:
         """
         data = self.data.encode()
         try:
-            stream = Stream(self.stream)
-            _DATA[stream].decode(data)
+            stream = _OF_STREAM[self.stream]
+            stream.decode(data)
             envelope = self._envelope(stream, data)
             event = _ENCODER.encode(envelope)
             if not _is_sound(envelope):
                 _ENVELOPE.decode(event)  # says what is wrong
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (KeyError, ValueError, msgspec.MsgspecError) as error:
             raise PermanentError(
                 f"event {self.id} (position {self.position}) breaks the contract of its stream: {error}",
                 hint="mend its mapping; crossdock trace shows where the event comes from",
             ) from error
         return event
 
-    def _envelope(self, stream: Stream, data: bytes) -> CloudEvent:
+    def _envelope(self, stream: _OfStream, data: bytes) -> CloudEvent:
         return CloudEvent(
             id=self.id,
             source=f"/crossdock/channels/{self.channel}",
@@ -118,6 +128,6 @@ class StoredEvent:
             partitionkey=self.subject,
             sequence=self.sequence,
             correlationid=self.document,
-            dataschema=f"urn:crossdock:events:{stream.value}:v1",
+            dataschema=stream.schema,
             data=msgspec.Raw(data),
         )

@@ -31,6 +31,7 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import feed, held
 from crossdock.ledger.database import Database
 from crossdock.ledger.held import Held, Key, key_of
+from crossdock.ledger.paging import Paging
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import cursors, deliveries, documents
 from crossdock.ledger.tables import feed as head
@@ -97,8 +98,10 @@ def deliver(
     if batch < 1:
         raise ValueError(f"a batch holds at least one event, not {batch}")
     _know(database, sink, begin)
-    runner = _Runner(database, sink, hand_over, batch=batch, policy=policy or Policy(), clock=clock or Clock())
-    with _turn(database.file, sink) as mine:
+    with _turn(database.file, sink) as mine, Paging(database, batch) as pages:
+        runner = _Runner(
+            database, sink, hand_over, batch=batch, pages=pages, policy=policy or Policy(), clock=clock or Clock()
+        )
         return runner.run() if mine else 0
 
 
@@ -155,12 +158,21 @@ class _Runner:
     """One run for one sink, whose turn it is."""
 
     def __init__(
-        self, database: Database, sink: str, hand_over: HandOver, *, batch: int, policy: Policy, clock: Clock
+        self,
+        database: Database,
+        sink: str,
+        hand_over: HandOver,
+        *,
+        batch: int,
+        pages: Paging,
+        policy: Policy,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._sink = sink
         self._hand_over = hand_over
         self._batch = batch
+        self._pages = pages
         self._policy = policy
         self._clock = clock
         self._held: list[Held] = []
@@ -201,7 +213,7 @@ class _Runner:
 
         def step(connection: Connection, row: Any) -> Sequence[StoredEvent]:
             self._held = held.of_sink(connection, self._sink)
-            return feed.page(connection, after=row.position, limit=self._batch)
+            return self._pages.after(connection, row.position)
 
         def settle(connection: Connection, events: Sequence[StoredEvent], offered: Offered) -> None:
             if offered.settled:

@@ -43,6 +43,18 @@ def test_batches_come_in_order_and_end_at_the_feeds_end(filled: Ledger) -> None:
     assert len(sink.batches) == 3
 
 
+def test_what_comes_in_while_a_batch_is_handed_over_is_handed_over_too(filled: Ledger, workshop) -> None:
+    class Slow(FakeSink):
+        def __call__(self, events: Sequence[StoredEvent]) -> None:
+            super().__call__(events)
+            if events[-1].position == 25:  # the page behind it was read before, and was empty then
+                workshop.store(filled, workshop.Paper([workshop.Fact("NEW", "1")]))
+
+    sink = Slow()
+    assert filled.deliver("feed", sink, batch=5) == 26
+    assert sink.batches[-2:] == [[21, 22, 23, 24, 25], [26]]
+
+
 def test_only_what_is_new_is_delivered_next(filled: Ledger, workshop) -> None:
     sink = FakeSink()
     filled.deliver("feed", sink)
