@@ -27,8 +27,8 @@ from crossdock.translated import (
     document_id,
 )
 from mappings.apply import Circumstances, apply
-from mappings.keyed import SUBJECT, UNSURE, with_subjects
-from mappings.normalise import DOCUMENT, Origin, empty_events, normalise
+from mappings.keyed import SUBJECT, UNSURE, unsure_lines, with_subjects
+from mappings.normalise import DOCUMENT, Held, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences
 from mappings.spec import OnError
 from mappings.values import zone_of
@@ -244,9 +244,9 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     for document in documents:
         document.held = None
     together = _Together(documents, chunks)
-    lines, found = apply(together.table, mapping, given)
-    lines = lines.with_columns(together.documents_of(lines))
-    found = together.without_repetition(found)
+    applied = apply(together.table, mapping, given)
+    lines = applied.lines.with_columns(together.documents_of(applied.lines))
+    found = together.without_repetition(applied.findings)
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
         named = with_subjects(lines, mapping, causes).drop(DOCUMENT)
@@ -258,8 +258,9 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
         lenient=given.lenient,
         occurrences=first.occurrences if first.streams else None,
     )
-    sound = lines.filter(~pl.col(ORDINAL).is_in(list(causes))) if causes else lines
-    events, broken = normalise(sound, mapping, given.master, origin)
+    unsure = unsure_lines(together.table, mapping, applied.faulty, together.readers) if causes else ()
+    held = Held(lines=causes, unsure=unsure) if causes else None
+    events, broken = normalise(lines, mapping, given.master, origin, held)
     causes = _causes(broken) | causes
     parked = _parked(lines, causes)
     return together.parted(lines.drop(DOCUMENT), events, parked.drop(DOCUMENT), (*together.readers, *found, *broken))

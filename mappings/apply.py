@@ -75,12 +75,22 @@ _EXPECTED = {
 }
 
 
-def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -> tuple[pl.DataFrame, list[Finding]]:
-    """The canonical lines of ``chunk``, one for each row, and what is wrong with them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """Canonical lines, and what is wrong with them.
 
-    Columns: all fields of the mapping's line kind (null where nothing was sent or could be read),
-    then the place columns of ``schemas.documents``. Findings carry the line's ordinal.
+    ``lines`` has all fields of the mapping's line kind (null where nothing was sent or could be read), then the
+    place columns of ``schemas.documents``. Findings carry the line's ordinal; ``faulty`` says which field of which
+    line each of them concerns.
     """
+
+    lines: pl.DataFrame
+    findings: list[Finding]
+    faulty: frozenset[tuple[str, int]]
+
+
+def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -> Applied:
+    """The canonical lines of ``chunk``, one for each row."""
     lines = _Lines(chunk, mapping, given)
     looked_up = [name for name, rule in mapping.rules.items() if rule.lookup is not None]
     for name, rule in mapping.rules.items():
@@ -97,7 +107,8 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     nothing = _nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
     table = chunk.select(*columns, *PLACES)
-    return table if lines.kept is None else table.filter(lines.kept), lines.findings
+    kept = table if lines.kept is None else table.filter(lines.kept)
+    return Applied(lines=kept, findings=lines.findings, faulty=frozenset(lines.faulty))
 
 
 class _Lines:
@@ -110,7 +121,7 @@ class _Lines:
         self.columns: dict[str, pl.Series] = {}
         self.findings: list[Finding] = []
         self.kept: pl.Series | None = None  #: which rows are lines, where not all are
-        self._faulty: set[tuple[str, int]] = set()  # field and line
+        self.faulty: set[tuple[str, int]] = set()  #: field and line
         self._sent = _sent(chunk, mapping.plan.paths)
         self._number, self._time = usual_formats(mapping.document, mapping.layout)
 
@@ -342,7 +353,7 @@ class _Lines:
         if not self.columns[name].null_count():
             return
         lines = self.chunk.get_column(ORDINAL)
-        known_faults = [line for field, line in self._faulty if field == name]
+        known_faults = [line for field, line in self.faulty if field == name]
         missing = self.columns[name].is_null() & ~lines.is_in(known_faults)
         if not missing.any():
             return
@@ -422,7 +433,7 @@ class _Lines:
         )
         for given, (place, line, offset, length) in zip(sent, places.iter_rows(), strict=True):
             value = None if given is None else given.replace(_WITH_CLOCK, " ").strip()
-            self._faulty.add((name, line))
+            self.faulty.add((name, line))
             self.findings.append(
                 Finding(
                     code=code,

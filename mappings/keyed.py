@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import polars as pl
 
 from mappings.library import CompiledMapping
 from mappings.normalise import KEY_OF, subjects
-from schemas.documents import ORDINAL
+from schemas.documents import ORDINAL, PLACE_SUFFIX
+from schemas.findings import Finding
 
 SUBJECT = "subject"  #: column beside the lines of a pull of keys
 UNSURE = "unsure"  #: column: a part of the key could not be looked up, so the subject may be another
@@ -42,3 +43,18 @@ def told_by_itself(mapping: CompiledMapping) -> list[int]:
         for place, name in enumerate(names, 1)
         if (rule := mapping.rules.get(name)) is not None and rule.lookup is None and rule.paths
     ]
+
+
+def unsure_lines(
+    chunk: pl.DataFrame, mapping: CompiledMapping, faulty: Iterable[tuple[str, int]], found: Iterable[Finding]
+) -> frozenset[int]:
+    """Lines whose key cannot be told: a field of it is ``faulty``, or the reader ``found`` a fault where it stands.
+
+    ``chunk`` are the lines as read, numbered from 1 in their order.
+    """
+    names = key_fields(mapping)
+    unsure = {line for name, line in faulty if name in names}
+    places = {path + PLACE_SUFFIX for name in names if name in mapping.rules for path in mapping.rules[name].paths}
+    known = [chunk[column] for column in places if column in chunk.columns]
+    faults = {(one.line, one.location) for one in found if one.line is not None and one.location}
+    return frozenset(unsure | {line for line, place in faults if any(column[line - 1] == place for column in known)})

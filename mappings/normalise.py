@@ -8,7 +8,7 @@ the same events however often it is read and however it is cut into chunks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -76,23 +76,36 @@ class Origin:
     occurrences: Occurrences | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Lines of which no event is made, by their numbers; ``unsure`` are those of them whose key a fault concerns."""
+
+    lines: Collection[int]
+    unsure: Collection[int] = ()
+
+
 def normalise(
-    lines: pl.DataFrame, mapping: CompiledMapping, master: MasterData, origin: Origin
+    lines: pl.DataFrame, mapping: CompiledMapping, master: MasterData, origin: Origin, held: Held | None = None
 ) -> tuple[pl.DataFrame, list[Finding]]:
     """The events of canonical ``lines``, in order, and findings for those of which none can be made.
 
-    The column ``_document`` beside the lines says which document of the payload each belongs to.
+    The column ``_document`` beside the lines says which document of the payload each belongs to. Of lines that are
+    ``held`` back no event is made.
 
     Every event satisfies the stream's data model: a line that would not is an error finding instead.
     """
     stream = STREAM_OF[mapping.kind]
     findings: list[Finding] = []
-    table = _with_time(_with_kind(lines, mapping.kind), mapping.kind, origin)
+    sound = lines.filter(~pl.col(ORDINAL).is_in(list(held.lines))) if held is not None else lines
+    table = _with_time(_with_kind(sound, mapping.kind), mapping.kind, origin)
     table = _with_base(table, master, origin, findings)
     table = _within_contract(table, stream, findings)
+    silent = None if table.height == lines.height else _silent(lines, table, mapping, stream, held)
     if table.is_empty():
+        if silent is not None and origin.occurrences is not None:
+            _repeated(silent, stream, origin.occurrences)
         return empty_events(), findings
-    return _events(table, stream, mapping, origin), findings
+    return _events(table, stream, mapping, origin, silent), findings
 
 
 _EVENT_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVENT_COLUMNS}
@@ -276,11 +289,13 @@ def _identity(mapping: CompiledMapping) -> pl.Expr:
     return pl.concat_str(pl.lit(""), *fields, separator="\x1f")
 
 
-def _events(lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin) -> pl.DataFrame:
-    """The event table of valid lines."""
+def _events(
+    lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin, silent: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The event table of valid lines, between which ``silent`` ones may stand."""
     speech = Speech(lines, _spoken(stream, mapping), SUBJECT_MARKS)
     lines = lines.with_columns(_subject(lines, mapping, speech).alias("subject"))
-    subjects, keys = _keys(lines, stream, origin)
+    subjects, keys = _keys(lines, stream, origin, silent)
     said = lines.select(_body(stream, speech).alias("_body"), _identity(mapping).alias("_identity"))
     fingerprints, contents = _hashes(said["_body"], said["_identity"])
     return lines.with_columns(
@@ -308,7 +323,29 @@ def _hashes(bodies: pl.Series, identities: pl.Series) -> tuple[pl.Series, pl.Ser
     return pl.Series(fingerprints, dtype=pl.Binary), pl.Series(contents, dtype=pl.Binary).bin.head(6)
 
 
-def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[pl.Series, pl.Series]:
+def _silent(
+    lines: pl.DataFrame, spoken: pl.DataFrame, mapping: CompiledMapping, stream: Stream, held: Held | None
+) -> pl.DataFrame | None:
+    """What the lines without an event speak of, as far as it is known; None where it is of none.
+
+    They count where a key stands more than once: mended later, each line has the key that it would have had.
+    """
+    others = lines.filter(~pl.col(ORDINAL).is_in(spoken[ORDINAL].implode()))
+    if held is not None and held.unsure:
+        others = others.filter(~pl.col(ORDINAL).is_in(list(held.unsure)))
+    needed = {column.name for column in _columns(DATA_OF[stream]) if column.required}
+    others = others.drop_nulls([name for name in _key(mapping) if name in needed])
+    if others.is_empty():
+        return None
+    return others.with_columns(_subject(others, mapping).alias("subject")).select(_COUNTED)
+
+
+_COUNTED = (ORDINAL, DOCUMENT, "subject", "version_stamp")
+
+
+def _keys(
+    lines: pl.DataFrame, stream: Stream, origin: Origin, silent: pl.DataFrame | None
+) -> tuple[pl.Series, pl.Series]:
     """Subjects and their hashes: ``#2`` behind a subject that stands in its document a second time.
 
     Lines with a version stamp come from a table with a key of its own: there the same key twice is
@@ -316,7 +353,14 @@ def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[pl.Serie
     """
     subjects = lines["subject"]
     keys = key_hashes(stream.value, subjects)
-    repeated = _repeated(lines, keys, origin.occurrences)
+    if silent is None:
+        repeated = _repeated(lines, stream, origin.occurrences, keys)
+    else:
+        every = pl.concat([lines.select(_COUNTED), silent]).sort(ORDINAL)
+        number = _repeated(every, stream, origin.occurrences)
+        row_of = {line: row for row, line in enumerate(lines[ORDINAL])} if number else {}
+        lined = ((every[ORDINAL][at], one) for at, one in number.items())
+        repeated = {row_of[line]: one for line, one in lined if line in row_of}
     if not repeated:
         return subjects, keys
     rows = list(repeated)
@@ -324,11 +368,14 @@ def _keys(lines: pl.DataFrame, stream: Stream, origin: Origin) -> tuple[pl.Serie
     return subjects.scatter(rows, again), keys.scatter(rows, key_hashes(stream.value, again))
 
 
-def _repeated(lines: pl.DataFrame, keys: pl.Series, occurrences: Occurrences | None) -> dict[int, int]:
+def _repeated(
+    lines: pl.DataFrame, stream: Stream, occurrences: Occurrences | None, keys: pl.Series | None = None
+) -> dict[int, int]:
     """Rows whose subject stood in their document before, with the number of this occurrence."""
     unstamped = lines["version_stamp"].is_null()
     rows = unstamped.arg_true()
     if occurrences is not None:
+        keys = key_hashes(stream.value, lines["subject"]) if keys is None else keys
         numbers = occurrences.numbers(keys if unstamped.all() else keys.gather(rows))
         return {rows[position]: number for position, number in numbers.items()}
     counted = lines.select(DOCUMENT, "subject").with_row_index("row")

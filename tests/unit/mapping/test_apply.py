@@ -28,7 +28,8 @@ def run(bench: Bench, master: MasterData) -> Run:
         circumstances = Circumstances(
             **{"partner": "ACME", "master": master, "zone": ZoneInfo("Europe/Berlin"), **given}
         )
-        return apply(table(lines, mapping.plan.paths), mapping, circumstances)
+        applied = apply(table(lines, mapping.plan.paths), mapping, circumstances)
+        return applied.lines, applied.findings
 
     return run
 
@@ -96,7 +97,8 @@ def test_where_text_comes_from(run: Run, rule: str, sent: str | None, expected: 
 def test_a_path_the_reader_does_not_give_is_empty(bench: Bench, master: MasterData) -> None:
     mapping = bench.mapping()
     chunk = table([GOOD], mapping.plan.paths).drop("text", "text@")
-    lines, findings = apply(chunk, mapping, Circumstances(partner="ACME", master=master, zone=ZoneInfo("UTC")))
+    applied = apply(chunk, mapping, Circumstances(partner="ACME", master=master, zone=ZoneInfo("UTC")))
+    lines, findings = applied.lines, applied.findings
     assert findings == []
     assert lines["description"].to_list() == [None]
 
