@@ -20,6 +20,7 @@ from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Lines, S
 from connectors.formats.edi.machine import Capture, Move, State
 from connectors.formats.edi.paths import qualifier_position
 from connectors.formats.edi.runs import Learner, Profile
+from connectors.formats.edi.shares import Shares, beside
 from connectors.formats.edi.tape import Tape
 from schemas.documents import DocumentEnd, LineChunk
 from schemas.findings import Finding, Severity
@@ -83,6 +84,8 @@ class Body:
         self.goes_on = False  #: whether the loop met last says more of the open line
         self.counted_out = False  #: whether the open line has the element that tells lines apart
 
+        self.shares = Shares()
+
         self.guarding = any(place.loops for place in plan.places)
         self.profile: Profile | None = None
         self.pace = Pace()
@@ -97,7 +100,7 @@ class Body:
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
         suffix, begins_interchange = self.learner.suffix, self.dialect.begins_interchange
         while True:
-            if self.state.offered:
+            if self.state.offered and not self.shares.waiting:
                 if suffix and tape.text.startswith(suffix, tape.at):
                     tape.at += len(suffix)
                 yield from pass_known_runs(self)
@@ -157,13 +160,17 @@ class Body:
             move = self.machine.alternative(state, elements[0], move) or move
         self._count_use(move)
         yield from self.place(move, elements, offset)
-        for wanted in move.captures:
-            value = self._value(wanted, move.spec, elements).rstrip(" ")
-            if value:
-                self.put(move.level, wanted.slot, value)
         line = self.line if move.level == self.deepest else None
-        sound = self.learner.accepts(move.spec, elements)
+        sharing = self.machine.plan.shares
         found: list[Finding] = []
+        if sharing is not None and move.spec.id == sharing.id:
+            found += self.shares.take(self, move, elements, offset, length)
+        else:
+            for wanted in move.captures:
+                value = self.value_of(wanted, move.spec, elements).rstrip(" ")
+                if value:
+                    self.put(move.level, wanted.slot, value)
+        sound = self.learner.accepts(move.spec, elements)
         if not sound:
             faults = list(judge_segment(move.spec, elements, self.delimiters))
             sound = not faults
@@ -172,6 +179,8 @@ class Body:
         if self.around is not None and move.level == self.deepest - 1:
             self.around.note(found)
         else:
+            if sharing is not None and line is not None and self.line_open:
+                self.shares.note(found)
             yield from map(self.counted, found)
         self.state = move.state
         self._learn(state, move, elements, sound=sound)
@@ -186,7 +195,7 @@ class Body:
         """Close the line that ends here, and open the loop and line that begin."""
         self.goes_on = move.starts and self.machine.plan.counts > 0 and self._goes_on(move, elements)
         if (move.starts and not self.goes_on) or move.level < self.deepest:
-            self.close_line(offset)
+            yield from self.close_line(offset)
         if self.around is not None and move.level < self.deepest - (0 if move.starts else 1):
             yield from self.settle(offset)
         if move.opens:
@@ -204,6 +213,10 @@ class Body:
         )
         if is_line:
             self.kind = move.spec.id
+            sharing = self.machine.plan.shares
+            if self.shares.waiting and sharing is not None and self.around is not None:
+                self.around.note([beside(self, sharing.id, offset, 0)])
+                self.shares.waiting.clear()
             self.counted_out = self._filled(elements, self.machine.plan.counts)
         if move.spec.id in ("HL", "CPS"):
             id_, parent_id, _, children = (*elements[1:5], "", "", "", "")[:4]
@@ -227,11 +240,13 @@ class Body:
     def _filled(elements: Sequence[str], position: int) -> bool:
         return len(elements) > position > 0 and elements[position].strip() != ""
 
-    def close_line(self, offset: int) -> None:
-        """The open line, if there is one, ends before byte ``offset``."""
-        if self.line_open:
-            self.lines.ends.append(offset)
-            self.line_open = False
+    def close_line(self, offset: int) -> Sequence[Finding]:
+        """The open line, if there is one, ends before byte ``offset``; what is wrong with its shares."""
+        if not self.line_open:
+            return ()
+        self.lines.ends.append(offset)
+        self.line_open = False
+        return self.shares.end_line(self.lines) if self.machine.plan.shares is not None else ()
 
     def _open_loop(self, level: int, is_line: bool, offset: int) -> None:
         """A loop of the line's chain begins: a scope around lines, or a line."""
@@ -254,8 +269,7 @@ class Body:
         if around is None:
             return
         if self.machine.plan.bare and not self.kind:
-            self.lines.begin(around.scope, around.number, around.offset)
-            self.lines.ends.append(offset)
+            self.shares.begin(self.lines, around.scope, around.number, around.offset, offset)
         yield from map(self.counted, shared_findings(around.told(), around.first, self.lines.count))
 
     def open_level(
@@ -325,7 +339,7 @@ class Body:
         if scope is not None:
             scope.values.setdefault(slot, value)
 
-    def _value(self, capture: Capture, spec: Segment, elements: Sequence[str]) -> str:
+    def value_of(self, capture: Capture, spec: Segment, elements: Sequence[str]) -> str:
         """The value as it stands there; empty where there is none."""
         if not self.openers_show(capture.openers):
             return ""
@@ -444,7 +458,7 @@ class Body:
         offset = tape.base + len(tape.text) - len(rest)
         rest = rest.rstrip(self.delimiters.blanks)
         elements = rest.split(self.delimiters.element)
-        self.close_line(offset)
+        yield from self.close_line(offset)
         tape.at = len(tape.text)
         if elements[0] == self.standard.closes and len(elements) > 2:
             self.number += 1
@@ -456,7 +470,7 @@ class Body:
         yield from self._end(tape.offset, [finding])
 
     def _end(self, offset: int, findings: Iterable[Finding]) -> Iterator[BodyItem]:
-        self.close_line(offset)
+        yield from self.close_line(offset)
         yield from self.settle(offset)
         if self.lines.segments:
             yield self.lines.flush()

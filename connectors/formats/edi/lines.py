@@ -155,6 +155,32 @@ class Lines:
         self.offsets.append(offset)
         return self.done + len(self.segments)
 
+    def again(self) -> int:
+        """A line that begins and ends where the one begun last does; its ordinal."""
+        place = len(self.segments) - 1
+        ordinal = self.begin(self.parents[place], self.segments[place], self.offsets[place])
+        self.ends.append(self.ends[place])
+        if place in self.scopes:
+            self.scopes[place + 1] = self.scopes[place]
+        return ordinal
+
+    def newest(self) -> Values:
+        """The values of its own that the line begun last has."""
+        place = len(self.segments) - 1
+        values: Values = {}
+        for layout, (positions, rows) in self.rows.items():
+            for slot, group in layout.takes if positions and positions[-1] == place else ():
+                if value := (rows[-1][group] or "").rstrip(" "):
+                    values.setdefault(slot, value)
+        for first, frame in self._pieces:
+            for name, value in frame.row(-1, named=True).items() if first + frame.height == place + 1 else ():
+                if value := (value or "").rstrip(" "):
+                    values.setdefault(int(name.removeprefix("own ")), value)
+        for slot, later in enumerate(self._later):
+            if place in later:
+                values.setdefault(slot, later[place])
+        return values
+
     def rows_of(self, layout: Layout | None) -> tuple[list[int], list[Row]]:
         """Where the rows of a layout are kept: positions among the waiting lines, and the rows."""
         if layout is None:

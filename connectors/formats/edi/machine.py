@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.formats.edi.grammar import Composite, Element, Grammar, Part, Segment, TransactionSet
-from connectors.formats.edi.paths import Place, qualifier_position
+from connectors.formats.edi.paths import Place, Sharing, qualifier_position
 
 if TYPE_CHECKING:
     from connectors.formats.edi.runs import Run
@@ -83,7 +83,7 @@ class Move:
 class Plan:
     """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted.
 
-    ``others``, ``bare`` and ``counts`` as in ``paths.LineLoops``.
+    ``others``, ``bare``, ``counts`` and ``shares`` as in ``paths.LineLoops``.
     """
 
     grammar: Grammar
@@ -94,6 +94,7 @@ class Plan:
     others: tuple[tuple[Part, ...], ...] = ()
     bare: bool = False
     counts: int = 0
+    shares: Sharing | None = None
 
     def begins_line(self, loop: Part) -> bool:
         """Whether this loop is one that makes lines."""

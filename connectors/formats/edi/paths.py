@@ -26,6 +26,8 @@ one parent they are all named: ``LIN/FST | LIN/SDP/FST``. Of loops with differen
 those that stand first in their parent make its lines, and the parent named last
 is a line itself where it holds none: ``PO1/ACK | PO1/SCH | PO1``. In ``PO1/ACK(02)`` an ACK makes a line
 of its own only if it and the one before it have an element 02; else it says more of the line before.
+In ``LIN/FST by SDQ(03,04)`` each line is shared out by its SDQ segments: there is a line for the elements 03 and 04
+of such a segment, one for 05 and 06, and so on; a path ``SDQ04`` leads to each one's own.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ _STEP = re.compile(r"(?P<id>[A-Z][A-Z0-9]{1,2})(?:\[(?P<qualifier>[^\]/]+)\])?(?
 _PLACE = re.compile(
     r"(?P<id>[A-Z][A-Z0-9]{1,2}?)(?:\[(?P<qualifier>[^\]/]+)\])?(?P<element>\d{2})?(?:-(?P<component>\d{1,2}))?"
 )
+_SHARING = re.compile(r"(?P<line>.+) by (?P<id>[A-Z][A-Z0-9]{1,2})\((?P<first>\d{2}),(?P<second>\d{2})\)")
 _CONDITION = re.compile(r"(?:(?P<element>\d{2})=)?(?P<code>[^=]+)")
 
 
@@ -69,6 +72,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """The segment by which a line is shared out, and where the first of its pairs of elements stands."""
+
+    id: str
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
 class LineLoops:
     """Where lines begin: the chain of parts from the set to the line's loop, and what may stand in its stead.
 
@@ -81,6 +93,7 @@ class LineLoops:
     others: tuple[tuple[Part, ...], ...] = ()
     bare: bool = False
     counts: int = 0
+    shares: Sharing | None = None
 
 
 def qualifier_position(segment_id: str) -> int:
@@ -151,7 +164,8 @@ def find_loop(set_: TransactionSet, ids: tuple[str, ...]) -> tuple[Part, ...] | 
 
 
 def _line_loops(set_: TransactionSet, line: str, problems: list[str]) -> LineLoops:
-    first, *more = (one.strip() for one in line.split("|"))
+    loops, _, _ = line.partition(" by ")
+    first, *more = (one.strip() for one in loops.split("|"))
     chain, qualifier = _line_chain(set_, first, problems)
     others = []
     bare = False
@@ -166,7 +180,21 @@ def _line_loops(set_: TransactionSet, line: str, problems: list[str]) -> LineLoo
     if bare and (len(chain) < 3 or chain[-2].id == "HL"):
         problems.append(f"line: '{more[-1]}' cannot be a line beside '{first}'")
     counts = max((step.counts for step in read_loop(first)), default=0) if first else 0
-    return LineLoops(chain, qualifier, tuple(others), bare, counts)
+    around = chain[-2] if bare else chain[-1]
+    return LineLoops(chain, qualifier, tuple(others), bare, counts, _sharing(line, around, problems))
+
+
+def _sharing(line: str, around: Part, problems: list[str]) -> Sharing | None:
+    """What stands behind ``by``; the segment must stand inside the loop that is a line."""
+    if " by " not in line:
+        return None
+    found = _SHARING.fullmatch(line)
+    sharing = Sharing(found["id"], int(found["first"]), int(found["second"])) if found else None
+    if sharing is None or sharing.second != sharing.first + 1:
+        problems.append(f"line: '{line}' does not say by which elements; write LIN/FST by SDQ(03,04)")
+    elif not any(member.id == sharing.id and not member.loop for member in around.members):
+        problems.append(f"line: no {sharing.id} stands in {around.id}")
+    return sharing
 
 
 def _line_chain(set_: TransactionSet, line: str, problems: list[str]) -> tuple[tuple[Part, ...], str | None]:

@@ -29,7 +29,17 @@ def x12_plan(grammar: Grammar, set_id: str, wanted: LinePlan | None) -> Plan:
     if chain is None:
         return Plan(grammar, set_, (set_.root,), None, compiled.places)
     beside = tuple(other for other in others if other is not None and other[: len(chain) - 1] == chain[:-1])
-    return Plan(grammar, set_, chain, compiled.qualifier, compiled.places, beside, compiled.bare, compiled.counts)
+    return Plan(
+        grammar,
+        set_,
+        chain,
+        compiled.qualifier,
+        compiled.places,
+        beside,
+        compiled.bare,
+        compiled.counts,
+        compiled.shares,
+    )
 
 
 def compile_plan(type_: str, line: str, paths: Sequence[str]) -> Plan:
@@ -41,4 +51,6 @@ def compile_plan(type_: str, line: str, paths: Sequence[str]) -> Plan:
             f"{type_}: there is no such transaction set", hint=f"known: {', '.join(sorted(grammar.sets))}"
         )
     loops, places = check_paths(grammar, set_, line, paths)
-    return Plan(grammar, set_, loops.chain, loops.qualifier, places, loops.others, loops.bare, loops.counts)
+    return Plan(
+        grammar, set_, loops.chain, loops.qualifier, places, loops.others, loops.bare, loops.counts, loops.shares
+    )

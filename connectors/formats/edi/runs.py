@@ -156,7 +156,10 @@ class Learner:
             self._compile(profile)
 
     def shape(self, spec: Segment, elements: Sequence[str]) -> Shape | None:
-        """The shape of a segment; None for one that cannot be learned (repetitions)."""
+        """The shape of a segment; None for one that cannot be learned (repetitions, shares)."""
+        sharing = self.machine.plan.shares
+        if sharing is not None and spec.id == sharing.id:
+            return None
         literals = self._literals.get(spec.id)
         if literals is None:
             literals = self._literals[spec.id] = self._wanted_literals(spec)

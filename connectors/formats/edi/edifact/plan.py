@@ -50,6 +50,8 @@ def _compiled(message: str, line: str, paths: Sequence[str], base: Grammar) -> P
     later = (grammar for grammar in grammars if line and _outermost(grammar.sets[message], ids) is not None)
     grammar = base if _outermost(base.sets[message], ids) is not None else next(later, base)
     loops, places = check_paths(grammar, grammar.sets[message], line, paths)
+    if loops.shares is not None:
+        raise ConfigError(f"edifact.{message}: wrong paths", problems=(f"line: '{line}': no line is shared out here",))
     return Plan(grammar, grammar.sets[message], loops.chain, loops.qualifier, places, loops.others, loops.bare)
 
 
