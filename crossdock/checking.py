@@ -6,10 +6,12 @@ Which checks hold for whom is data (``checks:`` in a partner's file, by tier oth
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +19,7 @@ import polars as pl
 
 from crossdock.reading import CAUSE
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
-from mappings.checks import RULES, agreed, judge
+from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
 from mappings.spec import OnError
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _STREAMS: Mapping[str, str] = {"order": "demand", "shipment": "shipment"}
 _ESCAPES = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
 
+#: Columns of canonical lines that are looked at, beside the lines' numbers.
+OF_THE_LINES = ("order", "order_line", "shipment", "quantity", "shipped_at", "arrives_at", "ends_at")
 #: Causes of lines that a check holds back: what they wait for may come at any time.
 CAUSES = tuple(RULES)
 
@@ -47,26 +51,35 @@ def checked(
     """The translation, with the findings of the checks, and without the events that they hold back.
 
     ``now`` is when the payload was received. What is read ``again`` is not held against its own key: what stands
-    there may be younger.
+    there may be younger. Documents are looked at some hundred together: a look costs as much for one line as for a
+    thousand.
     """
     bench = _Bench(ledger, library, now or datetime.now(UTC), again)
-    held = 0
-    for item in translated:
-        match item:
-            case DocumentOpened():
-                held = 0
-                yield item
-            case DocumentLines() if item.events.height:
-                after, more = bench.look_at(item)
-                held += more
-                yield after
-            case DocumentClosed() if held:
-                yield _with_held(item, held, library)
-            case _:
-                yield item
+    for load in _loads(translated):
+        yield from bench.passed(load)
 
 
-def _with_held(closed: DocumentClosed, held: int, library: Library) -> DocumentClosed:
+def _loads(translated: Iterable[Translated]) -> Iterator[Sequence[Translated]]:
+    """All items in their order, also those that came before an error."""
+    waiting: list[Translated] = []
+    rows = 0
+    try:
+        for item in translated:
+            waiting.append(item)
+            rows += item.events.height if isinstance(item, DocumentLines) else 0
+            if rows >= _TOGETHER or len(waiting) >= _TOGETHER:
+                yield waiting
+                waiting, rows = [], 0
+    except Exception:
+        yield waiting
+        raise
+    yield waiting
+
+
+_TOGETHER = 1024  #: rows or items that wait at most to be looked at together
+
+
+def with_held(closed: DocumentClosed, held: int, library: Library) -> DocumentClosed:
     document = closed.document
     mapping = library.mapping_for(library.partners.get(document.partner), document.start.type)
     strict = mapping is not None and mapping.on_error is OnError.REJECT_DOCUMENT
@@ -83,77 +96,154 @@ class _Bench:
         self._library = library
         self._now = now
         self._again = again
-        self._rules: dict[str, list[Any]] = {}
+        self._rules: dict[str, list[Agreed]] = {}
+        self._held = 0  #: of the open document
 
-    def look_at(self, lines: DocumentLines) -> tuple[DocumentLines, int]:
-        """The lines with what the checks have to say; how many events they hold back."""
-        findings: list[Finding] = []
-        for (partner,), events in lines.events.group_by("partner", maintain_order=True):
-            rules = self._of(str(partner))
-            for (kind,), some in events.group_by(pl.col("subject").str.extract(r"^([^/]*)"), maintain_order=True):
-                wanted = [one for one in rules if one[0].kind == kind]
-                if wanted:
-                    findings += self._judged(some, wanted)
-        grave = {finding.line: finding.code for finding in reversed(findings) if finding.severity is Severity.ERROR}
-        if not findings:
-            return lines, 0
-        return _held_back(lines, grave, findings), len(grave)
+    def passed(self, items: Sequence[Translated]) -> Iterator[Translated]:
+        """The items, with what the checks have to say."""
+        tables = [item for item in items if isinstance(item, DocumentLines) and item.events.height]
+        findings = self._judged(tables) if tables else {}
+        place = 0
+        for item in items:
+            match item:
+                case DocumentOpened():
+                    self._held = 0
+                    yield item
+                case DocumentLines() if item.events.height:
+                    place += 1
+                    after = _told(item, findings[place - 1]) if place - 1 in findings else item
+                    self._held += item.events.height - after.events.height
+                    yield after
+                case DocumentClosed() if self._held:
+                    yield with_held(item, self._held, self._library)
+                case _:
+                    yield item
 
-    def _of(self, partner: str) -> list[Any]:
+    def _judged(self, tables: Sequence[DocumentLines]) -> dict[int, list[Finding]]:
+        """What is to be said of each of the tables."""
+        partners = pl.concat([item.events["partner"] for item in tables]).unique(maintain_order=True)
+        rules = {partner: agreed for partner in partners if (agreed := self._of(partner))}
+        if not rules:
+            return {}
+        asked = _asked(tables)
+        found: list[tuple[int, Finding]] = []
+        for partner, agreed in rules.items():
+            for kind in dict.fromkeys(rule.kind for rule, _, _ in agreed):
+                rows = asked.rows_of(partner, kind)
+                if len(rows):
+                    wanted = [one for one in agreed if one[0].kind == kind]
+                    found += self._of_kind(asked.at(rows), wanted)
+        findings: dict[int, list[Finding]] = {}
+        for row, finding in sorted(found, key=lambda one: one[0]):
+            findings.setdefault(asked.table_of(row), []).append(finding)
+        return findings
+
+    def _of(self, partner: str) -> list[Agreed]:
         if partner not in self._rules:
             rules = agreed(self._library.partners.get(partner), self._now)
             self._rules[partner] = [one for one in rules if not (self._again and one[0].beside == "itself")]
         return self._rules[partner]
 
-    def _judged(self, events: pl.DataFrame, rules: Sequence[Any]) -> Iterator[Finding]:
-        said = _said(events)
-        for beside in dict.fromkeys(one[0].beside for one in rules):
-            table = self._beside(said, beside, events["stream"][0])
-            yield from judge(table, [one for one in rules if one[0].beside == beside])
+    def _of_kind(self, asked: _Asked, rules: Sequence[Agreed]) -> Iterator[tuple[int, Finding]]:
+        """Rows that all are of one partner and kind."""
+        for beside in dict.fromkeys(rule.beside for rule, _, _ in rules):
+            some = [one for one in rules if one[0].beside == beside]
+            yield from self._beside(asked, beside, some) if beside else _by_themselves(asked, some)
 
-    def _beside(self, said: pl.DataFrame, beside: Beside, stream: str) -> pl.DataFrame:
-        """The table with what is known of each row."""
-        asked = said.select("partner", "order", "order_line", "shipment", "item", "subject")
-        keys = [_key(row, beside) for row in asked.iter_rows(named=True)]
-        known = self._known(keys, beside, stream)
-        if not known:
-            nothing = {f"{KNOWN}{name}": pl.lit(None, pl.String) for name in SAID}
-            return said.with_columns(**nothing, is_known=pl.lit(False))
-        rows = [known.get(key or "", {}) if beside else {} for key in keys]
-        columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in SAID}
-        return said.with_columns(**columns, is_known=pl.Series([bool(row) for row in rows], dtype=pl.Boolean))
+    def _beside(self, asked: _Asked, beside: Beside, rules: Sequence[Agreed]) -> Iterator[tuple[int, Finding]]:
+        """What is said is read of those rows only of which something is known, or should be."""
+        keys = _keys(asked.table, beside)
+        known = self._known(keys.drop_nulls().unique().to_list(), beside, asked.table["stream"][0])
+        missed = any(rule.name.endswith("unknown") for rule, _, _ in rules)
+        rows = (keys.is_not_null() if missed else keys.is_in(list(known))).arg_true()
+        if not len(rows):
+            return
+        about = asked.at(rows)
+        of_row = [known.get(key, {}) for key in keys.gather(rows)]
+        columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in of_row], dtype=pl.String) for name in SAID}
+        said = about.said().with_columns(**columns, is_known=pl.Series(map(bool, of_row), dtype=pl.Boolean))
+        for row, finding in offences(said, rules):
+            yield about.row(row), finding
 
-    def _known(self, keys: Sequence[str | None], beside: Beside, stream: str) -> dict[str, dict[str, str]]:
-        wanted = {key for key in keys if key}
-        if not beside or not wanted:
+    def _known(self, wanted: Sequence[str], beside: Beside, stream: str) -> dict[str, dict[str, str]]:
+        if not wanted:
             return {}
         # a shipment's lines are told apart behind what they begin with
         prefixes = {key.partition("\x1f")[0] for key in wanted}
+        keys = set(wanted)
         found: dict[str, list[Stands]] = {}
         for one in self._ledger.readings.stands(_STREAMS.get(beside, stream), prefixes):
-            for key in _answers(one, beside) & wanted:
+            for key in _answers(one, beside) & keys:
                 found.setdefault(key, []).append(one)
         return {key: _together(some) for key, some in found.items()}
 
 
+def _by_themselves(asked: _Asked, rules: Sequence[Agreed]) -> Iterator[tuple[int, Finding]]:
+    """What needs no ledger. What is said is read of the offenders only, where the lines tell who they are."""
+    for one in rules:
+        rule, _, limits = one
+        if not rule.reads or not set(rule.reads) <= set(asked.table.columns):
+            about = asked
+        elif len(offenders := rule.offenders(asked.table, limits)):
+            about = asked.at(pl.Series(offenders, dtype=pl.UInt32))
+        else:
+            continue
+        yield from ((about.row(row), finding) for row, finding in offences(about.said(), [one]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Events of several tables: what of them stands in columns, which mostly is enough, and all that they say."""
+
+    table: pl.DataFrame  #: ``_ROW``, columns of events, and of ``_OF_LINES`` those that were there
+    ends: Sequence[int]  #: of each table
+
+    def rows_of(self, partner: str, kind: str) -> pl.Series:
+        return ((self.table["partner"] == partner) & self.table["subject"].str.starts_with(f"{kind}/")).arg_true()
+
+    def at(self, rows: pl.Series) -> _Asked:
+        return self if len(rows) == self.table.height else replace(self, table=self.table[rows])
+
+    def row(self, place: int) -> int:
+        """Number of a row among all."""
+        row: int = self.table[_ROW][place]
+        return row
+
+    def table_of(self, row: int) -> int:
+        """In which table the row of that number stands."""
+        return bisect_right(self.ends, row)
+
+    def said(self) -> pl.DataFrame:
+        """What the rows say, one column a field."""
+        return _said(self.table)
+
+
+_ROW = "_row"
+_OF_EVENTS = ("stream", "partner", "item", "subject", "time", "line", "data")
+
+
+def _asked(tables: Sequence[DocumentLines]) -> _Asked:
+    parts = [_beside_their_lines(item) for item in tables]
+    table = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+    return _Asked(table.with_row_index(_ROW), list(accumulate(item.events.height for item in tables)))
+
+
+def _beside_their_lines(item: DocumentLines) -> pl.DataFrame:
+    """Events, with what is looked at of the lines they were made of, where those came along."""
+    events = item.events.select(_OF_EVENTS)
+    wanted = [name for name in OF_THE_LINES if name in item.lines.columns and name not in events.columns]
+    if not wanted or ORDINAL not in item.lines.columns:
+        return events
+    lines = item.lines
+    if lines.height != events.height:
+        lines = lines.filter(pl.col(ORDINAL).is_in(events["line"].implode()))
+    if lines.height != events.height or not (lines[ORDINAL] == events["line"]).all():
+        return events
+    return events.hstack(lines.select(wanted))
+
+
 def _said(events: pl.DataFrame) -> pl.DataFrame:
-    """What the events say, one column a field: few one by one, because looking at columns pays only for many."""
-    if events.height < _MANY:
-        return _said_by_few(events)
-    return pl.concat(map(_said_by_many, events.iter_slices(_AT_ONCE)))
-
-
-def _said_by_many(events: pl.DataFrame) -> pl.DataFrame:
-    data = pl.col("data").str.json_decode(_SAYS)
-    references, lineage = data.struct.field("references"), data.struct.field("lineage")
-    fields = {name: pl.coalesce(references.struct.field(name), data.struct.field(name)) for name in _SPOKEN}
-    columns = fields | {"document": lineage.struct.field("document")}
-    columns |= {name: lineage.struct.field(field) for name, field in _PLACE.items()}
-    columns |= {name: pl.col(name) for name in ("time", "subject", "line")}
-    return events.select(**columns)
-
-
-def _said_by_few(events: pl.DataFrame) -> pl.DataFrame:
+    """What the events say, one column a field."""
     rows = []
     for subject, time, line, text in events.select("subject", "time", "line", "data").iter_rows():
         data = msgspec.json.decode(text)
@@ -165,13 +255,7 @@ def _said_by_few(events: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
-_MANY = 128
-_AT_ONCE = 1024  # the JSON of more takes much memory
-_SPOKEN = tuple(name for name in SAID if name not in ("document", "time"))
 _PLACE = {LOCATION: "location", OFFSET: "offset", LENGTH: "length"}
-_TEXTS = dict.fromkeys(_SPOKEN, pl.String)
-_LINEAGE = {"document": pl.String, "location": pl.String, "offset": pl.Int64, "length": pl.Int64}
-_SAYS = pl.Struct({**_TEXTS, "references": pl.Struct(_TEXTS), "lineage": pl.Struct(_LINEAGE)})
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,18 +263,26 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: references.get(name, data.get(name)) for name in SAID if name != "document"}
 
 
-def _key(row: Mapping[str, Any], beside: Beside) -> str | None:
-    """What is asked for: the order line, the line of the shipment, or the subject itself."""
-    match beside:
-        case "order" if row["order"] and row["order_line"]:
-            return "/".join(["order", *map(_escaped, (row["partner"], row["order"], row["order_line"]))])
-        case "shipment" if row["shipment"]:
-            shipment = "/".join(["ship_notice", *map(_escaped, (row["partner"], row["shipment"]))])
-            return "\x1f".join([shipment, row["order"] or "", row["order_line"] or "", row["item"] or ""])
-        case "itself":
-            return str(row["subject"])
-        case _:
-            return None
+def _keys(table: pl.DataFrame, beside: Beside) -> pl.Series:
+    """What is asked for of each row: the order line, the line of the shipment, or the subject itself."""
+    if beside == "itself":
+        return table["subject"]
+    kind, needed, names = _KEYS[beside]
+    there = {*names, *needed} <= set(table.columns)
+    told = table.select(*names, *needed) if there else _said(table)
+    parts = [pl.lit(kind), *(pl.col(name).str.replace_many(_ESCAPES) for name in ("partner", *needed))]
+    key: pl.Expr = pl.concat_str(parts, separator="/")
+    if names:
+        key = pl.concat_str(key, *(pl.col(name).fill_null("") for name in names), separator="\x1f")
+    filled = pl.all_horizontal(pl.col(name).fill_null("") != "" for name in needed)
+    return told.with_columns(table["partner"]).select(pl.when(filled).then(key)).to_series()
+
+
+#: How a key begins, what it must have, and what tells apart behind that.
+_KEYS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "order": ("order", ("order", "order_line"), ()),
+    "shipment": ("ship_notice", ("shipment",), ("order", "order_line", "item")),
+}
 
 
 def _answers(one: Stands, beside: Beside) -> set[str]:
@@ -209,12 +301,6 @@ def _answers(one: Stands, beside: Beside) -> set[str]:
     }
 
 
-def _escaped(part: str) -> str:
-    for mark, code in _ESCAPES.items():
-        part = part.replace(mark, code)
-    return part
-
-
 def _together(some: Sequence[Stands]) -> dict[str, str]:
     """Several as one: quantities added up but for what is cancelled, the rest as the first says it."""
     alive = [one for one in some if one.kind != "cancelled"] or some[:1]
@@ -228,7 +314,13 @@ def _together(some: Sequence[Stands]) -> dict[str, str]:
     return known | ({"due_at": max(due)} if due else {})
 
 
-def _held_back(lines: DocumentLines, grave: Mapping[int | None, str], findings: Sequence[Finding]) -> DocumentLines:
+def _told(lines: DocumentLines, findings: Sequence[Finding]) -> DocumentLines:
+    grave = {finding.line: finding.code for finding in reversed(findings) if finding.severity is Severity.ERROR}
+    return held_back(lines, grave, findings) if grave else replace(lines, findings=(*lines.findings, *findings))
+
+
+def held_back(lines: DocumentLines, grave: Mapping[int | None, str], findings: Sequence[Finding]) -> DocumentLines:
+    """The lines without the events of the grave ones (line -> code), which wait, and with the findings."""
     offenders = pl.Series([line for line in grave if line is not None], dtype=pl.Int64).implode()
     causes = {line: code for line, code in grave.items() if line is not None}
     waits = _said(lines.events.filter(pl.col("line").is_in(offenders))).drop("kind", "subject", "document", "time")

@@ -11,7 +11,7 @@ import polars as pl
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.answered import answered
-from crossdock.checking import checked
+from crossdock.checking import OF_THE_LINES, checked
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
 from crossdock.reconciled import reconciled
@@ -19,6 +19,7 @@ from crossdock.revised import revised
 from crossdock.superseded import OF_THE_HEAD, superseded
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
 from crossdock.unusual import Unusual, guarded
+from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
 
@@ -85,7 +86,7 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
     """The payload's translation, in which a crash of a reader is told apart from one of the ledger.
 
     Of the lines, which nobody stores and which would wait in memory for their events to be stored, only what
-    ``superseded`` asks of a schedule's head.
+    ``superseded`` asks of a schedule's head and ``checked`` of each.
     """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
     try:
@@ -93,7 +94,7 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
             for item in translate_stream(
                 stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
             ):
-                yield replace(item, lines=_of_the_head(item.lines)) if isinstance(item, DocumentLines) else item
+                yield replace(item, lines=_looked_at(item.lines)) if isinstance(item, DocumentLines) else item
     except PermanentError as error:
         raise Unreadable(_lost(record, error)) from error
     except (CrossdockError, MemoryError):
@@ -102,8 +103,11 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
         raise Unreadable(_crashed(record, error)) from error
 
 
-def _of_the_head(lines: pl.DataFrame) -> pl.DataFrame:
-    return lines.select(name for name in OF_THE_HEAD if name in lines.columns)
+_LOOKED_AT = (ORDINAL, *OF_THE_HEAD, *OF_THE_LINES)
+
+
+def _looked_at(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.select(name for name in _LOOKED_AT if name in lines.columns)
 
 
 def _lost(record: PayloadRecord, error: PermanentError) -> Finding:

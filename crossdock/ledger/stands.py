@@ -29,6 +29,8 @@ class Stands:
 def under(connection: Connection, stream: str, prefixes: Collection[str]) -> Iterator[Stands]:
     """The newest event of each key that is one of ``prefixes`` or begins with one and ``/``."""
     asked = sorted(set(prefixes))
+    if not asked or not _any_between(connection, asked[0], max(f"{prefix}0" for prefix in asked)):
+        return
     newer = events.alias("newer")
     last = (
         sa.select(sa.func.max(newer.c.sequence))
@@ -50,3 +52,9 @@ def under(connection: Connection, stream: str, prefixes: Collection[str]) -> Ite
         said = bodies.read(connection, [row.position for row in rows])
         for row in rows:
             yield Stands(row.subject, row.kind, row.time, msgspec.json.decode(said[row.position]))
+
+
+def _any_between(connection: Connection, first: str, last: str) -> bool:
+    """Whether there is any subject of that range: of what is new there mostly is none."""
+    query = sa.select(events.c.position).where(events.c.subject >= first, events.c.subject < last).limit(1)
+    return connection.scalar(query) is not None

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from mappings.checks.rule import RULES, Limits, Rule, judge
+from mappings.checks.rule import RULES, Agreed, Limits, Rule, judge, offences
 from mappings.checks.rules import __name__ as _rules_are_registered
 from mappings.spec import Check, Partner, Tier
 from schemas.findings import Severity
 
-__all__ = ["RULES", "TIERS", "Limits", "Rule", "agreed", "judge"]
+__all__ = ["RULES", "TIERS", "Agreed", "Limits", "Rule", "agreed", "judge", "offences"]
 
 assert _rules_are_registered
 
@@ -28,7 +28,7 @@ TIERS: Mapping[Tier, Mapping[str, Check]] = {
 }
 
 
-def agreed(partner: Partner | None, now: datetime) -> list[tuple[Rule, Severity, Limits]]:
+def agreed(partner: Partner | None, now: datetime) -> list[Agreed]:
     """The rules that hold for a partner, each with what an offence counts for and what is tolerated."""
     if partner is None:
         return []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -47,11 +47,20 @@ class Rule:
     broken: Callable[[pl.DataFrame, Limits], pl.Series]
     value: str = ""
     expected: str = ""
+    reads: tuple[str, ...] = ()  #: the columns it is given; none: all of them
 
     @property
     def kind(self) -> str:
         """The kind of line that it looks at."""
         return self.name.partition(".")[0]
+
+    def offenders(self, table: pl.DataFrame, limits: Limits) -> Sequence[int]:
+        """The rows that offend. Rows that say the same offend alike, so that a rule which says what it reads is asked
+        about each once; mostly that is one for a whole document, and nobody offends."""
+        given = table.select(self.reads) if self.reads else table
+        if self.reads and not self.broken(given.unique(), limits).any():
+            return ()
+        return self.broken(given, limits).arg_true().to_list()
 
     @property
     def doc(self) -> str:
@@ -59,41 +68,65 @@ class Rule:
         return " ".join((self.broken.__doc__ or self.sentence).split())
 
 
+#: A rule that holds for a partner, what an offence counts for and what is tolerated.
+Agreed = tuple[Rule, Severity, Limits]
+
 RULES: dict[str, Rule] = {}
 
 
 def rule(
-    name: str, sentence: str, *, beside: Beside = "", value: str = "", expected: str = ""
+    name: str,
+    sentence: str,
+    *,
+    beside: Beside = "",
+    value: str = "",
+    expected: str = "",
+    reads: tuple[str, ...] = (),
 ) -> Callable[[Callable[[pl.DataFrame, Limits], pl.Series]], Callable[[pl.DataFrame, Limits], pl.Series]]:
     """Register a function as the rule ``name``. With ``beside`` it only sees rows of which something is known,
     unless its name ends in ``unknown``."""
 
     def register(function: Callable[[pl.DataFrame, Limits], pl.Series]) -> Callable[[pl.DataFrame, Limits], pl.Series]:
-        RULES[name] = Rule(name=name, beside=beside, sentence=sentence, broken=function, value=value, expected=expected)
+        RULES[name] = Rule(
+            name=name, beside=beside, sentence=sentence, broken=function, value=value, expected=expected, reads=reads
+        )
         return function
 
     return register
 
 
-def judge(table: pl.DataFrame, rules: Iterable[tuple[Rule, Severity, Limits]]) -> Iterator[Finding]:
+def judge(table: pl.DataFrame, rules: Iterable[Agreed]) -> Iterator[Finding]:
     """The findings of ``rules`` on ``table`` (columns ``SAID``, the same with ``known_``, ``line`` and the places)."""
+    return (finding for _, finding in offences(table, rules))
+
+
+def offences(table: pl.DataFrame, rules: Iterable[Agreed]) -> Iterator[tuple[int, Finding]]:
+    """Like ``judge``, each finding with the row it is about."""
     for one, severity, limits in rules:
-        about = table if one.name.endswith("unknown") or not one.beside else table.filter(pl.col("is_known"))
+        rows: Sequence[int] = range(table.height)
+        about = table
+        if one.beside and not one.name.endswith("unknown"):
+            rows = table["is_known"].arg_true().to_list()
+            about = table[rows]
         if about.is_empty():
             continue
-        for row in about.filter(one.broken(about, limits).fill_null(False)).rows(named=True):
-            yield Finding(
-                code=one.name,
-                severity=severity,
-                stage=Stage.BUSINESS,
-                message=one.sentence.format_map(_shown(row)),
-                location=row[LOCATION] or "",
-                value=row[one.value] if one.value else None,
-                expected=row[one.expected] if one.expected else None,
-                line=row["line"],
-                offset=row[OFFSET],
-                length=row[LENGTH],
-            )
+        for place in one.offenders(about, limits):
+            yield rows[place], _finding(one, severity, about.row(place, named=True))
+
+
+def _finding(rule: Rule, severity: Severity, row: Mapping[str, Any]) -> Finding:
+    return Finding(
+        code=rule.name,
+        severity=severity,
+        stage=Stage.BUSINESS,
+        message=rule.sentence.format_map(_shown(row)),
+        location=row[LOCATION] or "",
+        value=row[rule.value] if rule.value else None,
+        expected=row[rule.expected] if rule.expected else None,
+        line=row["line"],
+        offset=row[OFFSET],
+        length=row[LENGTH],
+    )
 
 
 def _shown(row: Mapping[str, object]) -> dict[str, object]:

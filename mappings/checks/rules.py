@@ -104,7 +104,12 @@ def shipment_repeated(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa
     return again & (table["document"] != table["known_document"])
 
 
-@rule("ship_notice.future", "shipped at {shipped_at}, which is still to come", value="shipped_at")
+@rule(
+    "ship_notice.future",
+    "shipped at {shipped_at}, which is still to come",
+    value="shipped_at",
+    reads=("shipped_at",),
+)
 def ships_in_the_future(table: pl.DataFrame, limits: Limits) -> pl.Series:
     """Goods that are said to have left have left, but for ``days``."""
     return instants(table["shipped_at"]) > limits.now + timedelta(days=limits.days)
@@ -115,6 +120,7 @@ def ships_in_the_future(table: pl.DataFrame, limits: Limits) -> pl.Series:
     "arrives at {arrives_at}, before it leaves at {shipped_at}",
     value="arrives_at",
     expected="shipped_at",
+    reads=("arrives_at", "shipped_at"),
 )
 def arrives_before_leaving(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
     """Goods arrive after they leave."""
@@ -230,7 +236,13 @@ def frozen_changed(table: pl.DataFrame, limits: Limits) -> pl.Series:
     return changed & (begins <= limits.now + timedelta(days=limits.days))
 
 
-@rule("forecast.past", "the window ends at {ends_at}, which is past", value="ends_at", expected="time")
+@rule(
+    "forecast.past",
+    "the window ends at {ends_at}, which is past",
+    value="ends_at",
+    expected="time",
+    reads=("ends_at", "time"),
+)
 def window_past(table: pl.DataFrame, limits: Limits) -> pl.Series:
     """A forecast is about what is still to come when it is made, but for ``days``."""
     return instants(table["ends_at"]) + timedelta(days=limits.days) <= instants(table["time"])
@@ -239,7 +251,7 @@ def window_past(table: pl.DataFrame, limits: Limits) -> pl.Series:
 # -- stock ----------------------------------------------------------------------------------------------
 
 
-@rule("stock.negative", "the stock is {quantity} {unit}", value="quantity")
+@rule("stock.negative", "the stock is {quantity} {unit}", value="quantity", reads=("quantity",))
 def stock_negative(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
     """Nobody has less than nothing."""
     return table["quantity"].str.starts_with("-") & table["quantity"].str.contains("[1-9]")
