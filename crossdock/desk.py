@@ -44,7 +44,7 @@ class Desk:
         return None if mapping is None else self._plan(mapping)
 
     def candidates(self, sender: str) -> Sequence[LinePlan]:
-        partner, name = self._partner(sender)
+        partner, name = self.partner(sender)
         if not name and not self.context.lenient:
             self.stranger = self._unknown(sender or self.metadata.get("from", ""), Severity.ERROR)
             return ()
@@ -60,13 +60,13 @@ class Desk:
 
     def closed(self, envelope: EnvelopeEnd) -> EnvelopeClosed:
         """The end of an envelope, with whose it is and what they are promised."""
-        partner, name = self._partner(envelope.interchange.sender)
+        partner, name = self.partner(envelope.interchange.sender)
         programs = bool(self.metadata.get("automatic"))  # a mail that no person sent is never answered (RFC 3834)
         agreement = None if partner is None or programs else partner.acknowledge
         return EnvelopeClosed(envelope=envelope, partner=name, agreement=agreement)
 
     def _decide(self, start: DocumentStart) -> Decision:
-        partner, name = self._partner(start.sender)
+        partner, name = self.partner(start.sender)
         mapping = self.context.library.mapping_for(partner, start.type)
         if mapping is None:
             needless = bool(name) and start.type in ANSWERS
@@ -78,7 +78,7 @@ class Desk:
             return Decision(None, stranger or UNKNOWN, mapping, (self._unknown(stranger, Severity.WARNING, start),))
         return Decision(None, "", None, (self._unknown(stranger, Severity.ERROR, start),))
 
-    def _partner(self, sender: str) -> tuple[Partner | None, str]:
+    def partner(self, sender: str) -> tuple[Partner | None, str]:
         """The sender's partner file, and its id; an id named by the channel may have no file."""
         library = self.context.library
         if named := self.metadata.get("partner"):

@@ -2,7 +2,8 @@
 
 Whenever master data, a mapping or a partner's file has changed, the documents with waiting lines are read again
 out of the archive. What is good now is published as if it had been good from the start; what is not goes on
-waiting, for what stands in its way now. Documents of a sender nobody knew are read once somebody does.
+waiting, for what stands in its way now. Documents of a sender nobody knew are read once somebody does, and
+sheets whose header nobody understood once somebody has said what it means.
 
 A document is not read again while it is plain that nothing of it would be released: the same mapping, and each of
 its waiting lines names something that the master data still do not hold.
@@ -160,7 +161,7 @@ def _code_of(obstacle: Obstacle) -> tuple[str, str, str] | None:
     return kind, obstacle.partner, obstacle.value
 
 
-# -- strangers ----------------------------------------------------------------------------------------
+# -- strangers, and strange sheets ---------------------------------------------------------------------
 
 
 def _release_strangers(parts: _Parts) -> None:
@@ -175,10 +176,16 @@ def _release_strangers(parts: _Parts) -> None:
             parts.done.strangers += 1
 
 
+#: Why a payload without any document may be read once a partner's file says more.
+_MENDED_BY_A_FILE = frozenset(
+    {"partner.unknown", "workbook.header_incomplete", "workbook.header_missing", "workbook.sheet_unwanted"}
+)
+
+
 def _quarantined_strangers(ledger: Ledger) -> Iterator[int]:
     for row in ledger.payloads(status="quarantined", limit=QUARANTINED):
         found = ledger.findings(payload=row["id"], severity="error", limit=10)
-        if any(finding["code"] == "partner.unknown" for finding in found):
+        if any(finding["code"] in _MENDED_BY_A_FILE for finding in found):
             yield row["id"]
 
 

@@ -91,11 +91,19 @@ def yaml_files(folder: Path) -> list[Path]:
 def read_yaml(path: Path) -> tuple[YamlFile, list[str]]:
     """Read ``path``; faults of syntax, encoding and doubled keys come back as problems, never as exceptions."""
     name = f"{path.parent.name}/{path.name}"
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        nothing = YamlFile(name, None)
+        return nothing, [nothing.problem((), f"cannot be read: {error}; expected YAML in UTF-8")]
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> tuple[YamlFile, list[str]]:
+    """The same of ``text``, which is or may become the file called ``name``."""
     nothing = YamlFile(name, None)
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        return nothing, [nothing.problem((), f"cannot be read: {error}; expected YAML in UTF-8")]
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         there = YamlFile(name, None, {(): mark.line + 1 if mark else 1})

@@ -357,10 +357,16 @@ NEAR = 80
 
 
 def nearest(names: Sequence[str], found: Sequence[str]) -> tuple[str, float] | None:
-    """Of the headers ``found`` the one most like any of ``names``, and how like it is, of 100."""
+    """Of the headers ``found`` the one most like any of ``names``, and how like it is, of 100; None where none is."""
+    best = likeness(names, found)
+    return best if best[1] >= NEAR else None
+
+
+def likeness(names: Sequence[str], found: Sequence[str]) -> tuple[str, float]:
+    """The same, however little it is like them; nothing, and 0, where there is nothing to compare."""
     matches = (process.extractOne(name, found, scorer=fuzz.WRatio, processor=plain) for name in names)
-    best = max((match for match in matches if match), key=lambda match: match[1], default=None)
-    return (best[0], best[1]) if best is not None and best[1] >= NEAR else None
+    best = max((match for match in matches if match), key=lambda match: match[1], default=("", 0.0))
+    return best[0], best[1]
 
 
 def _hint(name: str, names: Sequence[str], found: Sequence[str]) -> str:

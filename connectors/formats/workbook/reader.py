@@ -160,7 +160,7 @@ class _Reference:
 
 def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iterator[ReadItem | _Reference]:
     documents = 0
-    unread: list[tuple[Sheet, Finding]] = []
+    unread: list[tuple[Sheet, Finding, bool]] = []
     encodings = dict.fromkeys(str(plan.options["encoding"]) for plan in candidates if plan.options.get("encoding"))
     ours = False
     for sheet in opened(stream, tuple(encodings)):
@@ -174,17 +174,17 @@ def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iter
             ours = True
             yield reference
             continue
-        wanting = _wanting(sheet, candidates)
-        fits = _meant(headers.fits(sheet, first, wanting), first)
+        expected = wanting(sheet, candidates)
+        fits = _meant(headers.fits(sheet, first, expected), first)
         if not fits or not fits[0].complete:
-            unread.append((sheet, headers.explain(sheet, first, fits, wanting)))
+            unread.append((sheet, headers.explain(sheet, first, fits, expected), _is_agreed(fits)))
             continue
         documents += 1
         yield from _document(documents, sheet, fits[0], sender)
     if documents:
-        yield from (_sheet_passed_over(sheet, why) for sheet, why in unread)
+        yield from (why if agreed else _sheet_passed_over(sheet, why) for sheet, why, agreed in unread)
     elif unread:
-        yield from (why for _, why in unread)
+        yield from (why for _, why, _ in unread)
     elif not ours:
         raise Unreadable("workbook.empty", "nothing stands in the workbook", expected="a header and rows below it")
 
@@ -210,7 +210,13 @@ def _meant(fits: list[Fit], first: Batch) -> list[Fit]:
     return [fit for fit in fits if wants_any(fit)] or fits
 
 
-def _wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePlan, Headings]]:
+def _is_agreed(fits: Sequence[Fit]) -> bool:
+    """Whether the sheet plainly is one that was agreed on: half of the headers that a person confirmed stand there."""
+    confirmed = frozenset(map(plain, _layout(fits[0].plan).columns)) if fits else frozenset()
+    return bool(confirmed) and 2 * len(confirmed & {plain(title) for title in fits[0].header}) >= len(confirmed)
+
+
+def wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePlan, Headings]]:
     """The candidates for a sheet of this name; text has no sheet names, so all of them."""
     return [
         (plan, _layout(plan).headings)
@@ -386,6 +392,11 @@ def _sheet_passed_over(sheet: Sheet, why: Finding) -> Finding:
 def headings_of(plan: LinePlan) -> Headings:
     """What the plan expects of a header."""
     return _layout(plan).headings
+
+
+def confirmed_of(plan: LinePlan) -> tuple[str, ...]:
+    """The headers of its sheet as a person confirmed them; empty where nobody has."""
+    return _layout(plan).columns
 
 
 def _layout(plan: LinePlan) -> _Layout:
