@@ -16,7 +16,16 @@ from rich.table import Table
 from bench.measure import Benchmark, Measurement
 
 #: Modules that hold a ``BENCHMARKS`` table.
-AREAS = ("bench.pipeline", "bench.edi", "bench.xml", "bench.odbc", "bench.workbook", "bench.feed", "bench.trust")
+AREAS = (
+    "bench.pipeline",
+    "bench.edi",
+    "bench.xml",
+    "bench.odbc",
+    "bench.workbook",
+    "bench.feed",
+    "bench.console",
+    "bench.trust",
+)
 LATEST = Path(__file__).with_name("latest.json")
 
 

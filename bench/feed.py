@@ -33,27 +33,31 @@ LOOKS = 60
 BATCH = 5000
 
 
-def make_ledger(url: str, events: int) -> None:
-    """A ledger of so many events: orders of ``ITEMS`` items at ``SITES`` sites, of which each tenth was revised."""
+def make_ledger(url: str, events: int, *, together: int = CHUNK) -> None:
+    """A ledger of so many events: orders of ``ITEMS`` items at ``SITES`` sites, of which each tenth was revised.
+
+    Each document has ``together`` of them, and each is a payload of its own; they came in within the last 60 days.
+    """
     import polars as pl
 
     from crossdock.ledger import Ledger, bodies, feed
     from crossdock.ledger import tables as t
 
     now = datetime.now(UTC)
+    between = timedelta(days=60) / (events // together + 1)
     with Ledger.open(url) as ledger:
-        payload = ledger.record_payload(
-            sha256="a" * 64, size=1, channel="erp", key="k", name="n", received_at=now, metadata={}
-        )
         database = ledger._database
-        for document, first in enumerate(range(1, events + 1, CHUNK), start=1):
-            count = min(CHUNK, events + 1 - first)
+        for first in range(1, events + 1, CHUNK):
+            last = min(first + CHUNK - 1, events)
+            numbers = range((first - 1) // together + 1, (last - 1) // together + 2)
+            papers = [(number, now - timedelta(days=60) + between * number) for number in numbers]
             with database.write() as connection:
-                connection.execute(t.documents.insert(), _document(document, payload.id, now))
-                table, said = _columns(pl, document, first, count)
+                connection.execute(t.payloads.insert(), [_payload(number, at) for number, at in papers])
+                connection.execute(t.documents.insert(), [_document(number, at, together) for number, at in papers])
+                table, said = _columns(pl, first, last + 1 - first, together)
                 feed._insert(connection, table.select(feed._COLUMNS))
                 bodies.write(connection, first, said)
-                feed.advance(connection, first + count - 1, document)
+                feed.advance(connection, last, numbers[-1])
         with database.write() as connection:
             due = f"{now + timedelta(days=20):%Y-%m-%dT00:00:00Z}"
             digest = f'{{"base_quantity":"12","base_unit":"EA","due_at":"{due}"}}'
@@ -73,20 +77,35 @@ def make_ledger(url: str, events: int) -> None:
             connection.exec_driver_sql("ANALYZE")
 
 
-def _document(number: int, payload: int, now: datetime) -> dict[str, Any]:
+def _payload(number: int, at: datetime) -> dict[str, Any]:
+    times = dict.fromkeys(("received_at", "recorded_at", "status_at"), at)
+    name, channel = f"po-{number:06d}.jsonl", ("erp", "edi_in", "mail", "sftp")[number % 4]
+    sha256 = f"{number:064x}"
+    told = {"sha256": sha256, "size": 20_000, "channel": channel, "key": name, "name": name, "metadata": "{}"}
+    return {"id": number, "status": "translated"} | told | times
+
+
+def _document(number: int, at: datetime, events: int) -> dict[str, Any]:
     from crossdock.ledger.tables import documents
 
     filled = {column.name: "" for column in documents.columns if column.type.python_type is str and not column.nullable}
     return filled | {
         "id": number,
-        "payload_id": payload,
+        "payload_id": number,
         "document": f"doc-{number:020x}",
-        "ordinal": number,
+        "ordinal": 1,
+        "type": "rows.purchase_orders",
+        "control_number": f"{number:09d}",
+        "partner": f"P{number % PARTNERS}",
         "test": False,
         "attributes": "{}",
         "status": "accepted",
-        "read_at": now,
-        "stored_at": now,
+        "read_at": at,
+        "stored_at": at + timedelta(seconds=3),
+        "lines": events,
+        "demand": events,
+        "first_position": (number - 1) * events + 1,
+        "last_position": number * events,
     }
 
 
@@ -101,7 +120,7 @@ _SAID = (
 )
 
 
-def _columns(pl: Any, document: int, first: int, count: int) -> tuple[Any, Any]:
+def _columns(pl: Any, first: int, count: int, together: int) -> tuple[Any, Any]:
     n = pl.int_range(first, first + count, eager=True)
     table = pl.DataFrame({"position": n}).with_columns(
         id=pl.col("position").cast(pl.String).str.zfill(32),
@@ -114,8 +133,8 @@ def _columns(pl: Any, document: int, first: int, count: int) -> tuple[Any, Any]:
         partner=pl.format("P{}", pl.col("position") % PARTNERS),
         item=pl.format("I{}", (pl.col("position") * 7919) % ITEMS),
         site=pl.format("S{}", pl.col("position") // 7 % SITES),
-        document_id=pl.lit(document, pl.Int64),
-        line=pl.col("position") - first + 1,
+        document_id=(pl.col("position") - 1) // together + 1,
+        line=(pl.col("position") - 1) % together + 1,
     )
     texts = _SAID.split("@")
     filled = ("partner", "item", "site", "position", "position", "position", "line", "position")

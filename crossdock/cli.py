@@ -246,6 +246,7 @@ def serve(
     """
     import os
 
+    from crossdock.console import charts
     from crossdock.console.pages import routes
     from crossdock.console.workplace import workplace_of
     from crossdock.dock import Dock
@@ -259,8 +260,10 @@ def serve(
     token = token_from(os.environ)
     with Dock.open() as dock:
         service = service_of(dock, origins=origin or ())
-        console = routes(workplace_of(dock, service))
-        answer(service, token, console, host=host, port=port, ready=ready, certificate=certificate, key=key)
+        console, warm = routes(workplace_of(dock, service)), charts.warm
+        answer(
+            service, token, console, host=host, port=port, ready=ready, certificate=certificate, key=key, meanwhile=warm
+        )
 
 
 @app.command(rich_help_panel=REMEMBERED)

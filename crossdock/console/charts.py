@@ -127,6 +127,13 @@ def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:
     return _picture(_svg(msgspec.json.encode(whole)), title)
 
 
+def warm() -> None:
+    """Draw a chart of nothing: the first one takes a second, in which what draws them starts."""
+    drawn(
+        {"data": {"values": []}, "mark": "bar", "encoding": {"x": {"field": "x", "type": "ordinal"}}}, width=1, height=1
+    )
+
+
 @lru_cache(maxsize=64)
 def _svg(spec: bytes) -> str:
     import vl_convert

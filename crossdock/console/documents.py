@@ -26,6 +26,8 @@ Row = Mapping[str, Any]
 def found(place: Workplace, text: str, partner: str, status: str) -> list[dict[str, Any]]:
     """Documents that ``text`` stands on; also where it is how a partner calls an item of ours."""
     ledger = place.service.ledger
+    if text:
+        ledger.spans.follow(seconds=0.2)  # items are found by them
     return ledger.searching.documents(text, items=_ours(place, text), partner=partner, status=status, limit=MOST)
 
 

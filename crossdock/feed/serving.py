@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,10 +25,12 @@ def serve(
     ready: Callable[[str], None],
     certificate: Path | None = None,
     key: Path | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
     ``port`` 0 takes a free one. With a ``certificate`` (and its ``key``, where that is a file of its own) over TLS.
+    ``meanwhile`` is done in a thread at the start: what the first visitor should not wait for.
     Raises PermanentError when the address cannot be had.
     """
     with _listening(host, port) as listening:
@@ -43,6 +46,7 @@ def serve(
             ssl_keyfile=key,
             timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
+        threading.Thread(target=meanwhile, name="warming up", daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
 
 

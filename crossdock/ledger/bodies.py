@@ -6,8 +6,8 @@ they take a thirtieth of the room, and of the time to write it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 import msgspec
 import polars as pl
@@ -25,18 +25,12 @@ _BETWEEN = "\n"  # stands in no JSON text of ours: within strings it is escaped
 
 def write(connection: Connection, first: int, texts: pl.Series) -> None:
     """Keep ``texts``, those of the events at ``first`` and the positions after it."""
-    compress = zstandard.ZstdCompressor(level=1).compress
+    pieces = list(_pieces(texts))
+    packed = zstandard.ZstdCompressor(level=1).multi_compress_to_buffer(pieces)  # all in one call: see ``bulk`` for why
     rows = [
-        {"first_position": first + number * TOGETHER, "bodies": compress(piece)}
-        for number, piece in enumerate(chain.from_iterable(map(_pieces, _parts(texts))))
+        {"first_position": first + number * TOGETHER, "bodies": piece.tobytes()} for number, piece in enumerate(packed)
     ]
     bulk.insert(connection, event_bodies, rows)
-
-
-def _parts(texts: pl.Series) -> Iterator[pl.Series]:
-    """Texts for some rows at a time, or the copies of them would take more memory than anything else."""
-    size = 8 * TOGETHER
-    return (texts.slice(at, size) for at in range(0, len(texts), size))
 
 
 def _pieces(texts: pl.Series) -> Iterator[memoryview]:
@@ -46,14 +40,16 @@ def _pieces(texts: pl.Series) -> Iterator[memoryview]:
         texts.to_frame()
         .select(
             column.str.join(_BETWEEN).cast(pl.Binary).alias("joined"),
-            (column.str.len_bytes() + len(_BETWEEN)).cum_sum().implode().alias("ends"),
+            (column.str.len_bytes() + len(_BETWEEN)).cum_sum().gather_every(TOGETHER, TOGETHER - 1).implode(),
         )
         .row(0)
     )
     joined, begin = memoryview(joined), 0
-    for end in (*ends[TOGETHER - 1 : -1 : TOGETHER], ends[-1]):
+    for end in ends:
         yield joined[begin : end - len(_BETWEEN)]
         begin = end
+    if begin < len(joined):
+        yield joined[begin:]
 
 
 def read(connection: Connection, positions: Iterable[int]) -> dict[int, str]:
@@ -65,13 +61,16 @@ def read(connection: Connection, positions: Iterable[int]) -> dict[int, str]:
     decompress = zstandard.ZstdDecompressor().decompress
     asked = msgspec.json.encode(list(_runs(wanted))).decode()
     for first, packed in connection.exec_driver_sql(_READ[connection.dialect.name], {"asked": asked}):
-        found |= enumerate(decompress(packed).decode().split(_BETWEEN), start=first)
+        texts = decompress(packed).split(_BETWEEN.encode())
+        begin = bisect_left(wanted, first)
+        for position in wanted[begin : bisect_left(wanted, first + len(texts), begin)]:
+            found[position] = texts[position - first].decode()
     if lost := [position for position in wanted if position not in found]:
         raise PermanentError(
             f"the ledger does not hold what the event at position {lost[0]} says, nor that of {len(lost) - 1} more",
             hint="restore the ledger from its backup",
         )
-    return {position: found[position] for position in wanted}
+    return found
 
 
 def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:

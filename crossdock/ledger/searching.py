@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger.database import Database
-from crossdock.ledger.tables import documents, events, parked_lines, payloads
+from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
 from crossdock.ledger.text import texts
 
-_RECENT = 400  #: newest documents of a partner by which its time to the feed and its rhythm are judged
+_RECENT = 50  #: newest documents of a partner by which its time to the feed is judged
+_RHYTHM = timedelta(days=120)  #: before its newest document, by which the rhythm of a partner is judged
 _LIKE = {ord(c): f"\\{c}" for c in "\\%_"}
 
 
@@ -69,7 +70,8 @@ class Searching:
             query = query.where(documents.c.status == status)
         with self._database.read() as connection:
             if text:
-                query = query.where(_names(text) | documents.c.id.in_(_of_events(connection, text, items, limit)))
+                found = {*_named(connection, text, limit), *_of_events(connection, text, items, limit)}
+                query = query.where(documents.c.id.in_(sorted(found, reverse=True)))
             return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in connection.execute(query)]
 
     def hours(self, since: datetime) -> list[dict[str, Any]]:
@@ -107,8 +109,10 @@ class Searching:
             .order_by(documents.c.partner)
         )
         with self._database.read() as connection:
+            days = _days(connection)
             return {
-                row.partner: _facts(row, _recent(connection, row.partner)) for row in connection.execute(query).all()
+                row.partner: _facts(row, _recent(connection, row.partner), days[row.partner])
+                for row in connection.execute(query).all()
             }
 
     def types(self, partner: str) -> list[dict[str, Any]]:
@@ -134,11 +138,12 @@ class Searching:
 
     def events_of(self, document: str, *, limit: int) -> list[dict[str, Any]]:
         """The envelope facts of a document's events in the order of the feed, at most ``limit``."""
-        own = sa.select(documents.c.id).where(documents.c.document == document)
         columns = ("position", "id", "stream", "kind", "subject", "sequence", "time", "item", "site", "line")
+        side_by_side = events.c.position.between(documents.c.first_position, documents.c.last_position)
         query = (
             sa.select(*(events.c[name] for name in columns))
-            .where(events.c.document_id.in_(own))
+            .join_from(documents, events, side_by_side & (events.c.document_id == documents.c.id))
+            .where(documents.c.document == document)
             .order_by(events.c.position)
             .limit(limit)
         )
@@ -158,27 +163,34 @@ class Searching:
             return [dict(row._mapping) | {"fields": texts(row.fields)} for row in connection.execute(query)]
 
 
-def _names(text: str) -> sa.ColumnElement[bool]:
-    """Whether a document or its file is called so."""
+def _named(connection: Connection, text: str, limit: int) -> list[int]:
+    """The newest documents that are called so, or whose files are."""
     begins, holds = f"{text.translate(_LIKE)}%", f"%{text.translate(_LIKE)}%"
     bare = text.lstrip("0") or "0"
     numbers = sorted({text, bare, bare.zfill(9), bare.zfill(4), bare.zfill(14)})
-    return sa.or_(
+    called = sa.or_(
         documents.c.control_number.in_(numbers),
         documents.c.interchange.in_(numbers),
         documents.c.document.like(begins, escape="\\"),
-        payloads.c.name.ilike(holds, escape="\\"),
-        payloads.c.sha256.like(begins, escape="\\") if len(text) >= 8 else sa.false(),
     )
+    file: sa.ColumnElement[bool] = payloads.c.name.ilike(holds, escape="\\")
+    if len(text) >= 8:
+        file = sa.or_(file, payloads.c.sha256.like(begins, escape="\\"))
+    files = sa.select(payloads.c.id).where(file).order_by(payloads.c.id.desc()).limit(limit)
+    newest = sa.select(documents.c.id).order_by(documents.c.id.desc()).limit(limit)
+    in_files = documents.c.payload_id.in_(connection.scalars(files).all())
+    return [id for condition in (called, in_files) for id in connection.scalars(newest.where(condition))]
 
 
 def _of_events(connection: Connection, text: str, items: Sequence[str], limit: int) -> list[int]:
-    """Documents of the newest events that speak of it."""
-    speaks: sa.ColumnElement[bool] = events.c.subject.like(f"%{text.translate(_LIKE)}%", escape="\\")
-    if items:
-        speaks = sa.or_(speaks, events.c.item.in_(items))
-    newest = sa.select(events.c.document_id).where(speaks).order_by(events.c.position.desc()).limit(50 * limit)
-    found = connection.scalars(sa.select(newest.subquery().c.document_id).distinct()).all()
+    """Documents of the newest events that speak of it; of items as far as the spans have followed the feed."""
+    subject = events.c.subject.like(f"%{text.translate(_LIKE)}%", escape="\\")
+    of_item = sa.select(spans.c.position).where(spans.c.item.in_([text, *items]))
+    of_item = of_item.order_by(spans.c.position.desc()).limit(50 * limit)
+    found: set[int] = set()
+    for speaks in (subject, events.c.position.in_(of_item.scalar_subquery())):
+        newest = sa.select(events.c.document_id).where(speaks).order_by(events.c.position.desc()).limit(50 * limit)
+        found.update(connection.scalars(sa.select(newest.subquery().c.document_id).distinct()))
     return sorted(found, reverse=True)[:limit]
 
 
@@ -193,10 +205,26 @@ def _recent(connection: Connection, partner: str) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
-def _facts(row: Any, recent: Sequence[Any]) -> PartnerFacts:
+def _days(connection: Connection) -> dict[str, list[date]]:
+    """The days (UTC) on which something came from each partner, in order."""
+    day = sa.func.date(payloads.c.received_at)
+    query = (
+        sa.select(documents.c.partner, day)
+        .join_from(documents, payloads)
+        .where(documents.c.partner != "", payloads.c.replay_of.is_(None))
+        .group_by(documents.c.partner, day)
+        .order_by(documents.c.partner, day)
+    )
+    days: dict[str, list[date]] = defaultdict(list)
+    for partner, written in connection.execute(query):
+        days[partner].append(date.fromisoformat(str(written)))
+    return days
+
+
+def _facts(row: Any, recent: Sequence[Any], days: Sequence[date]) -> PartnerFacts:
     waits = [one.stored_at - one.received_at for one in recent]
-    days = sorted({one.received_at.date() for one in recent})
-    gaps = [later - earlier for earlier, later in pairwise(days)]
+    since = days[-1] - _RHYTHM
+    gaps = [(later - earlier).days for earlier, later in pairwise(days) if later > since]
     return PartnerFacts(
         partner=row.partner,
         documents=row.documents,
@@ -206,5 +234,5 @@ def _facts(row: Any, recent: Sequence[Any]) -> PartnerFacts:
         first=row.first,
         newest=row.newest,
         to_feed=median(waits) if waits else None,
-        usual_gap=median(gaps) if len(gaps) > 1 else None,
+        usual_gap=timedelta(days=median(gaps)) if len(gaps) > 1 else None,
     )
