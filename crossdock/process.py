@@ -14,6 +14,7 @@ from crossdock.answered import answered
 from crossdock.checking import OF_THE_LINES, checked
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
+from crossdock.outright import outright
 from crossdock.reconciled import reconciled
 from crossdock.revised import revised
 from crossdock.superseded import OF_THE_HEAD, superseded
@@ -51,10 +52,10 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             heard = answered(numbered, record=record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
-            corrected = revised(current, ledger=ledger)
+            whole = outright(current, record=record, ledger=ledger, library=context.library)
+            corrected = revised(whole, ledger=ledger)
             sound = checked(corrected, ledger=ledger, library=context.library, now=record.received_at)
-            whole = guarded(sound, record=record, ledger=ledger, library=context.library)
-            return ledger.store(record.id, whole)
+            return ledger.store(record.id, guarded(sound, record=record, ledger=ledger, library=context.library))
     except Unusual as unusual:
         ledger.quarantine(record.id, [unusual.finding])
         return _NOTHING

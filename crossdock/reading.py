@@ -30,6 +30,7 @@ from mappings.apply import Circumstances, apply
 from mappings.keyed import SUBJECT, UNSURE, unsure_lines, with_subjects
 from mappings.normalise import DOCUMENT, Held, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences
+from mappings.outright import Outright, said_outright
 from mappings.spec import OnError
 from mappings.values import zone_of
 from schemas.documents import ORDINAL, DocumentEnd, DocumentStart, FewLines, LineChunk, table_of
@@ -107,6 +108,7 @@ class OpenDocument:
 
     def closed(self, end: DocumentEnd) -> DocumentClosed:
         """The verdict."""
+        outright = self._outright(end)
         grave = self.parked > 0 or any(finding.severity is Severity.ERROR for finding in self.findings)
         strict = self.mapping is not None and self.policy is not OnError.PARK_LINES
         unread = self.mapping is None and not self.document.is_answer
@@ -114,7 +116,12 @@ class OpenDocument:
             status = "rejected"
         else:
             status = "accepted_with_errors" if grave else "accepted"
-            if self.mapping is not None and self.mapping.plan.line and not (self.lines or end.lines):
+            if (
+                outright is None
+                and self.mapping is not None
+                and self.mapping.plan.line
+                and not (self.lines or end.lines)
+            ):
                 self.findings.append(self._without_lines(self.mapping.plan.line))
         return DocumentClosed(
             document=self.document,
@@ -123,6 +130,30 @@ class OpenDocument:
             events=0 if status == "rejected" else self.events,
             parked=self.parked,
             findings=tuple(self.findings),
+            outright=outright,
+        )
+
+    def _outright(self, end: DocumentEnd) -> Outright | None:
+        """What the head says of lines of an order that the document does not name."""
+        if self.mapping is None or not end.accepted:
+            return None
+        outright, found = said_outright(end.head, self.start, self.mapping, self.circumstances)
+        self.findings += found
+        if outright is None or ((self.lines or end.lines) and not outright.beside_lines):
+            return None
+        self.findings.append(self._told_outright(outright))
+        return outright
+
+    def _told_outright(self, outright: Outright) -> Finding:
+        which = "the lines that the document does not name" if self.lines else "all lines"
+        return Finding(
+            code="order.outright",
+            severity=Severity.INFO,
+            stage=Stage.BUSINESS,
+            message=f"order {outright.order}: {which}, as far as they are known, are {outright.becomes}",
+            location=self.start.location,
+            value=outright.order,
+            offset=self.start.offset,
         )
 
     def _without_lines(self, line: str) -> Finding:

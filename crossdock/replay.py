@@ -18,6 +18,7 @@ from crossdock.ledger.corrections import Difference
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.readings import Corrected
 from crossdock.ledger.selecting import Chosen, Selection
+from crossdock.outright import outright
 from crossdock.process import Unreadable, rows_of, translated_payload
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened
 from schemas.findings import Finding
@@ -112,7 +113,8 @@ def _drafts(
     """The wanted documents of the payload, as they are read today."""
     current: Draft | None = None
     with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
-        for item in checked(translated, ledger=ledger, library=context.library, now=record.received_at, again=True):
+        whole = outright(translated, record=record, ledger=ledger, library=context.library)
+        for item in checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True):
             match item:
                 case DocumentOpened(document=document):
                     current = Draft(document, datetime.now(UTC)) if document.id in wanted else None

@@ -11,6 +11,7 @@ import polars as pl
 from connectors.base import Format
 from mappings.library import Library
 from mappings.master_data import MasterData
+from mappings.outright import Outright
 from mappings.spec import Acknowledge
 from schemas.documents import DocumentStart, EnvelopeEnd
 from schemas.findings import Finding
@@ -88,6 +89,7 @@ class DocumentClosed:
     events: int
     parked: int
     findings: tuple[Finding, ...] = ()
+    outright: Outright | None = None  #: what it says of lines of an order that it does not name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,14 @@ class CompiledMapping:
     key: tuple[str, ...]
     on_error: OnError
     plan: LinePlan
+    whole: FieldRule | None = None
+
+
+#: What a document may say of an order as a whole.
+OUTRIGHT: Mapping[LineKind, frozenset[str]] = {
+    LineKind.ORDER: frozenset({"cancelled"}),
+    LineKind.ORDER_RESPONSE: frozenset({"accepted", "rejected", "except"}),
+}
 
 
 def plain_plan(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
@@ -319,6 +327,7 @@ class _Reading:
             return None
         before = len(self.problems)
         self._check_fields(file, key, base.spec.kind, agreement.fields)
+        self._check_whole(file, key, base.spec.kind, agreement.whole)
         self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
         self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
         spec = self._with_header(_merged(base.spec, type_, agreement, partner.language))
@@ -355,6 +364,7 @@ class _Reading:
     def _standard_mapping(self, one: _Standard) -> CompiledMapping | None:
         before = len(self.problems)
         self._check_fields(one.file, (), one.spec.kind, one.spec.fields)
+        self._check_whole(one.file, (), one.spec.kind, one.spec.whole)
         self._check_names(one.file, ("identity",), one.spec.kind, one.spec.identity)
         self._check_names(one.file, ("key",), one.spec.kind, one.spec.key)
         self._check_names(one.file, ("layout", "header"), one.spec.kind, one.spec.layout.header)
@@ -377,7 +387,7 @@ class _Reading:
         plan = self._planned(file, key, spec)
         if plan is None:
             return None
-        codes = {name: self.codes[name] for rule in spec.fields.values() for name in rule.code_lists if name}
+        codes = {name: self.codes[name] for rule in _rules(spec) for name in rule.code_lists if name}
         return CompiledMapping(
             name=name,
             version=_version(spec, codes, on_error, timezone),
@@ -390,12 +400,13 @@ class _Reading:
             key=tuple(spec.key),
             on_error=on_error,
             plan=plan,
+            whole=spec.whole,
         )
 
     def _planned(self, file: YamlFile, key: Key, spec: MappingSpec) -> LinePlan | None:
         """The format's plan. What the format refuses is said on the field whose path it names."""
         try:
-            return self.compile(spec.document, spec.line, _paths(spec.fields.values()), _options(spec))
+            return self.compile(spec.document, spec.line, _paths(_rules(spec)), _options(spec))
         except ConfigError as error:
             for problem in error.problems or (error.message,):
                 culprit = next((name for name, rule in spec.fields.items() if _is_about(problem, rule)), None)
@@ -433,6 +444,22 @@ class _Reading:
             if rule.format is not None and name in KINDS[kind]:
                 self._check_format(file, (*place, "format"), KINDS[kind][name].type, rule.format)
 
+    def _check_whole(self, file: YamlFile, key: Key, kind: LineKind, rule: FieldRule | None) -> None:
+        """Only orders and their answers speak of an order as a whole, and in a few words."""
+        if rule is None:
+            return
+        place: Key = (*key, "whole")
+        if kind not in OUTRIGHT:
+            self.problems.append(file.problem(place, f"{kind.value} documents say nothing of an order as a whole"))
+            return
+        words = {rule.fallback} if rule.fallback else set()
+        for codes in dict.fromkeys(rule.code_lists):
+            if codes is not None and codes not in self.codes:
+                self.problems.append(file.problem((*place, "codes"), unknown("list", codes, self.codes)))
+            words |= set(self.codes.get(codes or "", {}).values()) - {""}
+        for word in sorted(words - OUTRIGHT[kind]):
+            self.problems.append(file.problem(place, unknown("word", word, OUTRIGHT[kind])))
+
     def _check_format(self, file: YamlFile, key: Key, type_: FieldType, name: str) -> None:
         try:
             if type_ is FieldType.DECIMAL:
@@ -463,9 +490,14 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, languag
             "fields": {**base.fields, **agreement.fields},
             "layout": base.layout.model_copy(update={"language": language, **layout, "header": header}),
             "key": agreement.key or base.key,
+            "whole": agreement.whole or base.whole,
             "line": agreement.line or base.line,
         }
     )
+
+
+def _rules(spec: MappingSpec) -> list[FieldRule]:
+    return [*spec.fields.values(), *([spec.whole] if spec.whole is not None else [])]
 
 
 def _paths(rules: Iterable[FieldRule]) -> list[str]:
@@ -490,7 +522,7 @@ def _options(spec: MappingSpec) -> dict[str, object]:
 
 def _version(spec: MappingSpec, codes: Mapping[str, Any], on_error: OnError, timezone: str) -> str:
     content = {
-        "spec": spec.model_dump(mode="json", exclude={"description"}),
+        "spec": spec.model_dump(mode="json", exclude={"description"} | ({"whole"} if spec.whole is None else set())),
         "codes": codes,
         "on_error": on_error,
         "timezone": timezone,

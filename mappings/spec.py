@@ -136,6 +136,9 @@ class Mapping(Strict):
     identity: list[str] = ["document_number", "purpose", "document_time"]  #: fields that tell one document from another
     key: list[str] = []  #: fields of the business key; empty: the line kind's own
     fields: dict[str, FieldRule]
+    #: what the head says of an order's lines that the document does not name: cancelled, accepted or rejected;
+    #: ``except`` where it names those only that are not accepted as they are
+    whole: FieldRule | None = None
     layout: Layout = Layout()
 
 
@@ -146,6 +149,7 @@ class DocumentAgreement(Strict):
     on_error: OnError | None = None  #: where it differs from the partner's
     line: str = ""  #: what makes one line, where it is not what the standard mapping says
     fields: dict[str, FieldRule] = {}
+    whole: FieldRule | None = None
     key: list[str] = []
     sheet: str | None = None
     header: dict[str, list[str]] = {}

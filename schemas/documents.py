@@ -124,6 +124,7 @@ class DocumentEnd:
     accepted: bool = True
     offset: int | None = None  #: byte offset just past the document
     segments: int | None = None  #: for EDI: segments counted, ST and SE included
+    head: Mapping[str, str] = field(default_factory=dict)  #: what stood at the plan's paths before the first line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from crossdock.ledger.payloads import TRANSLATED
 from crossdock.ledger.records import PayloadRecord
 from crossdock.ledger.selecting import Chosen, Selection
 from crossdock.ledger.standing import Standing
-from crossdock.ledger.stands import Stands, under
+from crossdock.ledger.stands import Stands, given, under
 from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
 from crossdock.ledger.usual import Usual, usual
@@ -345,6 +345,11 @@ class Readings:
         """The newest event of each key that is one of ``prefixes`` or begins with one and ``/``."""
         with self._database.read() as connection:
             return list(under(connection, stream, prefixes))
+
+    def given(self, document: str, stream: str, prefix: str) -> list[Stands]:
+        """What this document, in any of its readings, said last of each key that begins with ``prefix`` and ``/``."""
+        with self._database.read() as connection:
+            return list(given(connection, document, stream, prefix))
 
     def unmapped(self) -> list[Chosen]:
         """Documents that were rejected because nobody knew whose they are, or how to read them."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import bodies
-from crossdock.ledger.tables import events
+from crossdock.ledger.tables import documents, events
 
 _TOGETHER = 100
 
@@ -58,3 +58,18 @@ def _any_between(connection: Connection, first: str, last: str) -> bool:
     """Whether there is any subject of that range: of what is new there mostly is none."""
     query = sa.select(events.c.position).where(events.c.subject >= first, events.c.subject < last).limit(1)
     return connection.scalar(query) is not None
+
+
+def given(connection: Connection, document: str, stream: str, prefix: str) -> Iterator[Stands]:
+    """What a document, in any of its readings, said last of each key that begins with ``prefix`` and ``/``."""
+    its = sa.select(documents.c.id).where(documents.c.document == document)
+    query = sa.select(events.c.subject, events.c.kind, events.c.time, events.c.position).where(
+        events.c.stream == stream,
+        events.c.subject > f"{prefix}/",
+        events.c.subject < f"{prefix}0",
+        events.c.document_id.in_(its),
+    )
+    last = {row.subject: row for row in connection.execute(query.order_by(events.c.subject, events.c.sequence))}
+    said = bodies.read(connection, [row.position for row in last.values()])
+    for row in last.values():
+        yield Stands(row.subject, row.kind, row.time, msgspec.json.decode(said[row.position]))

@@ -482,4 +482,5 @@ class Body:
             accepted=not self.errors,
             offset=offset,
             segments=self.number,
+            head={self.lines.paths[slot]: text for slot, text in self.lines.header.values.items()},
         )

@@ -212,7 +212,14 @@ class Documents:
         if document.lines is not None:
             yield from document.lines.chunk()
         count = document.lines.count if document.lines is not None else 0
-        yield DocumentEnd(ordinal=document.ordinal, lines=count, accepted=accepted)
+        yield DocumentEnd(ordinal=document.ordinal, lines=count, accepted=accepted, head=_head(document))
+
+
+def _head(document: Open) -> dict[str, str]:
+    if document.lines is None or document.lookup is None:
+        return {}
+    values = document.level.head(document.lookup)
+    return {path: text for path, text in zip(document.lines.plan.paths, values, strict=False) if text is not None}
 
 
 def _surroundings(element: etree._Element, lookup: Lookup) -> Level | None:

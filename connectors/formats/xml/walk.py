@@ -55,6 +55,12 @@ class Level:
             self._forget_header()
         return self.said
 
+    def head(self, lookup: Lookup) -> Values:
+        """What each path finds before the first line; where there is none, in all of the element or around it."""
+        if self.said is not None:
+            return self.said
+        return lookup.around(self.element, None, self.outer.said if self.outer is not None else None)
+
     def _forget_header(self) -> None:
         if self._kept is None:
             return

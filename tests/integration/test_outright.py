@@ -1,0 +1,242 @@
+"""Documents that cancel or answer an order as a whole: every line that is known of it gets its event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from connectors.formats.edi.writer import Envelope, Group, write_interchange
+from crossdock.dock import Dock
+from crossdock.ledger.selecting import Selection
+from crossdock.replay import replay
+
+UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
+FIELDS = 'item: "PO1[BP]", site: "N1[ST]04", unit: {const: EA}'
+PARTNER = f"""\
+partner: ACME
+identities: {{x12: ["ZZ:ACMEINC"], edifact: ["ACME"], idoc: ["LS:ACME"], ubl: ["0088:1"], cxml: ["DUNS:1"]}}
+documents:
+  x12.850: {{fields: {{{FIELDS}}}}}
+  x12.855: {{fields: {{{FIELDS}}}}}
+  idoc.ORDCHG: {{fields: {{partner: {{const: ACME}}}}}}
+  cxml.ConfirmationRequest:
+    fields: {{item: ConfirmationStatus/ItemIn/ItemID/BuyerPartID, site: {{const: N1}}, unit: {{const: EA}}}}
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
+    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
+    settings = installation.settings
+    if request.param == "postgresql":
+        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
+    with Dock.open(settings) as opened:
+        yield opened
+
+
+def x12(control: int, set_: str, group: str, *rows: tuple[str, ...]) -> bytes:
+    envelope = Envelope(
+        sender="ZZ:ACMEINC", receiver="ZZ:US", control_number=control, written_at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    sets = [(set_, "0001", list(rows))]
+    made = Group(code=group, sender="ACMEINC", receiver="US", control_number=control, release="004010", sets=sets)
+    return b"".join(write_interchange(envelope, [made]))
+
+
+def ordered(control: int, order: str, *lines: str) -> bytes:
+    """An 850: 10 of P-1 and so on, one line for each."""
+    rows: list[tuple[str, ...]] = [("BEG", "00", "SA", order, "", "20260301"), ("N1", "ST", "", "92", "N1")]
+    for number, line in enumerate(lines, 1):
+        rows += [("PO1", line, "10", "EA", "2.5", "", "BP", f"P-{number}"), ("DTM", "002", "20260420")]
+    return x12(control, "850", "PO", *rows)
+
+
+def edifact(message: str, *rows: str) -> bytes:
+    segments = ["UNB+UNOC:3+ACME+US+260302:1200+9", f"UNH+1+{message}:D:96A:UN", *rows]
+    segments += [f"UNT+{len(rows) + 2}+1", "UNZ+1+9"]
+    return "".join(f"{segment}'" for segment in segments).encode()
+
+
+def ubl(name: str, *parts: str, party: str) -> bytes:
+    order = "<cac:OrderReference><cbc:ID>PO/1</cbc:ID></cac:OrderReference>"
+    endpoint = "<cac:Party><cbc:EndpointID schemeID='0088'>1</cbc:EndpointID></cac:Party>"
+    return (
+        f"<{name} xmlns='{UBL}{name}-2' xmlns:cac='{UBL}CommonAggregateComponents-2' "
+        f"xmlns:cbc='{UBL}CommonBasicComponents-2'><cbc:ID>D-1</cbc:ID><cbc:IssueDate>2026-03-02</cbc:IssueDate>"
+        f"{''.join(parts)}{order}<cac:{party}>{endpoint}</cac:{party}></{name}>"
+    ).encode()
+
+
+def cxml(request: str) -> bytes:
+    parties = "".join(
+        f"<{side}><Credential domain='DUNS'><Identity>{number}</Identity></Credential></{side}>"
+        for side, number in (("From", 1), ("To", 2), ("Sender", 1))
+    )
+    return (
+        f"<cXML payloadID='1@acme' timestamp='2026-03-02T10:00:00Z'><Header>{parties}</Header>"
+        f"<Request>{request}</Request></cXML>"
+    ).encode()
+
+
+def confirmation(type: str, items: str = "") -> bytes:
+    return cxml(
+        f"<ConfirmationRequest><ConfirmationHeader confirmID='D-1' type='{type}' noticeDate='2026-03-02T09:00:00Z'/>"
+        "<OrderReference orderID='PO/1'><DocumentReference payloadID='x'/></OrderReference>"
+        f"{items}</ConfirmationRequest>"
+    )
+
+
+def idoc(message: str, *segments: str) -> bytes:
+    return (
+        f"<ORDERS05><IDOC><EDI_DC40><DOCNUM>7</DOCNUM><IDOCTYP>ORDERS05</IDOCTYP><MESTYP>{message}</MESTYP>"
+        "<SNDPRT>LS</SNDPRT><SNDPRN>ACME</SNDPRN><CREDAT>20260302</CREDAT></EDI_DC40>"
+        f"{''.join(segments)}</IDOC></ORDERS05>"
+    ).encode()
+
+
+CANCELLED = {
+    "x12.860": x12(2, "860", "PC", ("BCH", "01", "SA", "PO/1", "", "", "20260302")),
+    "edifact.ORDCHG": edifact("ORDCHG", "BGM+230+D-1+1", "DTM+137:20260302:102", "RFF+ON:PO/1", "UNS+S"),
+    "idoc.ORDCHG": idoc("ORDCHG", "<E1EDK01><ACTION>003</ACTION><BELNR>PO/1</BELNR></E1EDK01>"),
+    "ubl.OrderCancellation": ubl(
+        "OrderCancellation", "<cbc:CancellationNote>no longer wanted</cbc:CancellationNote>", party="BuyerCustomerParty"
+    ),
+    "cxml.OrderRequest": cxml(
+        "<OrderRequest><OrderRequestHeader orderID='PO/1' type='delete' orderDate='2026-03-02'/></OrderRequest>"
+    ),
+}
+ANSWERED = {
+    "x12.855 RJ": (x12(2, "855", "PR", ("BAK", "00", "RJ", "PO/1", "20260302")), "rejected"),
+    "x12.855 AK": (x12(2, "855", "PR", ("BAK", "00", "AK", "PO/1", "20260302")), "accepted"),
+    "x12.865 AT": (x12(2, "865", "CA", ("BCA", "00", "AT", "PO/1", "", "", "20260302")), "accepted"),
+    "edifact.ORDRSP 27": (
+        edifact("ORDRSP", "BGM+231+D-1+27", "DTM+137:20260302:102", "RFF+ON:PO/1", "UNS+S"),
+        "rejected",
+    ),
+    "edifact.ORDRSP 29": (
+        edifact("ORDRSP", "BGM+231+D-1+29", "DTM+137:20260302:102", "RFF+ON:PO/1", "UNS+S"),
+        "accepted",
+    ),
+    "idoc.ORDRSP": (
+        idoc(
+            "ORDRSP",
+            "<E1EDK01><ACTION>003</ACTION><BELNR>D-1</BELNR></E1EDK01>"
+            "<E1EDK02><QUALF>001</QUALF><BELNR>PO/1</BELNR></E1EDK02>",
+        ),
+        "rejected",
+    ),
+    "ubl.OrderResponse AP": (
+        ubl("OrderResponse", "<cbc:OrderResponseCode>AP</cbc:OrderResponseCode>", party="SellerSupplierParty"),
+        "accepted",
+    ),
+    "ubl.OrderResponseSimple": (
+        ubl("OrderResponseSimple", "<cbc:AcceptedIndicator>false</cbc:AcceptedIndicator>", party="SellerSupplierParty"),
+        "rejected",
+    ),
+    "cxml accept": (confirmation("accept"), "accepted"),
+    "cxml reject": (confirmation("reject"), "rejected"),
+}
+
+
+def come_in(dock: Dock, name: str, content: bytes) -> None:
+    (dock.settings.home / "in" / name).write_bytes(content)
+    assert not dock.run().errors
+
+
+def said(dock: Dock, kind: str) -> dict[str, str]:
+    """Of each subject of that kind of event what it says: status, quantity and day."""
+    return {
+        event.subject: "/".join(
+            filter(
+                None, (data.get("status"), data["quantity"], data.get("due_at", "")[:10], data["references"]["order"])
+            )
+        )
+        for event in dock.ledger.events()
+        if event.kind == kind
+        for data in [msgspec.json.decode(event.data)]
+    }
+
+
+def codes(dock: Dock) -> list[str]:
+    return [row["code"] for row in dock.ledger.findings() if row["code"].startswith(("order.", "document."))]
+
+
+@pytest.mark.parametrize("name", CANCELLED)
+def test_an_order_that_is_taken_back_is_cancelled_line_by_line(dock: Dock, name: str) -> None:
+    come_in(dock, "1.edi", ordered(1, "PO/1", "10", "20"))
+    come_in(dock, "2.edi", ordered(3, "PO/10", "10"))  # another order
+    come_in(dock, "3.dat", CANCELLED[name])
+    expected = {f"order/ACME/PO%2F1/{line}": "10/2026-04-20/PO/1" for line in ("10", "20")}
+    assert said(dock, "cancelled") == expected
+    assert codes(dock) == ["order.outright", "order.lines_outright"]
+    come_in(dock, "4.dat", CANCELLED[name] + b"\n")  # said once more: nothing is left to cancel
+    assert len([event for event in dock.ledger.events() if event.kind == "cancelled"]) == 2
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_an_answer_without_lines_answers_every_line(dock: Dock, name: str) -> None:
+    content, word = ANSWERED[name]
+    come_in(dock, "1.edi", ordered(1, "PO/1", "10", "20"))
+    come_in(dock, "2.dat", content)
+    expected = {f"order_response/ACME/PO%2F1/{line}": f"{word}/10/2026-04-20/PO/1" for line in ("10", "20")}
+    assert said(dock, "confirmed") == expected
+    (latest,) = [event for event in dock.ledger.events() if event.subject.endswith("response/ACME/PO%2F1/20")]
+    assert msgspec.json.decode(latest.data)["lineage"]["document"].startswith("doc-")
+
+
+EXCEPT = {
+    "x12.855": x12(
+        2, "855", "PR", ("BAK", "00", "AE", "PO/1", "20260302"), ("N1", "ST", "", "92", "N1"),
+        ("PO1", "20", "10", "EA", "2.5", "", "BP", "P-2"), ("ACK", "IR", "10", "EA"),
+    ),
+    "cxml": confirmation(
+        "except",
+        "<ConfirmationItem lineNumber='20' quantity='10'><UnitOfMeasure>EA</UnitOfMeasure>"
+        "<ConfirmationStatus type='reject' quantity='10'><UnitOfMeasure>EA</UnitOfMeasure><ItemIn><ItemID>"
+        "<BuyerPartID>P-2</BuyerPartID></ItemID></ItemIn></ConfirmationStatus></ConfirmationItem>",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXCEPT)
+def test_what_an_answer_by_exceptions_does_not_name_is_accepted(dock: Dock, name: str) -> None:
+    come_in(dock, "1.edi", ordered(1, "PO/1", "10", "20", "30"))
+    come_in(dock, "2.dat", EXCEPT[name])
+    answers = {subject.rpartition("/")[2]: told.partition("/")[0] for subject, told in said(dock, "confirmed").items()}
+    assert answers == {"10": "accepted", "20": "rejected", "30": "accepted"}
+
+
+@pytest.mark.parametrize("name", ["x12.860", "edifact.ORDCHG"])
+def test_the_cancellation_of_an_order_that_nobody_knows_is_an_error(dock: Dock, name: str) -> None:
+    come_in(dock, "1.dat", CANCELLED[name])
+    (told,) = [row for row in dock.ledger.findings() if row["code"] == "order.unknown"]
+    assert (told["severity"], told["value"]) == ("error", "PO/1")
+    come_in(dock, "2.edi", ordered(1, "PO/1", "10"))
+    read_again(dock)
+    assert not said(dock, "cancelled")  # what comes later stands
+
+
+def test_an_answer_to_an_order_that_is_not_there_yet_counts_once_it_is(dock: Dock) -> None:
+    come_in(dock, "1.dat", ANSWERED["cxml accept"][0])
+    assert "order.unknown" in codes(dock)
+    come_in(dock, "2.edi", ordered(1, "PO/1", "10"))
+    assert not said(dock, "confirmed")
+    read_again(dock)
+    assert list(said(dock, "confirmed")) == ["order_response/ACME/PO%2F1/10"]
+    before = len(dock.ledger.events())
+    read_again(dock)
+    assert len(dock.ledger.events()) == before
+
+
+def read_again(dock: Dock) -> None:
+    """``crossdock replay --all``."""
+    replay(Selection(), archive=dock.archive, ledger=dock.ledger, context=dock.context(), reason="the order is there")
+
+
+def test_order_and_cancellation_in_one_file(dock: Dock) -> None:
+    come_in(dock, "1.edi", ordered(1, "PO/1", "10") + CANCELLED["x12.860"])
+    assert list(said(dock, "cancelled")) == ["order/ACME/PO%2F1/10"]
