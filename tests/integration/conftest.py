@@ -20,7 +20,8 @@ import pyodbc
 import pytest
 
 from connectors.connections import Connection
-from connectors.sources.odbc import OdbcSource, Options, open_source
+from connectors.pulls.source import PullingSource
+from connectors.sources.odbc import Options, open_source
 
 
 class Mariadb:
@@ -99,9 +100,9 @@ class OdbcChannel:
         self.connection = connection
         self.folder = folder
         self.state = Memory()
-        self.sources: list[OdbcSource] = []
+        self.sources: list[PullingSource[Any]] = []
 
-    def open(self, sql: str, *, options: dict[str, Any] | None = None, **query: Any) -> OdbcSource:
+    def open(self, sql: str, *, options: dict[str, Any] | None = None, **query: Any) -> PullingSource[Any]:
         given = {"conn_id": "erp", "queries": [{"name": "q", "sql": sql, **query}], **(options or {})}
         source = open_source(
             Options.model_validate(given),

@@ -25,21 +25,22 @@ keep every digit; links to other hosts are refused.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from connectors import profiles
 from connectors.base import State
 from connectors.connections import Connections
+from connectors.pulls.source import PullingSource
 from connectors.sources.odata.query import Asked, pages
-from connectors.web.columns import Columns
-from connectors.web.pulling import Pull, PullingSource
-from schemas.configuration import Strict, unknown
-from schemas.durations import Duration
+from connectors.web import pulling
+from connectors.web.options import ServiceOptions, ServiceQuery
+from connectors.web.session import WebSession
+from schemas.configuration import Strict
 
 __all__ = ["Options", "Query", "open_source"]
 
@@ -52,106 +53,91 @@ class Watermark(Strict):
     type: Literal["datetime", "datetimeoffset", "date", "string", "number"] = "datetimeoffset"
 
 
-class Query(Strict):
-    """One query; its name is the document type (``rows.<name>``)."""
+class Query(ServiceQuery):
+    """An entity set and what of it becomes rows."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     entity: Annotated[str, Field(pattern=r"^/?[^?#\s]+$")]  #: the entity set's path on the host
-    columns: Columns
     select: list[str] = []
     expand: list[str] = []
     filter: str | None = None
     order: list[str] = []  #: what pages of ours are ordered by; the watermark's property comes first
     rows: str = ""  #: the nested lists of which each element is a row, as ``to_Item/to_ScheduleLine``
-    keep: dict[str, list[str]] = {}  #: column -> what it has to say for the row to be taken
     version: Literal[2, 4] | None = None  #: where it is not the source's own
     watermark: Watermark | None = None
-    key: list[str] = []
-    overlap: Duration = Field(timedelta(0), ge=timedelta(0))
-    initial: str = ""
     delta: bool = False
     page: Annotated[int, Field(ge=1, le=50_000)] | None = (
         1_000  #: entities asked for at once; null: as many as there are
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Query:
+    def _mark_fits(self) -> Query:
         if self.delta and self.watermark:
             raise ValueError("delta: a delta link continues by itself; leave out watermark or delta")
-        wanted = [("key", name) for name in self.key]
-        wanted += [("keep", name) for name in self.keep]
-        wanted += [("watermark.column", self.watermark.column)] if self.watermark else []
-        for what, name in wanted:
-            if name not in self.columns:
-                raise ValueError(f"{what}: {unknown('column', name, self.columns)}")
+        self.check_columns("watermark.column", [self.watermark.column] if self.watermark else [])
         return self
 
 
-class Options(Strict):
+class Options(ServiceOptions):
     """``source: {kind: odata, ...}``; see the package."""
 
-    conn_id: str
     version: Literal[2, 4] = 4
     profile: str | None = None  #: queries that come with Crossdock, by the ERP they read
     take: list[str] = []  #: which of the profile's queries; all of them by default
-    queries: list[Query] = []  #: beside the profile's; one of the same name says what is other than there
+    queries: Sequence[Query] = []  #: beside the profile's; one of the same name says what is other than there
     parameters: dict[str, str | int] = {}  #: go with every request
     timezone: str | None = None  #: of moments written without a zone; left as they are where it is not said
-    payload_rows: Annotated[int, Field(ge=1)] = 100_000
-    connect_timeout: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
-    timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_profile(cls, given: object) -> object:
-        return profiles.merged(given) if isinstance(given, dict) and given.get("profile") is not None else given
-
-    @model_validator(mode="after")
-    def _queries_fit(self) -> Options:
-        if not self.queries:
-            raise ValueError("queries: is missing; write some, or name a profile")
-        names = [query.name for query in self.queries]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"queries: more than one is called {', '.join(twice)}")
-        return self
 
 
-def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> PullingSource:
-    from connectors.web.session import WebSession
+def open_source(
+    options: Options, *, home: Path, state: State, connections: Connections
+) -> PullingSource[pulling.Asked]:
+    session = options.session(connections)
+    pulls = [_pull(query, options, session) for query in options.queries]
+    return options.source(session, pulls, home=home, state=state)
 
-    timeouts = options.connect_timeout.total_seconds(), options.timeout.total_seconds()
-    session = WebSession(connections(options.conn_id), timeouts=timeouts)
-    parameters = {name: str(value) for name, value in options.parameters.items()}
-    pulls = []
-    for query in options.queries:
-        asked = Asked(
-            version=query.version or options.version,
-            entity=query.entity,
-            select=tuple(query.select),
-            expand=tuple(query.expand),
-            filter=query.filter or "",
-            order=tuple(query.order),
-            way=tuple(query.rows.split("/")) if query.rows else (),
-            columns=query.columns,
-            keep=query.keep,
-            mark=(query.watermark.property, query.watermark.type) if query.watermark else None,
-            delta=query.delta,
-            page=query.page,
-            parameters=parameters,
-            timezone=options.timezone,
-        )
-        pulls.append(
-            Pull(
-                name=query.name,
-                columns=tuple(query.columns),
-                pages=partial(pages, session, asked),
-                watermark=query.watermark.column if query.watermark else None,
-                key=tuple(query.key),
-                overlap=query.overlap,
-                initial=query.initial,
-                incremental=query.delta,
-            )
-        )
-    return PullingSource(
-        pulls, state=state, spool=home / "spool", close=session.close, payload_rows=options.payload_rows
+
+def _pull(query: Query, options: Options, session: WebSession) -> pulling.Asked:
+    asked = _asked(query, options)
+    mark = query.watermark.column if query.watermark else None
+    names = query.key_columns(mark)
+    keys = replace(
+        asked,
+        columns={name: query.columns[name] for name in names},
+        select=tuple(query.reconcile.select) if query.reconcile else (),
+        mark=None,
+        delta=False,
+        conditional=False,
+    )
+    return pulling.Asked(
+        name=query.name,
+        columns=tuple(query.columns),
+        pages=partial(pages, session, asked),
+        watermark=mark,
+        key=tuple(query.key),
+        overlap=query.overlap,
+        initial=query.initial,
+        continues=query.delta,
+        reconcile=query.reconciled,
+        key_columns=tuple(names),
+        keys=partial(pages, session, keys),
+    )
+
+
+def _asked(query: Query, options: Options) -> Asked:
+    return Asked(
+        version=query.version or options.version,
+        entity=query.entity,
+        select=tuple(query.select),
+        expand=tuple(query.expand),
+        filter=query.filter or "",
+        order=tuple(query.order),
+        way=tuple(query.rows.split("/")) if query.rows else (),
+        columns=query.columns,
+        keep=query.keep,
+        mark=(query.watermark.property, query.watermark.type) if query.watermark else None,
+        delta=query.delta,
+        conditional=query.watermark is None and not query.delta,
+        page=query.page,
+        parameters={name: str(value) for name, value in options.parameters.items()},
+        timezone=options.timezone,
     )

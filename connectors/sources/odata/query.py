@@ -32,6 +32,7 @@ class Asked:
     keep: Mapping[str, Sequence[str]] | None = None
     mark: tuple[str, str] | None = None  #: property and type
     delta: bool = False
+    conditional: bool = True  #: an answer that is as it was need not be sent again
     page: int | None = None
     parameters: Mapping[str, str] | None = None
     timezone: str | None = None
@@ -45,27 +46,25 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
     first = f"{session.base}/{asked.entity.lstrip('/')}"
     parameters: Mapping[str, str] = _parameters(asked, since)
     delta = kept(_DELTA) if asked.delta else None
-    whole = asked.mark is None and not asked.delta
     if delta:
         first, parameters = delta, {}
     url, skipped, text = first, 0, reader(asked.timezone)
     while True:
-        conditional = (
-            {"If-None-Match": etag} if whole and url == first and not skipped and (etag := kept(_ETAG)) else {}
-        )
+        begins = asked.conditional and url == first and not skipped
+        conditional = {"If-None-Match": etag} if begins and (etag := kept(_ETAG)) else {}
         answer = session.get(url, params=parameters, headers={**headers, **conditional})
         if answer.not_modified:
-            yield Page(rows=(), more=False, unchanged=True)
+            yield Page(rows=(), unchanged=True)
             return
         entities, following, continues = _told(answer.json(), answer.url)
         found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
         rows: list[Row] = list(kept_rows(found, asked.columns, asked.keep or {}))
         remember = {_DELTA: urljoin(answer.url, continues)} if asked.delta and continues else {}
         full = asked.page is not None and len(entities) >= asked.page and not delta and not continues
-        if whole and not following and not full and not skipped and url == first:
+        if begins and not following and not full:
             remember |= {_ETAG: tag} if (tag := answer.headers.get("ETag", "")) else {}
         missing = absent(entities[0], asked.way, asked.columns) if entities and not delta else {}
-        yield Page(rows=rows, more=bool(following) or full, remember=remember, absent=missing)
+        yield Page(rows=rows, remember=remember, absent=missing)
         if following:
             url, parameters = urljoin(answer.url, following), {}
         elif full:

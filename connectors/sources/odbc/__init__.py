@@ -26,6 +26,7 @@ is spooled to an unnamed file, so that the database is done with us before anybo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
@@ -35,15 +36,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connectors import profiles
 from connectors.base import State
 from connectors.connections import Connections
-from connectors.sources.odbc.source import OdbcSource
-from connectors.sources.odbc.statement import MARKER, Drift, Keys, Pull, parse
-from schemas.configuration import Strict, unknown
+from connectors.pulls import source as pulling
+from connectors.pulls.options import PullOptions, PullQuery, ReconcileOptions
+from connectors.pulls.source import PullingSource
+from connectors.sources.odbc import statement
+from connectors.sources.odbc.source import Database
+from connectors.sources.odbc.statement import MARKER, Drift, parse
+from schemas.configuration import unknown
 from schemas.durations import Duration
 
-__all__ = ["OdbcSource", "Options", "Query", "open_source"]
+__all__ = ["Options", "Query", "open_source"]
 
 #: Microsoft SQL Server's ``datetime`` begins in 1753, so the year 1 would not do.
 BEGINNING = datetime(1970, 1, 1)  # noqa: DTZ001 - an ERP's own clock, which has no zone
@@ -57,12 +61,12 @@ def _zone(name: str) -> str:
     return name
 
 
-class Reconcile(Strict):
-    """How rows that are gone are found: by the keys of all rows there are."""
+class Reconcile(ReconcileOptions):
+    """By a query of its own."""
 
-    sql: Annotated[str, Field(min_length=1)]  #: gives what an event's subject is made of, of every row of the query
-    every: Duration = Field(timedelta(days=1), gt=timedelta(0))
-    most: Annotated[float, Field(gt=0, le=1)] = 0.1  #: share of what is known that may be gone at once
+    #: Gives what an event's subject is made of, of every row of the query; with its key and watermark, also what no
+    #: pull has seen is found.
+    sql: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _reads(self) -> Reconcile:
@@ -72,14 +76,11 @@ class Reconcile(Strict):
         return self
 
 
-class Query(Strict):
-    """One query; its name is the document type (``rows.<name>``)."""
+class Query(PullQuery):
+    """A query in SQL."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     sql: Annotated[str, Field(min_length=1)]
     watermark: str | None = None  #: the column that grows with every change
-    key: list[str] = []  #: the columns that tell one row from another
-    overlap: Duration = Field(timedelta(0), ge=timedelta(0))  #: how late a row may appear; for a counter, a number
     initial: datetime | date | int | str = BEGINNING  #: where the first pull begins; of the watermark's own type
     drift: Drift | None = None  #: what happens when its columns change; the source's own by default
     reconcile: Reconcile | None = None
@@ -111,33 +112,21 @@ def _check_sql(sql: str) -> None:
         raise ValueError("sql: must begin with SELECT or WITH; nothing is ever written to an ERP")
 
 
-class Options(Strict):
+class Options(PullOptions):
     """``source: {kind: odbc, ...}``; see the package."""
 
-    conn_id: str
     profile: str | None = None  #: queries that come with Crossdock, by the ERP they read
     take: list[str] = []  #: which of the profile's queries; all of them by default
-    queries: list[Query] = []  #: beside the profile's; one of the same name says what is other than there
+    queries: Sequence[Query] = []  #: beside the profile's; one of the same name says what is other than there
     parameters: dict[str, str | int] = {}  #: what is bound to the other markers of the queries
     timezone: Annotated[str, AfterValidator(_zone)] | None = None  #: the zone of timestamps that carry none
     drift: Drift = Drift.EVOLVE
     rows: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000  #: rows fetched at once
-    payload_rows: Annotated[int, Field(ge=1)] = 100_000  #: rows of an incremental pull that are one payload
     login_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0))
     timeout: Duration = Field(timedelta(minutes=10), gt=timedelta(0))  #: for one statement, and a lock it waits for
 
-    @model_validator(mode="before")
-    @classmethod
-    def _with_profile(cls, given: object) -> object:
-        return profiles.merged(given) if isinstance(given, dict) and given.get("profile") is not None else given
-
     @model_validator(mode="after")
-    def _queries_fit(self) -> Options:
-        if not self.queries:
-            raise ValueError("queries: is missing; write some, or name a profile")
-        names = [query.name for query in self.queries]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"queries: more than one is called {', '.join(twice)}")
+    def _markers_known(self) -> Options:
         for query in self.queries:
             for marker in sorted(query.markers - set(self.parameters)):
                 raise ValueError(f"queries.{query.name}: {unknown('marker', f':{marker}', self._known_markers)}")
@@ -148,7 +137,9 @@ class Options(Strict):
         return [f":{name}" for name in (MARKER, *self.parameters)]
 
 
-def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> OdbcSource:
+def open_source(
+    options: Options, *, home: Path, state: State, connections: Connections
+) -> PullingSource[statement.Query]:
     from connectors.sources.odbc.driver import connect
 
     open_ = partial(
@@ -158,25 +149,24 @@ def open_source(options: Options, *, home: Path, state: State, connections: Conn
         timeout=options.timeout.total_seconds(),
         timezone=options.timezone,
     )
-    return OdbcSource(
-        open_,
+    zone = ZoneInfo(options.timezone) if options.timezone else None
+    return PullingSource(
+        Database(open_, zone=zone, rows=options.rows),
         as_pulls(options),
         state=state,
         spool=home / "spool",
-        zone=ZoneInfo(options.timezone) if options.timezone else None,
-        rows=options.rows,
         payload_rows=options.payload_rows,
     )
 
 
-def as_pulls(options: Options) -> list[Pull]:
+def as_pulls(options: Options) -> list[statement.Query]:
     """The queries as the source runs them."""
     return [_pull(query, options) for query in options.queries]
 
 
-def _pull(query: Query, options: Options) -> Pull:
+def _pull(query: Query, options: Options) -> statement.Query:
     again = query.reconcile
-    return Pull(
+    return statement.Query(
         name=query.name,
         statement=parse(query.sql),
         watermark=query.watermark,
@@ -185,5 +175,6 @@ def _pull(query: Query, options: Options) -> Pull:
         initial=query.initial,
         parameters=options.parameters,
         drift=query.drift or options.drift,
-        keys=Keys(statement=parse(again.sql), every=again.every, most=again.most) if again else None,
+        keys=parse(again.sql) if again else None,
+        reconcile=pulling.Reconcile(every=again.every, most=again.most) if again else None,
     )

@@ -1,6 +1,6 @@
 """The ODBC drivers: connection strings, sessions that only read, and what their errors mean to us.
 
-Nothing of pyodbc leaves this package: connections go to ``OdbcSource`` alone, errors come out as ours.
+Nothing of pyodbc leaves this package: connections go to ``Database`` alone, errors come out as ours.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.connections import Connections
+from connectors.pulls.shape import Column
+from connectors.pulls.watermark import Reach
 from connectors.sources.odbc import Options, as_pulls
 from connectors.sources.odbc.driver import Session, connect, translated
 from connectors.sources.odbc.rows import Result
-from connectors.sources.odbc.shape import Column
-from connectors.sources.odbc.statement import MARKER, Pull
-from connectors.sources.odbc.watermark import Reach
+from connectors.sources.odbc.statement import MARKER, Query
 from schemas.configuration import unknown
 from schemas.errors import CrossdockError
 
@@ -66,7 +66,7 @@ def look(options: Options, connections: Connections, *, rows: int = 5) -> Iterat
             yield replace(looked, keys=keys, seconds=time.perf_counter() - begin)
 
 
-def _query(session: Session, pull: Pull, rows: int, zone: ZoneInfo | None) -> Looked:
+def _query(session: Session, pull: Query, rows: int, zone: ZoneInfo | None) -> Looked:
     with translated(f"query {pull.name}"):
         now = session.now()
         values = pull.statement.values({**pull.parameters, MARKER: pull.initial})
@@ -95,18 +95,18 @@ def _query(session: Session, pull: Pull, rows: int, zone: ZoneInfo | None) -> Lo
     )
 
 
-def _keys(session: Session, pull: Pull) -> Sequence[str]:
+def _keys(session: Session, pull: Query) -> Sequence[str]:
     if pull.keys is None:
         return ()
     with translated(f"keys of query {pull.name}"):
-        cursor = session.run(pull.keys.statement.text, pull.keys.statement.values(pull.parameters))
+        cursor = session.run(pull.keys.text, pull.keys.values(pull.parameters))
         try:
             return [column[0] for column in cursor.description]
         finally:
             cursor.close()
 
 
-def _of_marks(pull: Pull, marks: Sequence[Any], reach: Reach) -> Iterator[str]:
+def _of_marks(pull: Query, marks: Sequence[Any], reach: Reach) -> Iterator[str]:
     if not pull.watermark:
         return
     known = [mark for mark in marks if mark is not None]
@@ -124,7 +124,7 @@ def _of_marks(pull: Pull, marks: Sequence[Any], reach: Reach) -> Iterator[str]:
         yield "without reconcile, rows that are deleted are never noticed"
 
 
-def _of_keys(pull: Pull, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
+def _of_keys(pull: Query, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
     if not pull.key:
         yield "there is no key: say which columns tell one row from another"
         return

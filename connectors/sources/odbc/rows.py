@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,50 +11,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from connectors.pulls.batch import Batch
+from connectors.pulls.shape import Column
 from connectors.sources.odbc.driver import Session
-from connectors.sources.odbc.shape import Column
 from connectors.sources.odbc.statement import page_after
 from connectors.sources.odbc.values import TYPE_NAMES, Texts, texts
-from connectors.sources.odbc.watermark import DIGEST
 from schemas.errors import ConfigError
 
 _ENCODER = msgspec.json.Encoder()
-
-
-def digest(line: bytes) -> bytes:
-    """What is remembered of a row."""
-    return hashlib.blake2b(line, digest_size=DIGEST).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows, as lines of JSON. ``marks`` stand beside them where the query has a watermark, else there are none.
-
-    A row that the driver cannot read is a line ``{"unreadable": reason}``, with None for a mark.
-    """
-
-    block: bytes
-    count: int
-    marks: list[Any]
-
-    @property
-    def lines(self) -> list[bytes]:
-        """Line by line; within one, a line's end is escaped."""
-        return self.block.split(b"\n")[:-1]
-
-    def digests(self, places: Sequence[int]) -> list[bytes]:
-        """The hashes of the lines at these places."""
-        if not places:
-            return []
-        lines = self.lines
-        return [digest(lines[place]) for place in places]
-
-    def without(self, seen: frozenset[bytes]) -> tuple[bytes, int]:
-        """The lines but for those that were handed over before, and how many they are."""
-        if not seen:
-            return self.block, self.count
-        lines = [line for line in self.lines if digest(line) not in seen]
-        return b"".join([line + b"\n" for line in lines]), len(lines)
 
 
 class Result:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from connectors.pulls.source import Pull
 
 MARKER = "watermark"  #: what a query says, as ``:watermark``, for the point it continues from
 
@@ -46,35 +47,13 @@ class Drift(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
-    """The query that gives the keys of all rows there are, and what is made of its answer."""
+class Query(Pull):
+    """A pull as the database is asked for it. ``keys`` gives the keys of all rows there are."""
 
     statement: Statement
-    every: timedelta
-    most: float  #: share of the keys known that may be gone at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pull:
-    """One query as the source runs it."""
-
-    name: str
-    statement: Statement
-    watermark: str | None = None
-    key: tuple[str, ...] = ()
-    overlap: timedelta = timedelta(0)
-    initial: datetime | date | int | str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     drift: Drift = Drift.EVOLVE
-    keys: Keys | None = None
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The columns by which its rows can be put in order and told apart; empty where nothing tells them apart."""
-        if not self.key:
-            return ()
-        first = (self.watermark,) if self.watermark else ()
-        return (*first, *(name for name in self.key if name != self.watermark))
+    keys: Statement | None = None
 
 
 def page_after(

@@ -25,8 +25,8 @@ is left out. The payload is the ODBC source's, so that mappings are shared. Cred
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,11 +35,12 @@ from pydantic import Field, model_validator
 
 from connectors.base import State
 from connectors.connections import Connections
-from connectors.sources.rest.query import Asked, Paging, pages
-from connectors.web.columns import Columns
-from connectors.web.pulling import Pull, PullingSource
-from schemas.configuration import Strict, unknown
-from schemas.durations import Duration
+from connectors.pulls.source import PullingSource
+from connectors.sources.rest.query import SINCE, Asked, Paging, pages
+from connectors.web import pulling
+from connectors.web.options import ServiceOptions, ServiceQuery
+from connectors.web.session import WebSession
+from schemas.configuration import Strict
 
 __all__ = ["Options", "Query", "open_source"]
 
@@ -63,74 +64,54 @@ class PagingOptions(Strict):
         return self
 
 
-class Query(Strict):
-    """One query; its name is the document type (``rows.<name>``)."""
+class Query(ServiceQuery):
+    """An address and what its answers say."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     path: Annotated[str, Field(pattern=r"^/?[^?#\s]*$")]
     parameters: dict[str, str | int] = {}
     records: str = ""
     rows: str = ""  #: nested lists within a record, of which each element is a row
-    columns: Columns
-    keep: dict[str, list[str]] = {}  #: column -> what it has to say for the row to be taken
     paging: PagingOptions = PagingOptions.model_validate({})
     watermark: str | None = None  #: the column that grows with every change
-    key: list[str] = []
-    overlap: Duration = Field(timedelta(0), ge=timedelta(0))
-    initial: str = ""
 
     @model_validator(mode="after")
-    def _fits(self) -> Query:
-        wanted = [*(("key", name) for name in self.key), *(("keep", name) for name in self.keep)]
-        wanted += [("watermark", self.watermark)] if self.watermark else []
-        for what, name in wanted:
-            if name not in self.columns:
-                raise ValueError(f"{what}: {unknown('column', name, self.columns)}")
-        asked = any("{since}" in str(value) for value in self.parameters.values())
+    def _since_fits(self) -> Query:
+        self.check_columns("watermark", [self.watermark] if self.watermark else [])
+        asked = any(SINCE in str(value) for value in self.parameters.values())
         if asked and not self.watermark:
             raise ValueError("watermark: is missing, but a parameter says {since}")
         return self
 
 
-class Options(Strict):
+class Options(ServiceOptions):
     """``source: {kind: rest, ...}``; see the package."""
 
-    conn_id: str
-    queries: Annotated[list[Query], Field(min_length=1)]
+    queries: Sequence[Query]
     headers: Mapping[str, str] = {}
-    payload_rows: Annotated[int, Field(ge=1)] = 100_000
-    connect_timeout: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
-    timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0))
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Options:
-        names = [query.name for query in self.queries]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"queries: more than one is called {', '.join(twice)}")
-        return self
 
 
-def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> PullingSource:
-    from connectors.web.session import WebSession
+def open_source(
+    options: Options, *, home: Path, state: State, connections: Connections
+) -> PullingSource[pulling.Asked]:
+    session = options.session(connections, headers={"Accept": "application/json", **options.headers})
+    return options.source(session, [_pull(query, session) for query in options.queries], home=home, state=state)
 
-    timeouts = options.connect_timeout.total_seconds(), options.timeout.total_seconds()
-    session = WebSession(
-        connections(options.conn_id), timeouts=timeouts, headers={"Accept": "application/json", **options.headers}
-    )
-    pulls = [
-        Pull(
-            name=query.name,
-            columns=tuple(query.columns),
-            pages=partial(pages, session, _asked(query)),
-            watermark=query.watermark,
-            key=tuple(query.key),
-            overlap=query.overlap,
-            initial=query.initial,
-        )
-        for query in options.queries
-    ]
-    return PullingSource(
-        pulls, state=state, spool=home / "spool", close=session.close, payload_rows=options.payload_rows
+
+def _pull(query: Query, session: WebSession) -> pulling.Asked:
+    asked = _asked(query)
+    names = query.key_columns(query.watermark)
+    keys = replace(asked, columns={name: query.columns[name] for name in names}, conditional=False)
+    return pulling.Asked(
+        name=query.name,
+        columns=tuple(query.columns),
+        pages=partial(pages, session, asked),
+        watermark=query.watermark,
+        key=tuple(query.key),
+        overlap=query.overlap,
+        initial=query.initial,
+        reconcile=query.reconciled,
+        key_columns=tuple(names),
+        keys=partial(pages, session, keys),
     )
 
 
@@ -143,7 +124,7 @@ def _asked(query: Query) -> Asked:
         way=tuple(filter(None, query.rows.split("/"))),
         columns=query.columns,
         keep=query.keep,
-        whole=query.watermark is None,
+        conditional=query.watermark is None,
         paging=Paging(
             kind=paging.kind,
             parameter=paging.parameter,

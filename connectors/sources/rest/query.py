@@ -33,7 +33,7 @@ class Paging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is asked of an address. ``whole``: everything is asked for each time."""
+    """What is asked of an address."""
 
     path: str
     columns: Mapping[str, Column]
@@ -42,7 +42,7 @@ class Asked:
     way: tuple[str, ...] = ()
     keep: Mapping[str, Sequence[str]]
     paging: Paging
-    whole: bool
+    conditional: bool  #: an answer that is as it was need not be sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,18 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
         if told in seen:
             raise PermanentError(f"{place.url} names a page as the next one that has been read", hint="mend `paging`")
         seen.add(told)
-        conditional = {"If-None-Match": etag} if asked.whole and number == 0 and (etag := kept(_ETAG)) else {}
+        conditional = {"If-None-Match": etag} if asked.conditional and number == 0 and (etag := kept(_ETAG)) else {}
         answer = session.get(place.url, params=place.parameters, headers=conditional)
         if answer.not_modified:
-            yield Page(rows=(), more=False, unchanged=True)
+            yield Page(rows=(), unchanged=True)
             return
         content = answer.json()
         records = _records(content, asked.records, place.url)
         rows = (row for one in records for row in rows_of(one, asked.way, asked.columns, plain_text))
         place = _following(place, asked.paging, content, answer, len(records))
-        single = asked.whole and number == 0 and place is None
+        single = asked.conditional and number == 0 and place is None
         remember = {_ETAG: tag} if single and (tag := answer.headers.get("ETag", "")) else {}
-        yield Page(rows=list(kept_rows(rows, asked.columns, asked.keep)), more=place is not None, remember=remember)
+        yield Page(rows=list(kept_rows(rows, asked.columns, asked.keep)), remember=remember)
         number += 1
 
 

@@ -16,10 +16,13 @@ import pyodbc
 import pytest
 
 from connectors.connections import Connection
-from connectors.sources.odbc import OdbcSource, Options, open_source, shape
+from connectors.pulls import shape
+from connectors.pulls.source import PullingSource
+from connectors.pulls.watermark import Reach, Watermark, Window
+from connectors.sources.odbc import Options, open_source
 from connectors.sources.odbc.driver import PLAIN, Session, as_ours, connect, connection_string
-from connectors.sources.odbc.statement import Pull, parse
-from connectors.sources.odbc.watermark import Reach, Watermark, Window
+from connectors.sources.odbc.source import Database
+from connectors.sources.odbc.statement import Query, parse
 from schemas.configuration import faults
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
@@ -37,9 +40,9 @@ class Erp:
         self.file = folder / "erp.db"
         self.db = sqlite3.connect(self.file, isolation_level=None)
         self.state = Memory()
-        self.sources: list[OdbcSource] = []
+        self.sources: list[PullingSource[Query]] = []
 
-    def open(self, sql: str, state: Memory | None = None, **query: Any) -> OdbcSource:
+    def open(self, sql: str, state: Memory | None = None, **query: Any) -> PullingSource[Query]:
         options = Options.model_validate({"conn_id": "erp", "queries": [{"name": "q", "sql": sql, **query}], "rows": 3})
         connection = Connection(conn_id="erp", type="sqlite", schema=str(self.file))
         state = self.state if state is None else state
@@ -218,7 +221,7 @@ class TestLargePulls:
         rows = [(n, f"2026-01-01 10:{n // 4:02}:00") for n in range(20)]
         erp.db.executemany("INSERT INTO t VALUES (?, ?)", rows)
 
-    def source(self, erp: Erp, sql: str = SINCE, size: int = 6, **query: Any) -> OdbcSource:
+    def source(self, erp: Erp, sql: str = SINCE, size: int = 6, **query: Any) -> PullingSource[Query]:
         given = {"name": "q", "sql": sql, **KEYED, "overlap": "3m", **query}
         options = Options.model_validate({"conn_id": "erp", "queries": [given], "rows": 3, "payload_rows": size})
         connection = Connection(conn_id="erp", type="sqlite", schema=str(erp.file))
@@ -226,10 +229,10 @@ class TestLargePulls:
         erp.sources.append(source)
         return source
 
-    def ids(self, source: OdbcSource, arrival: Any) -> list[int]:
+    def ids(self, source: PullingSource[Query], arrival: Any) -> list[int]:
         return [int(json.loads(line)[0]) for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
 
-    def settle_all(self, source: OdbcSource) -> None:
+    def settle_all(self, source: PullingSource[Query]) -> None:
         for arrival in source.arrivals(100):
             source.settle(arrival)
 
@@ -287,7 +290,7 @@ class TestClocks:
     """The watermark is a time that somebody's clock has told."""
 
     def pull(self, erp: Erp, now: datetime, zone: str | None = None) -> list[int]:
-        pull = Pull(
+        pull = Query(
             name="q",
             statement=parse(SINCE),
             watermark="at",
@@ -302,9 +305,8 @@ class TestClocks:
             session.now = lambda: now.astimezone(UTC)  # type: ignore[method-assign]
             return session
 
-        source = OdbcSource(
-            opened, [pull], state=erp.state, spool=erp.folder, zone=ZoneInfo(zone) if zone else None, now=lambda: now
-        )
+        database = Database(opened, zone=ZoneInfo(zone) if zone else None)
+        source = PullingSource(database, [pull], state=erp.state, spool=erp.folder, now=lambda: now)
         found = []
         for arrival in source.arrivals(10):
             found += [int(json.loads(line)[0]) for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
@@ -739,8 +741,9 @@ def test_a_connection_that_breaks_in_the_middle_is_transient_and_dropped(tmp_pat
     log: list[str] = []
     opened = lambda: (log.append("opened"), Session(FakeConnection(log), PLAIN))[1]  # type: ignore[arg-type]  # noqa: E731
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    pull = Pull(name="q", statement=parse("SELECT id FROM t"), overlap=timedelta(0))
-    source = OdbcSource(opened, [pull], state=Memory(), spool=tmp_path, rows=10, now=lambda: moment)
+    pull = Query(name="q", statement=parse("SELECT id FROM t"), overlap=timedelta(0))
+    database = Database(opened, rows=10, now=lambda: moment)
+    source = PullingSource(database, [pull], state=Memory(), spool=tmp_path)
     for _ in range(2):
         with pytest.raises(TransientError, match="Communication link failure"):
             list(source.arrivals(1))

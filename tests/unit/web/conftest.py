@@ -37,8 +37,14 @@ def state() -> MemoryState:
 
 
 @pytest.fixture
-def pull(tmp_path: Path, state: MemoryState) -> Callable[..., Pulled]:
-    """``pull(connection, options)``: header and rows of each arrival by its query, all settled unless told not to."""
+def arrived() -> list[str]:
+    """The names of all that arrived."""
+    return []
+
+
+@pytest.fixture
+def pull(tmp_path: Path, state: MemoryState, arrived: list[str]) -> Callable[..., Pulled]:
+    """``pull(connection, options)``: the last header and all rows by their query, all settled unless told not to."""
 
     def pull(connection: Connection, options: Mapping[str, Any], *, settle: bool = True) -> Pulled:
         channel = Channel(channel="test", source={"conn_id": connection.conn_id, **options})
@@ -47,7 +53,8 @@ def pull(tmp_path: Path, state: MemoryState) -> Callable[..., Pulled]:
         try:
             for arrival in source.arrivals(100):
                 header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
-                pulled[arrival.name] = (header, rows)
+                arrived.append(arrival.name)
+                pulled[arrival.name] = (header, pulled.get(arrival.name, ({}, []))[1] + rows)
                 if settle:
                     source.settle(arrival)
         finally:

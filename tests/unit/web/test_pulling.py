@@ -11,7 +11,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.web.pulling import Page, Pull, PullingSource, before, order_of
+from connectors.pulls.source import PullingSource
+from connectors.pulls.watermark import Reach, order_of
+from connectors.web.pulling import Asked, Page, Service
 from schemas.errors import TransientError
 
 START = datetime(2026, 3, 30, 8, tzinfo=UTC)
@@ -43,7 +45,7 @@ class Erp:
             if left == 0:
                 raise TransientError("the line broke")
             left -= 1
-            yield Page(rows=fitting[at : at + self.page], more=at + self.page < len(fitting))
+            yield Page(rows=fitting[at : at + self.page])
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -54,10 +56,9 @@ def test_whatever_breaks(tmp_path: Path, data: st.DataObject, page: int, payload
     second = 0
 
     def run(*, settle: bool) -> bool:
-        pull = Pull(name="orders", columns=("id", "at"), pages=erp.pages, watermark="at", key=("id",), overlap=OVERLAP)
-        source = PullingSource(
-            [pull], state=state, spool=tmp_path / "spool", close=lambda: None, payload_rows=payload_rows
-        )
+        pull = Asked(name="orders", columns=("id", "at"), pages=erp.pages, watermark="at", key=("id",), overlap=OVERLAP)
+        service = Service(state, close=lambda: None)
+        source = PullingSource(service, [pull], state=state, spool=tmp_path / "spool", payload_rows=payload_rows)
         try:
             found = False
             for arrival in source.arrivals(10):
@@ -90,15 +91,39 @@ def test_whatever_breaks(tmp_path: Path, data: st.DataObject, page: int, payload
 
 
 def test_what_lies_before_a_watermark_is_written_as_the_watermark_is() -> None:
-    overlap = timedelta(minutes=10)
-    assert before("2026-03-30T12:00:00Z", overlap) == "2026-03-30T11:50:00Z"
-    assert before("2026-03-30T12:00:00+02:00", overlap) == "2026-03-30T11:50:00+02:00"
-    assert before("2026-03-30", overlap) == "2026-03-29"
-    assert before("4711", overlap) == "4111"
-    assert before("A-17", overlap) == "A-17"
+    reach = Reach(timedelta(minutes=10), START, rank=order_of)
+    assert reach.begin("2026-03-30T12:00:00Z") == "2026-03-30T11:50:00Z"
+    assert reach.begin("2026-03-30T12:00:00+02:00") == "2026-03-30T11:50:00+02:00"
+    assert reach.begin("2026-03-30") == "2026-03-29"
+    assert reach.begin("4711") == "4111"
+    assert reach.begin("A-17") == "A-17"
 
 
 def test_watermarks_are_compared_as_what_they_are() -> None:
     assert order_of("2026-03-30T12:00:00+02:00") < order_of("2026-03-30T11:00:00Z")
     assert order_of("9") < order_of("10")
     assert order_of("A9") > order_of("A10")
+
+
+def test_a_clock_that_is_ahead_hides_nothing(tmp_path: Path) -> None:
+    state, rows, clock = State(), [["1", "2026-03-30T07:59:00Z"], ["2", "2026-03-30T20:00:00Z"]], [START]
+
+    def pages(since: str, kept: Callable[[str], str | None]) -> Iterator[Page]:
+        yield Page(rows=[row for row in rows if str(row[1]) >= since])
+
+    def ids() -> list[str]:
+        pull = Asked(name="orders", columns=("id", "at"), pages=pages, watermark="at", key=("id",), overlap=OVERLAP)
+        service = Service(state, close=lambda: None, now=lambda: clock[0])
+        source = PullingSource(service, [pull], state=state, spool=tmp_path / "spool")
+        found = []
+        for arrival in source.arrivals(10):
+            found += [json.loads(line)[0] for line in b"".join(source.fetch(arrival)).splitlines()[1:]]
+            source.settle(arrival)
+        source.close()
+        return found
+
+    assert ids() == ["1", "2"]
+    rows.insert(1, ["3", "2026-03-30T08:00:05Z"])
+    clock[0] += timedelta(minutes=1)
+    assert ids() == ["3"]
+    assert ids() == []

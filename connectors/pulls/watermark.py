@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+#: What makes watermarks comparable that are not by themselves.
+Rank = Callable[[Any], Any]
 
 DIGEST = 8  #: bytes of a row's hash
 #: Rows of an overlap that are remembered; of a larger one all come again, which costs time but loses nothing.
 MOST_REMEMBERED = 200_000
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(\.\d{1,6})?\s?(Z|[+-]\d\d(?::?\d\d)?)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READERS: dict[str, Callable[[str], Any]] = {
     "timestamp": datetime.fromisoformat,
     "date": date.fromisoformat,
@@ -54,9 +60,9 @@ class Watermark:
         digests = frozenset(seen[at : at + DIGEST] for at in range(0, len(seen), DIGEST))
         return cls(_READERS[kept.kind](kept.value), digests)
 
-    def is_past(self, value: Any) -> bool:
+    def is_past(self, value: Any, rank: Rank | None = None) -> bool:
         """Whether this is a higher value. A column that changed its type cannot be compared, and begins anew."""
-        return type(self.value) is type(value) and bool(self.value > value)
+        return type(self.value) is type(value) and _past(self.value, value, rank)
 
     def __str__(self) -> str:
         return _written(self.value)
@@ -73,20 +79,64 @@ class Reach:
     overlap: timedelta
     now: datetime  #: aware
     zone: ZoneInfo | None = None  #: of moments written without one; None: UTC
+    rank: Rank | None = None  #: what watermarks are compared by; None: they themselves
 
     def begin(self, value: Any) -> Any:
-        """Where a pull has to begin that goes on from ``value``."""
+        """Where a pull has to begin that goes on from ``value``. Text that ranks as a number is lowered as one."""
+        if self.rank is not None and isinstance(value, str) and _NUMBER.fullmatch(value):
+            return str(before(Decimal(value), self.overlap))
         return before(value, self.overlap, self.zone)
 
     def held_back(self, value: Any) -> Any:
         """``value``, or the present where that is earlier."""
         present = alike(value, self.now, self.zone)
-        return present if present is not None and present < value else value
+        return present if present is not None and self.past(value, present) else value
 
     def settled(self, value: Any) -> Any:
         """The present, in the way ``value`` is written, once nothing up to ``value`` can appear any more; else None."""
         present = alike(value, self.now, self.zone)
-        return present if present is not None and self.begin(present) > value else None
+        return present if present is not None and self.past(self.begin(present), value) else None
+
+    def past(self, one: Any, other: Any) -> bool:
+        """Whether ``one`` is higher."""
+        return _past(one, other, self.rank)
+
+    def highest(self, values: Iterable[Any]) -> Any:
+        return max(values, key=self.rank)
+
+    def from_(self, values: Sequence[Any], start: Any) -> list[int]:
+        """The places of those that are not below ``start``; a None never is."""
+        if self.rank is not None:
+            start, values = self.rank(start), [value if value is None else self.rank(value) for value in values]
+        return [place for place, value in enumerate(values) if value is not None and value >= start]
+
+
+def furthest(new: str, known: str | None, *, rank: Rank | None = None) -> str:
+    """Of two watermarks as text the one that is further, with what either remembers: one never goes back."""
+    if not known:
+        return new
+    mark, kept = Watermark.load(new), Watermark.load(known)
+    if kept.is_past(mark.value, rank):
+        return known
+    return Watermark(mark.value, mark.seen | kept.seen).dump() if mark.value == kept.value else new
+
+
+def written_as(known: Any, text: str, zone: ZoneInfo | None) -> Any:
+    """A payload's text of a watermark, as ``known`` has it. Raises ValueError where it cannot be one."""
+    match known:
+        case datetime():
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(zone or UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        case date():
+            return date.fromisoformat(text)
+        case str():
+            return text
+        case _:
+            return type(known)(text)
+
+
+def _past(one: Any, other: Any, rank: Rank | None) -> bool:
+    return bool(one > other if rank is None else rank(one) > rank(other))
 
 
 def before(value: Any, overlap: timedelta, zone: ZoneInfo | None = None) -> Any:
@@ -154,6 +204,17 @@ class Window:
         self._forgotten: Any = None  # rows up to this value went by unremembered
         self.highest: Any = None
 
+    def goes_on_with(self, values: Sequence[Any]) -> bool:
+        """Whether these values are in order, and none is below those so far."""
+        order = sorted(values, key=self._reach.rank)
+        return order == values and not (
+            values and self.highest is not None and self._reach.past(self.highest, order[0])
+        )
+
+    def falls_below(self, cut: Any, values: Sequence[Any]) -> bool:
+        """Whether one of these values is lower than ``cut``."""
+        return bool(values) and self._reach.past(cut, min(values, key=self._reach.rank))
+
     def add(self, values: Sequence[Any], digests: Callable[[Sequence[int]], Sequence[bytes]]) -> None:
         """Take note of rows by their watermark values, of which a None counts for nothing.
 
@@ -162,16 +223,15 @@ class Window:
         known = [value for value in values if value is not None]
         if not known:
             return
-        highest = max(known)
-        self.highest = highest if self.highest is None else max(self.highest, highest)
+        self.highest = self._reach.highest(known if self.highest is None else [self.highest, *known])
         start = self._start()
-        near = [place for place, value in enumerate(values) if value is not None and value >= start]
+        near = self._reach.from_(values, start)
         self._rows += zip([values[place] for place in near], digests(near), strict=True)
         if len(self._rows) > self._room:
-            self._rows = [row for row in self._rows if row[0] >= start]
+            self._rows = self._since(start)
             self._room = max(1024, 2 * len(self._rows))
         if len(self._rows) > self._most:
-            self._forgotten = max(value for value, _ in self._rows)
+            self._forgotten = self._reach.highest(value for value, _ in self._rows)
             self._rows.clear()
 
     def mark(self, known: Watermark | None, *, last: bool = False) -> Watermark | None:
@@ -179,10 +239,10 @@ class Window:
         if self.highest is None:
             return known
         start = self._start()
-        whole = self._forgotten is None or self._forgotten < start
-        seen = frozenset(digest for value, digest in self._rows if value >= start) if whole else frozenset()
+        whole = self._forgotten is None or self._reach.past(start, self._forgotten)
+        seen = frozenset(digest for _, digest in self._since(start)) if whole else frozenset()
         reached = self._reach.held_back(self.highest)
-        if known is not None and known.is_past(reached):
+        if known is not None and known.is_past(reached, self._reach.rank):
             return Watermark(known.value, known.seen | seen)
         if last and not whole and (settled := self._reach.settled(self.highest)) is not None:
             return Watermark(settled)
@@ -190,6 +250,10 @@ class Window:
 
     def _start(self) -> Any:
         return self._reach.begin(self._reach.held_back(self.highest))
+
+    def _since(self, start: Any) -> list[tuple[Any, bytes]]:
+        near = self._reach.from_([value for value, _ in self._rows], start)
+        return [self._rows[place] for place in near]
 
 
 def _before_in_text(text: str, overlap: timedelta, zone: ZoneInfo | None) -> str:
@@ -211,6 +275,21 @@ def _text(moment: datetime, between: str, digits: int, offset: str) -> str:
 
 def _full(offset: str) -> str:
     return "+00:00" if offset == "Z" else offset if len(offset) > 3 else f"{offset}:00"
+
+
+def order_of(text: str) -> tuple[int, Decimal, str]:
+    """What watermarks that came as text rank by: moments in time, numbers by size, other text letter by letter."""
+    if _DAY.match(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return 2, Decimal(0), text
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return 0, Decimal((aware - _EPOCH) // timedelta(microseconds=1)), ""
+    try:
+        return 1, Decimal(text), ""
+    except InvalidOperation:
+        return 2, Decimal(0), text
 
 
 def _kind(value: object) -> str:
