@@ -183,13 +183,10 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     changes = overlay["sets"]
     for path in sorted((tables / "sets").glob("*.yaml")):
         table = _read(path)
-        changed = changes.get(table["set"], ())
-        if isinstance(changed, str):
-            root, changed = _set_root(changed, f"{version}.yaml", standard.opens), ()
-        else:
-            root = _table_root(standard, table)
-        for change in changed:
-            root = _amended(root, change, f"{version}.yaml: sets.{table['set']}")
+        root = _table_root(standard, table)
+        for change in changes.get(table["set"], ()):
+            where = f"{version}.yaml: sets.{table['set']}"
+            root = _set_root(change, where, standard.opens) if "\n" in change else _amended(root, change, where)
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
     return Grammar(version, segments, sets, standard)
@@ -207,13 +204,19 @@ def _table_root(standard: Standard, table: Mapping[str, Any]) -> Part:
 
 
 def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:
-    """What differs from the base version; ``like`` names a version whose differences hold as well."""
+    """What differs from the base version; ``like`` names a version whose differences hold as well.
+
+    The changes of a set are rows for ``_amended``, in order; or a whole table in place of it.
+    """
     parts = ("codes", "elements", "composites", "segments", "sets")
     if version == standard.base:
         return {part: {} for part in parts}
     table = _read(standard.tables / f"{version}.yaml")
     below = _overlay(table.get("like") or standard.base, standard)
-    return {part: below[part] | (table.get(part) or {}) for part in parts}
+    found = {part: below[part] | (table.get(part) or {}) for part in parts}
+    for set_, changes in (table.get("sets") or {}).items():
+        found["sets"][set_] = [*below["sets"].get(set_, ()), *changes]
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -306,41 +309,46 @@ def _set_root(table: str, where: str, opens: str) -> Part:
 
 
 def _amended(root: Part, change: str, where: str) -> Part:
-    """One row of an overlay: ``drop HL/TSD``, ``max HL/LH4 4``, ``after BSN: NTE O 100``, ``into HL/TD3: AT9 O``,
-    ``loop HL/TD3 12``, ``need CTT``, ``free CTT``."""
+    """One row of an overlay: ``drop HL/TSD``, ``max HL/LH4 4``, ``after BSN: NTE O 100``, ``before HL/N1/N3: N2 O``,
+    ``into HL/TD3: AT9 O``, ``loop HL/TD3 12``, ``call PAT PYT``, ``need CTT``, ``free CTT``. Of several places with
+    that path it is the first."""
     verb, rest = change.split(None, 1)
     place, _, row = rest.partition(":")
     names, *argument = place.split()
     path = names.split("/")
     new = _part(row, where) if row.strip() else None
 
-    def apply(part: Part, path: list[str]) -> Part:
+    def apply(part: Part, path: list[str]) -> Part | None:
         kept: list[Part] = []
         hit = False
         for member in part.members:
-            if hit or member.id != path[0]:
+            below = apply(member, path[1:]) if len(path) > 1 and member.id == path[0] and not hit else None
+            if hit or member.id != path[0] or (len(path) > 1 and below is None):
                 kept.append(member)
                 continue
             hit = True
-            if len(path) > 1:
-                kept.append(apply(member, path[1:]))
-            elif verb == "after" and new:
-                kept += [member, new]
+            if below is not None:
+                kept.append(below)
+            elif verb in ("after", "before") and new:
+                kept += [member, new] if verb == "after" else [new, member]
             elif verb == "into" and new:
                 kept.append(replace(member, loop=True, members=(*member.members, new)))
             elif verb == "max":
                 kept.append(replace(member, most=_number(argument[0])))
             elif verb == "loop":
                 kept.append(replace(member, loop=True, most=_number(argument[0])))
+            elif verb == "call":
+                kept.append(replace(member, id=argument[0]))
             elif verb in ("need", "free"):
                 kept.append(replace(member, required=verb == "need"))
             elif verb != "drop":
                 raise ConfigError(f"{where}: cannot read '{change}'")
-        if not hit:
-            raise ConfigError(f"{where}: '{change}': there is no {path[0]} in {part.id}")
-        return replace(part, members=tuple(kept))
+        return replace(part, members=tuple(kept)) if hit else None
 
-    return apply(root, path)
+    amended = apply(root, path)
+    if amended is None:
+        raise ConfigError(f"{where}: '{change}': there is no {names} in {root.id}")
+    return amended
 
 
 def required(root: Part, path: tuple[str, ...]) -> Part:

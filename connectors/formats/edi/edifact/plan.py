@@ -80,21 +80,21 @@ def _fits(set_: TransactionSet, plan: Plan) -> bool:
 
 
 def _tags(text: str, marks: Delimiters) -> list[str]:
-    """The tags of the message's detail: behind its first UNS, or from its first GIS on where it has none."""
+    """The tags of the message's detail: behind its first UNS, or from its first GIS or GEI on where it has none."""
     tags: list[str] = []
     for raw in text.split(marks.segment):
         tag = raw.lstrip(marks.blanks)[:3]
         if tag in ("UNT", "UNH", "UNZ"):
             break
         tags.append(tag)
-    opener = next((tag for tag in ("UNS", "GIS") if tag in tags), None)
+    opener = next((tag for tag in ("UNS", "GIS", "GEI") if tag in tags), None)
     return tags if opener is None else tags[tags.index(opener) :]
 
 
 def _begins(tags: Sequence[str], plan: Plan) -> bool:
     """Whether any outermost loop of this plan holds a line: its segments come before another such loop begins."""
     steps = [part.id for part in plan.chain[1:]]
-    if steps[0] != next((tag for tag in tags if tag in ("NAD", "LIN", "GIS")), ""):
+    if steps[0] != next((tag for tag in tags if tag in ("NAD", "LIN", "GIS", "GEI")), ""):
         return False
     reached = 0
     for tag in tags:
