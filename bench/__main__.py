@@ -23,6 +23,7 @@ AREAS = (
     "bench.odbc",
     "bench.workbook",
     "bench.feed",
+    "bench.fresh",
     "bench.console",
     "bench.trust",
 )

@@ -6,9 +6,10 @@ The three contract suites in ``tests/contract`` are the fine print: every module
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # a DAG file reads channels many times a minute and must not wait for polars
@@ -62,6 +63,32 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release connections. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder into which things land, and whether a file of some name there says that something has."""
+
+    folder: Path
+    wants: Callable[[str], bool]
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """What a source also is that can be waited at."""
+
+    def wait(self, seconds: float) -> bool:
+        """Return True as soon as something has arrived that no earlier call told of, False when the time is over."""
+        ...
+
+
+@runtime_checkable
+class Ripens(Protocol):
+    """What a source also is that takes nothing before it has rested for a while."""
+
+    def ripe_in(self) -> float:
+        """Seconds until what landed last counts as complete, if nobody touches it; 0 where nothing is waited for."""
         ...
 
 

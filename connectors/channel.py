@@ -59,6 +59,7 @@ class Channel(Strict):
     format: str | None = None  #: fixed format name; None: each payload is recognised
     partner: str | None = None
     schedule: Annotated[str, AfterValidator(_schedule)] | None = "*/5 * * * *"  #: cron; None: only when asked
+    watch: bool = True  #: also at once when something lands, where its source can tell (``connectors.landings``)
     authentication: MailAuthentication | None = None  #: for mail; None: every mail is believed to be from its sender
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100  #: payloads a translate task takes
     retries: Annotated[int, Field(ge=0, le=20)] = 3

@@ -205,6 +205,13 @@ class Dock:
         """The outlet called ``name``, likewise."""
         return _on_shelf("outlet", name, self.outlets, self.settings.outlets)
 
+    def source(self, channel: Channel) -> Source:
+        """The channel's source; the caller closes it."""
+        from connectors.registry import open_source
+
+        home, state = self.settings.home, self.ledger.state(f"source:{channel.channel}")
+        return open_source(channel, home=home, state=state, connections=self.connections)
+
     def context(self) -> Context:
         """What translation needs to know, with the master data in force now.
 
@@ -238,7 +245,7 @@ class Dock:
 
         channel = self.channel(channel_name)
         received: list[int] = []
-        with closing(self._source(channel)) as source:
+        with closing(self.source(channel)) as source:
             while True:
                 ids = receive(channel, source, archive=self.archive, ledger=self.ledger, limit=ARRIVALS)
                 received += ids
@@ -298,7 +305,7 @@ class Dock:
         from crossdock.master_data import load_master_data
 
         channel = self.channel(channel_name)
-        with closing(self._source(channel)) as source:
+        with closing(self.source(channel)) as source:
             return load_master_data(
                 channel,
                 source,
@@ -333,12 +340,6 @@ class Dock:
         )
 
     # -- within -----------------------------------------------------------------------------------
-
-    def _source(self, channel: Channel) -> Source:
-        from connectors.registry import open_source
-
-        home, state = self.settings.home, self.ledger.state(f"source:{channel.channel}")
-        return open_source(channel, home=home, state=state, connections=self.connections)
 
     def _translate(self, ids: Iterable[int], archive: Archive) -> list[StoreSummary]:
         from crossdock.process import process

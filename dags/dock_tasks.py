@@ -5,7 +5,6 @@ Nothing here is a DAG, and ``.airflowignore`` keeps Airflow from looking for one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from schemas.errors import ConfigError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from connectors.channel import Channel
-    from connectors.connections import Connection
     from connectors.outlet import Outlet
     from crossdock.dock import Dock
 
@@ -33,6 +31,18 @@ MASTER_DATA = Asset(name="crossdock_master_data", uri="crossdock://master-data",
 def payloads(channel: str) -> Asset:
     """Payloads of ``channel`` stand in archive and ledger."""
     return Asset(name=f"crossdock_payloads_{channel}", uri=f"crossdock://payloads/{channel}", group="crossdock")
+
+
+def landed(channel: Channel) -> Asset:
+    """Something has landed at ``channel``: told by a watch in the triggerer."""
+    from airflow.sdk import AssetWatcher
+
+    from crossdock.airflow.landing import Landing
+
+    name = f"crossdock_landed_{channel.channel}"
+    trigger = Landing(channel.channel, str(channel.source["kind"]))
+    watchers = [AssetWatcher(name=name, trigger=trigger)]
+    return Asset(name=name, uri=f"crossdock://landed/{channel.channel}", group="crossdock", watchers=watchers)
 
 
 class ByErrorClass(RetryPolicy):
@@ -87,24 +97,7 @@ def configured_outlets() -> Iterator[Outlet]:
 
 def open_dock() -> Dock:
     """The dock this installation's environment describes, its connections those of Airflow."""
+    from crossdock.airflow.connection import connection
     from crossdock.dock import Dock
 
     return Dock.open(connections=connection)
-
-
-def connection(conn_id: str) -> Connection:
-    """Airflow's connection ``conn_id`` in our terms. Raises ConfigError when Airflow has none."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    from connectors.connections import parse_connection
-
-    try:
-        found = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as error:
-        raise ConfigError(
-            f"connection {conn_id!r} is not known to Airflow",
-            hint=f"add it under Admin > Connections, or set AIRFLOW_CONN_{conn_id.upper()}",
-        ) from error
-    parts = ("conn_type", "host", "port", "login", "password", "schema", "extra")
-    return parse_connection(conn_id, json.dumps({part: getattr(found, part) for part in parts}))

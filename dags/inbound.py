@@ -1,19 +1,21 @@
-"""One DAG a channel: take in what waits at its source, then translate it in batches.
+"""One DAG a channel: take in what waits at its source and translate it, in further tasks where it is much.
 
-A channel is a file in ``connectors/channels``; nothing else need be written to get its DAG. What
-is wrong with a channel file is told by ``broken_configuration.py``.
+It runs as soon as something lands where that can be told (``connectors.landings``), and by the channel's schedule in
+any case. A channel is a file in ``connectors/channels``; nothing else need be written to get its DAG. What is wrong
+with a channel file is told by ``broken_configuration.py``.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, get_parsing_context, task
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from dock_tasks import DEFAULTS, EVENTS, configured_channels, open_dock, payloads
+from dock_tasks import DEFAULTS, EVENTS, configured_channels, landed, open_dock, payloads
 
-from schemas.errors import CrossdockError, PermanentError
+from connectors.landings import is_watched
+from schemas.errors import PermanentError
 
 if TYPE_CHECKING:
     from connectors.channel import Channel
@@ -28,13 +30,22 @@ NOT_RECEIVED: list[int] = []
 log = logging.getLogger(__name__)
 
 
+def when(channel: Channel) -> Any:
+    """The channel's schedule, and every landing that can be told."""
+    if not is_watched(channel):
+        return channel.schedule
+    return AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(str(channel.schedule), timezone="UTC"), assets=landed(channel)
+    )
+
+
 def inbound(channel: Channel) -> DAG:
-    """``receive`` puts what waits into archive and ledger, ``translate`` makes events of it."""
+    """``receive`` puts what waits into archive and ledger and makes events of it; ``translate`` does if it is much."""
     name = channel.channel
     with DAG(
         dag_id=f"inbound_{name}",
         description=channel.description or f"Everything that comes in by channel {name}",
-        schedule=channel.schedule,
+        schedule=when(channel),
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS | {"retries": channel.retries},
@@ -42,24 +53,22 @@ def inbound(channel: Channel) -> DAG:
         doc_md=__doc__,
     ) as dag:
 
-        @task(outlets=[payloads(name)])
+        @task(outlets=[payloads(name), EVENTS])
         def receive() -> list[list[int]]:
-            """The ids of all payloads that wait, in batches, also of those a killed run left behind."""
-            trouble: CrossdockError | None = None
+            """What is left to translate, in batches of payload ids: none where all that waited made one."""
+            from crossdock.fresh import take_in
+
             with open_dock() as dock:
-                try:
-                    dock.receive(name)
-                except CrossdockError as error:
-                    trouble = error
-                batches = dock.batches(dock.ledger.waiting(name), name)[:MOST_BATCHES]
-            if trouble and not batches:
-                raise trouble
-            if not batches:
+                done = take_in(dock, name)
+            if done.nothing:
+                if done.trouble:
+                    raise done.trouble
                 raise AirflowSkipException(f"nothing waits at {name}")
-            if trouble:
-                log.error("%s", trouble)
-                batches.append(NOT_RECEIVED)
-            return batches
+            left = list(done.batches[:MOST_BATCHES])
+            if done.trouble:
+                log.error("%s", done.trouble)
+                left.append(NOT_RECEIVED)
+            return left
 
         @task(outlets=[EVENTS])
         def translate(batch: list[int]) -> None:

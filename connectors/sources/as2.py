@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, model_validator
 
 from connectors.as2.agreement import Keys, Own, Sender
-from connectors.base import Arrival, State
+from connectors.base import Arrival, Place, State
 from connectors.connections import Connections
 from connectors.sources.folder import FolderSource, named
+from connectors.sources.names import Wanted
 from schemas.configuration import Strict
 from schemas.durations import Duration
 
@@ -46,6 +47,11 @@ class Options(Strict):
 
 def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> As2Source:  # noqa: ARG001
     return As2Source(home / options.path, open_station(options, home=home, connections=connections))
+
+
+def place(options: Options, *, home: Path) -> Place:
+    """Where the station lays what partners post."""
+    return Place(folder=home / options.path, wants=Wanted())
 
 
 def open_station(options: Options, *, home: Path, connections: Connections) -> Station:

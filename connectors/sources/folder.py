@@ -22,7 +22,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from connectors.base import Arrival, State
+from connectors.base import Arrival, Place, State
 from connectors.connections import Connections
 from connectors.sources.names import Wanted, kept_as, legible, moment
 from schemas.configuration import Strict
@@ -54,12 +54,21 @@ def open_source(options: Options, *, home: Path, state: State, connections: Conn
     path = home / options.path
     return FolderSource(
         path,
-        wanted=Wanted(
-            (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern), options.marker
-        ),
+        wanted=_wanted(options),
         quiet=options.quiet.total_seconds(),
         done=home / options.done if options.done else path / "done",
     )
+
+
+def place(options: Options, *, home: Path) -> Place:
+    """Where files land; with markers, it is they that say so."""
+    wanted = _wanted(options)
+    return Place(folder=home / options.path, wants=wanted if wanted.marker is None else wanted.is_marker)
+
+
+def _wanted(options: Options) -> Wanted:
+    patterns = (options.pattern,) if isinstance(options.pattern, str) else tuple(options.pattern)
+    return Wanted(patterns, options.marker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,15 @@ class FolderSource:
                 with suppress(FileNotFoundError):
                     if str(Stamp.at(self._path / marker)) == arrival.metadata["marker_stamp"]:
                         (self._path / marker).unlink()
+
+    def ripe_in(self) -> float:
+        """Seconds until the youngest file has rested; one dated in the future is not waited for."""
+        if self._wanted.marker is not None:
+            return 0.0
+        with named(self._path):
+            now = self._clock()
+            ages = [now - stamp.modified / 1e9 for name, stamp in self._files().items() if self._wanted(name)]
+        return max((self._quiet - age for age in ages if 0 <= age < self._quiet), default=0.0)
 
     def close(self) -> None: ...
 

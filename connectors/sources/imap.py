@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -85,12 +85,12 @@ class ImapSource:
         self._validity = 0
         self._done_is_there = False
         self._fetched: tuple[_Place, IO[bytes]] | None = None
+        self._told: frozenset[tuple[int, int]] = frozenset()
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Messages not taken yet, oldest first; each is fetched when it is its turn."""
         with self._asking() as client:
-            wanted = ["UNDELETED"] if self._options.settle == "move" else ["UNDELETED", "UNKEYWORD", KEYWORD]
-            uids = sorted(client.search(wanted))[:limit]
+            uids = sorted(client.search(self._not_taken))[:limit]
             validity = self._validity
         for uid in uids:
             arrival = self._arrival(_Place(validity, uid))
@@ -120,17 +120,25 @@ class ImapSource:
                 self._move(client, place.uid)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until something may have arrived, by IDLE (RFC 9051, 6.3.13) where the server has it; False when the
-        time is over and nothing was heard of."""
+        """Wait until there is a message that no earlier call told of, by IDLE (RFC 9051, 6.3.13) where the server has
+        it; False when none was heard of."""
         with self._asking() as client:
+            if self._is_new_there(client):
+                return True
             if not client.has_capability("IDLE"):
                 return self._look_now_and_then(client, seconds)
             client.idle()
             try:
-                heard = client.idle_check(timeout=min(seconds, _IDLE))
+                client.idle_check(timeout=min(seconds, _IDLE))
             finally:
                 client.idle_done()
-            return any(isinstance(one, tuple) and len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in heard)
+            return self._is_new_there(client)
+
+    def _is_new_there(self, client: IMAPClient) -> bool:
+        """Asked rather than believed: what a server tells between two IDLEs nobody hears."""
+        lies = frozenset((self._validity, uid) for uid in client.search(self._not_taken))
+        fresh, self._told = lies - self._told, lies
+        return bool(fresh)
 
     def close(self) -> None:
         self._forget()
@@ -216,12 +224,17 @@ class ImapSource:
 
         until = time.monotonic() + seconds
         while True:
-            if any(kind in (b"EXISTS", b"RECENT") for _, kind in _untagged(client.noop())):
+            client.noop()
+            if self._is_new_there(client):
                 return True
             left = until - time.monotonic()
             if left <= 0:
                 return False
             time.sleep(min(left, _POLL))
+
+    @property
+    def _not_taken(self) -> list[str]:
+        return ["UNDELETED"] if self._options.settle == "move" else ["UNDELETED", "UNKEYWORD", KEYWORD]
 
     @property
     def _place(self) -> str:
@@ -302,10 +315,6 @@ def _piece(answer: Mapping[bytes, Any]) -> bytes | None:
 def _aware(moment: datetime) -> datetime:
     """IMAPClient gives local time without a zone."""
     return moment.astimezone(UTC)
-
-
-def _untagged(answer: Any) -> Sequence[tuple[Any, bytes]]:
-    return [one for one in answer[1] if isinstance(one, tuple) and len(one) == 2] if len(answer) > 1 else []
 
 
 def _said(error: Exception) -> str:

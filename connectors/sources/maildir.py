@@ -15,7 +15,7 @@ from email.policy import compat32
 from itertools import chain
 from pathlib import Path
 
-from connectors.base import Arrival, State
+from connectors.base import Arrival, Place, State
 from connectors.connections import Connections
 from connectors.sources.folder import PIECE, Stamp, move, named, stamps, still_there
 from connectors.sources.names import moment
@@ -33,6 +33,11 @@ class Options(Strict):
 
 def open_source(options: Options, *, home: Path, state: State, connections: Connections) -> MaildirSource:  # noqa: ARG001
     return MaildirSource(home / options.path)
+
+
+def place(options: Options, *, home: Path) -> Place:
+    """Where mail is delivered."""
+    return Place(folder=home / options.path / "new", wants=lambda name: not name.startswith("."))
 
 
 class MaildirSource:

@@ -44,6 +44,12 @@ class Wanted:
             return False
         return any(fnmatch(plain, pattern.casefold()) for pattern in self.patterns)
 
+    def is_marker(self, name: str) -> bool:
+        """Whether a file of that name says of a wanted one that it is complete."""
+        if self.marker is None or not name.casefold().endswith(self.marker.casefold()):
+            return False
+        return self(name[: -len(self.marker)])
+
     def markers(self, files: Collection[str]) -> dict[str, str]:
         """The wanted ones among ``files`` that have a marker, each with it; letter case ignored."""
         if self.marker is None:

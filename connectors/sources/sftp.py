@@ -31,6 +31,7 @@ from schemas.durations import Duration
 from schemas.errors import PermanentError, TransientError
 
 _RESUMES = 4  #: connections in a row that may break off without a byte before a fetch gives up
+_LOOK = 5.0  #: seconds between two looks of who waits: a server tells nothing by itself
 _FIRST_PAUSE = 0.5  #: seconds before the first new connection; doubled for each one after it
 
 
@@ -71,6 +72,7 @@ class SftpSource:
         self._done = None if options.settle == "delete" else options.done or posixpath.join(options.path, "done")
         self._done_is_there = False
         self._pause = pause
+        self._told: frozenset[tuple[str, Stamp]] = frozenset()
 
     def arrivals(self, limit: int) -> Iterator[Arrival]:
         """Complete files, oldest first. Takes ``quiet`` when there is one to be looked at twice."""
@@ -119,6 +121,19 @@ class SftpSource:
             marker = self._at(marker)
             if str(self._server.stamp(marker)) == arrival.metadata["marker_stamp"]:
                 self._remove(marker)
+
+    def wait(self, seconds: float) -> bool:
+        """Look every few seconds, over one connection, until there is a file that no earlier call told of."""
+        until = time.monotonic() + seconds
+        while True:
+            files = self._server.listing(self._path)
+            tells = self._wanted if self._wanted.marker is None else self._wanted.is_marker
+            lies = frozenset((name, stamp) for name, stamp in files.items() if tells(name))
+            fresh, self._told = lies - self._told, lies
+            left = until - time.monotonic()
+            if fresh or left <= 0:
+                return bool(fresh)
+            self._pause(min(left, _LOOK))
 
     def close(self) -> None:
         self._server.close()

@@ -40,6 +40,12 @@ class Feed:
             yield from page["events"]
             after = page["next"]
 
+    def end(self, *, after: int = 0) -> int:
+        """The position of the last event there is after a position; that position itself where there is none."""
+        while (page := self._page(after))["events"]:
+            after = page["next"]
+        return after
+
     def _page(self, after: int) -> dict[str, Any]:
         try:
             response = self._session.get(

@@ -63,14 +63,18 @@ def test_a_fault_nobody_foresaw_has_the_ordinary_retries(dock_tasks):
 
 def test_a_connection_comes_from_airflow(dock_tasks, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AIRFLOW_CONN_ERP", "postgres://reader:s%40crit@ERP.example:5433/tryton?sslmode=require")
-    found = dock_tasks.connection("erp")
+    from crossdock.airflow.connection import connection
+
+    found = connection("erp")
     assert (found.type, found.port, found.login, found.password) == ("postgres", 5433, "reader", "s@crit")
     assert (found.schema, dict(found.extra)) == ("tryton", {"sslmode": "require"})
 
 
 def test_an_unknown_connection_says_what_to_do(dock_tasks):
+    from crossdock.airflow.connection import connection
+
     with pytest.raises(ConfigError, match=r"connection 'nowhere' is not known to Airflow.*AIRFLOW_CONN_NOWHERE"):
-        dock_tasks.connection("nowhere")
+        connection("nowhere")
 
 
 class Locked(TransientError):

@@ -35,6 +35,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from rapidfuzz import process
 
@@ -207,11 +208,17 @@ def _line_chain(set_: TransactionSet, line: str, problems: list[str]) -> tuple[t
     return (set_.root,), None
 
 
+@cache
+def _named_in(set_: TransactionSet) -> tuple[frozenset[str], frozenset[str]]:
+    """The ids of its segments, and of its loops."""
+    chains = list(set_.root.walk())
+    return frozenset(chain[-1].id for chain in chains), frozenset(chain[-1].id for chain in chains if chain[-1].loop)
+
+
 def _problem(grammar: Grammar, set_: TransactionSet, path: str, place: Place | None) -> str:
     if place is None:
         return f"'{path}' is no path; write PO107, PO103-2, N1[ST]04, LIN[VN] or N1[ST]/N402"
-    used = {chain[-1].id for chain in set_.root.walk()}
-    loops = {chain[-1].id for chain in set_.root.walk() if chain[-1].loop}
+    used, loops = _named_in(set_)
     for loop in place.loops:
         if loop.id not in loops:
             return f"'{path}': {set_.id} has no loop {loop.id}{_nearest(loop.id, sorted(loops))}"

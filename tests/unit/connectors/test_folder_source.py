@@ -286,3 +286,15 @@ def test_a_folder_we_may_not_read_is_permanent(tmp_path: Path) -> None:
     file = put(tmp_path, "inbox")
     with pytest.raises(PermanentError, match="is not there"):
         list(source(file).arrivals(10))
+
+
+def test_how_long_a_young_file_is_still_to_rest(inbox: Path) -> None:
+    assert source(inbox).ripe_in() == 0
+    put(inbox, "old", age=100)
+    assert source(inbox).ripe_in() == 0
+    put(inbox, "young", age=7)
+    put(inbox, "younger", age=4)
+    put(inbox, "not-ours.part", age=0)
+    put(inbox, "of-tomorrow", age=-86_400)
+    assert source(inbox).ripe_in() == 6
+    assert source(inbox, marker=".done").ripe_in() == 0

@@ -1,0 +1,58 @@
+"""The trigger behind the asset ``crossdock_landed_<channel>``: it fires when something lands at the channel.
+
+Channels of one kind share one watch in the triggerer: one inotify for all folders, one loop over all mailboxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Hashable, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from connectors.channel import Channel, load_channels
+from connectors.landings import is_watched, landings
+from crossdock.airflow.connection import connection
+from crossdock.settings import Settings
+
+
+class Landing(BaseEventTrigger):
+    """Fires for each landing at ``channel``, whose source is of that ``kind``; what landed the run finds out."""
+
+    def __init__(self, channel: str, kind: str) -> None:
+        super().__init__()
+        self.channel = channel
+        self.kind = kind
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.{type(self).__name__}", {"channel": self.channel, "kind": self.kind}
+
+    def shared_stream_key(self) -> Hashable:
+        return "crossdock", self.kind
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[str]:
+        """Names of channels of the kind at which something landed."""
+        async for channel in landed(kwargs["kind"]):
+            yield channel
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[str]) -> AsyncIterator[TriggerEvent]:
+        async for channel in shared_stream:
+            if channel == self.channel:
+                yield TriggerEvent({"channel": channel})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """By itself, where streams are not shared."""
+        async for event in self.filter_shared_stream(landed(self.kind)):
+            yield event
+
+
+def landed(kind: str) -> AsyncIterator[str]:
+    """What lands at this installation's channels of a kind."""
+    settings = Settings.from_environment()
+
+    def configured() -> Mapping[str, Channel]:
+        channels = load_channels(settings.channels)
+        return {name: one for name, one in channels.items() if is_watched(one) and one.source["kind"] == kind}
+
+    return landings(kind, configured, home=settings.home, connections=connection)
