@@ -17,7 +17,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, audit, channel, header, held, outlets, repair, sheet, token, workbooks
+from crossdock.commands import as2, audit, channel, export, header, held, outlets, repair, token, workbooks
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -428,7 +428,7 @@ def migrate() -> None:
 
 app.add_typer(outlets.app, name="outlets", rich_help_panel=RUN)
 app.add_typer(token.app, name="token", rich_help_panel=SETUP)
-app.command(rich_help_panel=REMEMBERED)(sheet.sheet)
+app.command(rich_help_panel=REMEMBERED)(export.export)
 app.add_typer(channel.app, name="channel", rich_help_panel=SETUP)
 app.add_typer(held.app, name="held", rich_help_panel=RUN)
 app.add_typer(header.app, name="header", rich_help_panel=RUN)
@@ -441,7 +441,7 @@ app.command(rich_help_panel=LOOK)(repair.accept)
 app.command(rich_help_panel=RUN)(repair.confirm)
 app.command(rich_help_panel=REMEMBERED)(audit.audit)
 app.command(rich_help_panel=REMEMBERED)(audit.verify)
-app.command(rich_help_panel=REMEMBERED)(audit.export)
+app.command(rich_help_panel=REMEMBERED)(audit.history)
 app.command(rich_help_panel=RUN)(audit.hold)
 app.command(rich_help_panel=RUN)(audit.maintain)
 app.add_typer(audit.master, name="master", rich_help_panel=REMEMBERED)

@@ -1,4 +1,4 @@
-"""``crossdock audit``, ``verify``, ``export``, ``hold``, ``maintain``: proof, history, and what may go."""
+"""``crossdock audit``, ``verify``, ``history``, ``hold``, ``maintain``: proof, history, and what may go."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def verify(
     raise typer.Exit(1 if grave else 0)
 
 
-def export(
+def history(
     partner: Partner,
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", dir_okay=False, help="Where to write it.")],
 ) -> None:

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from crossdock import __version__
-from crossdock.feed import as2, documents, events, state
+from crossdock.feed import as2, documents, events, export, state
 from crossdock.feed.access import Door
 from crossdock.feed.problems import answer_with_problems, with_problems_described
 from crossdock.feed.service import Service
@@ -64,6 +64,6 @@ def api(service: Service) -> FastAPI:
     )
     answer_with_problems(app)
     with_problems_described(app)
-    for part in (events, state, documents):
+    for part in (events, state, export, documents):
         app.include_router(part.routes(service))
     return app

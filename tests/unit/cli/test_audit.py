@@ -74,7 +74,7 @@ def test_the_trail_says_who_did_what_and_why(run: Installation) -> None:
 
 def test_a_partners_history_is_one_file_that_proves_itself(run: Installation, tmp_path: Path) -> None:
     file = tmp_path / "acme.zip"
-    done = run.run("export", "ACME", str(file))
+    done = run.run("history", "ACME", str(file))
     assert done.exit_code == 0, done.output
 
     with zipfile.ZipFile(file) as held:
@@ -85,7 +85,7 @@ def test_a_partners_history_is_one_file_that_proves_itself(run: Installation, tm
         raw = held.read(f"raw/{archived(run).name}")
     assert raw == archived(run).read_bytes()
     assert {row["kind"] for row in history} == {"payload", "document", "finding", "parked_line", "audit"}
-    assert run.run("export", "NOBODY", str(tmp_path / "nobody.zip")).exit_code == 2
+    assert run.run("history", "NOBODY", str(tmp_path / "nobody.zip")).exit_code == 2
     assert not (tmp_path / "nobody.zip").exists()
 
 

@@ -55,7 +55,14 @@ def test_each_sees_what_its_audience_sees(browser, token, two_partners):
     assert browser.get("/v1/events?partner=OTHER", token=token(partner="ACME")).json()["events"] == []
 
 
-PATHS = ["/v1/events", "/v1/state/demand", "/v1/supply/P-100/N1", "/v1/forecast?item=P-100", "/v1/documents"]
+PATHS = [
+    "/v1/events",
+    "/v1/state/demand",
+    "/v1/supply/P-100/N1",
+    "/v1/forecast?item=P-100",
+    "/v1/documents",
+    "/v1/export.csv",
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/v1/partners"])

@@ -1,4 +1,4 @@
-"""``crossdock sheet``: what holds, as a workbook."""
+"""``crossdock export``: what holds, as a workbook."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 
-def sheet(
+def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help=".xlsx, .csv or .parquet.")],
     *,
     audience: Annotated[
@@ -41,10 +41,10 @@ def sheet(
     mine = partner if audience == "supplier" else ""
     with Dock.open() as dock:
         view = visibility_of(dock.settings, dock.library, dock.ledger).view(
-            Viewer(audience=Audience(audience), partner=mine, name="crossdock sheet")
+            Viewer(audience=Audience(audience), partner=mine, name="crossdock export")
         )
         if mine:
-            dock.ledger.tokens.note_access("crossdock sheet", mine, {"file": file.name})
+            dock.ledger.tokens.note_access("crossdock export", mine, {"file": file.name})
         dock.ledger.spans.follow(seconds=3600)
         position = None if at is None else dock.ledger.spans.position_at(at)
         wanted = Wanted(streams=view.streams, partner=partner or None, item=item, site=site)
