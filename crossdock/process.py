@@ -11,6 +11,7 @@ import polars as pl
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.answered import answered
+from crossdock.batches import Gate, Stopped
 from crossdock.checking import OF_THE_LINES, checked
 from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
@@ -19,7 +20,6 @@ from crossdock.reconciled import reconciled
 from crossdock.revised import revised
 from crossdock.superseded import OF_THE_HEAD, superseded
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
-from crossdock.unusual import Unusual, guarded
 from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
@@ -41,6 +41,7 @@ def process(payload_ids: Iterable[int], *, archive: Archive, ledger: Ledger, con
 def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: Context) -> StoreSummary:
     if record.status != "received":
         return _NOTHING
+    gate = Gate(record, ledger, context.library)
     try:
         with (
             ledger.claims() as claims,
@@ -55,13 +56,15 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             whole = outright(current, record=record, ledger=ledger, library=context.library)
             corrected = revised(whole, ledger=ledger)
             sound = checked(corrected, ledger=ledger, library=context.library, now=record.received_at)
-            return ledger.store(record.id, guarded(sound, record=record, ledger=ledger, library=context.library))
-    except Unusual as unusual:
-        ledger.quarantine(record.id, [unusual.finding])
+            return ledger.store(record.id, gate.guarded(sound))
+    except Stopped as stopped:
+        ledger.quarantine(record.id, stopped.findings)
         return _NOTHING
     except Unreadable as unreadable:
         ledger.quarantine(record.id, [unreadable.finding])
         return _NOTHING
+    finally:
+        ledger.verdicts.note(record.id, gate.verdicts)
 
 
 def rows_of(item: Translated) -> int:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crossdock.ahead import ahead
+from crossdock.batches import again
 from crossdock.checking import checked
 from crossdock.ledger.corrections import Difference
 from crossdock.ledger.draft import Draft
@@ -114,7 +115,8 @@ def _drafts(
     current: Draft | None = None
     with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
         whole = outright(translated, record=record, ledger=ledger, library=context.library)
-        for item in checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True):
+        sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True)
+        for item in again(sound, record=record, ledger=ledger, library=context.library):
             match item:
                 case DocumentOpened(document=document):
                     current = Draft(document, datetime.now(UTC)) if document.id in wanted else None

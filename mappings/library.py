@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from mappings.batches import policy_problem
 from mappings.checks import RULES
 from mappings.formats import number_format, time_format
 from mappings.functions import FUNCTIONS
@@ -283,6 +284,10 @@ class _Reading:
             for name in partner.checks:
                 if name not in RULES:
                     problems.append(file.problem(("checks", name), unknown("check", name, RULES)))
+            if partner.batches is not None:
+                for name, policy in partner.batches.policies.items():
+                    if wrong := policy_problem(name, policy):
+                        problems.append(file.problem(("batches", "policies", name), wrong))
             try:
                 zone_of(partner.timezone)
             except ValueError as error:

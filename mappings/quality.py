@@ -24,6 +24,7 @@ from mappings.integrity import ROW
 from schemas.errors import ConfigError
 
 SAMPLES = 20  #: offending rows that a verdict shows of each expectation
+RESULTS = ".results"  #: folder under the Data Docs that holds the results they are built from
 KEPT_RUNS = 50  #: runs that Data Docs go back to, for each suite
 
 Severity = Literal["critical", "warning", "info"]
@@ -92,7 +93,7 @@ class Case:
 
     suite: Suite
     rows: pl.DataFrame
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_suite(file: Path) -> Suite:
@@ -120,11 +121,11 @@ def judge(cases: Sequence[Case], *, data_docs: Path | None = None, run: str = ""
     context = gx.get_context(project_config=_project(gx, data_docs), mode="ephemeral")
     source = context.data_sources.add_pandas("master_data")
     verdicts = []
-    for case in cases:
-        suite = _suite(gx, case.suite)
-        context.suites.add(suite)
-        batch = source.add_dataframe_asset(case.suite.name).add_batch_definition_whole_dataframe("load")
-        definition = gx.ValidationDefinition(name=case.suite.name, data=batch, suite=suite)
+    for place, case in enumerate(cases, start=1):
+        suite = context.suites.add_or_update(_suite(gx, case.suite))
+        name = f"{case.suite.name} {place}"
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("load")
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         context.validation_definitions.add(definition)
         result = definition.run(
             batch_parameters={"dataframe": _to_pandas(case.rows)},
@@ -169,7 +170,7 @@ def _project(gx: Any, data_docs: Path | None) -> Any:
     if data_docs is not None:
         project.stores["validation_results_store"] = {
             "class_name": "ValidationResultsStore",
-            "store_backend": _folder(data_docs / _RESULTS),
+            "store_backend": _folder(data_docs / RESULTS),
         }
         project.data_docs_sites = {
             "master_data": {
@@ -180,9 +181,6 @@ def _project(gx: Any, data_docs: Path | None) -> Any:
             }
         }
     return project
-
-
-_RESULTS = ".results"  # folder under the Data Docs that holds the results they are built from
 
 
 def _folder(path: Path) -> dict[str, str]:
@@ -272,7 +270,7 @@ def _text(value: object) -> str:
 
 def _forget_old_runs(data_docs: Path) -> None:
     """Delete the results and pages of all but the latest runs of each suite."""
-    for root in (data_docs / _RESULTS, data_docs / "validations"):
+    for root in (data_docs / RESULTS, data_docs / "validations"):
         for suite in root.glob("*"):
             leaves = sorted((leaf for leaf in suite.glob("*/*/*") if leaf.is_file()), key=lambda leaf: leaf.parent.name)
             for leaf in leaves[:-KEPT_RUNS]:

@@ -224,10 +224,21 @@ class Check(Strict):
 
 
 class Batches(Strict):
-    """From where on a batch is so unusual that a person must look before it is used."""
+    """What is expected of a partner's batches: from where on one is unlike those before, and what follows."""
 
     fewer: Annotated[int, Field(ge=0, le=100)] = 50  #: a document has less than so many per cent of the usual lines
     times: Annotated[int, Field(ge=2)] = 10  #: the median quantity is more than so many times the usual
+    #: what follows where an expectation is not met, by its code: ``unknown_items: warn``
+    policies: dict[str, Literal["stop", "park", "warn", "off"]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _off_is_a_word(cls, entry: object) -> object:
+        """In YAML a bare ``off`` is no."""
+        if isinstance(entry, dict) and isinstance(policies := entry.get("policies"), dict):
+            said = {name: "off" if policy is False else policy for name, policy in policies.items()}
+            return {**entry, "policies": said}
+        return entry
 
 
 class Partner(Strict):
@@ -243,7 +254,7 @@ class Partner(Strict):
     on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise
     documents: dict[str, DocumentAgreement] = {}
     acknowledge: Acknowledge | None = None
-    batches: Batches | None = None  #: hold what is wildly different from the last 30 days; nothing is held without
+    batches: Batches | None = None  #: what is expected of its batches; without it, nothing
     checks: dict[str, Check] = {}  #: business checks by name; they come over those of the tier
     control_numbers: InSequence = InSequence.PROCESS  #: also how a gap in their interchange numbers is taken
 

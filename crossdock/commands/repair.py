@@ -210,16 +210,16 @@ def confirm(
     payload: Annotated[int, typer.Argument(metavar="PAYLOAD", help="Its number, as `crossdock status` shows it.")],
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why it is right; the audit trail keeps it.")],
 ) -> None:
-    """Let an unusual batch through: a person has looked, and it is right."""
+    """Let an unusual batch through, and lines that wait in it for being unusual: a person has looked, it is right."""
     from crossdock.acting import acting_as
+    from crossdock.batch_release import let_go
     from crossdock.dock import Dock
-    from crossdock.unusual import let_through
 
     with Dock.open(create=False) as dock, acting_as(_author()):
-        if not let_through(dock.ledger, payload, reason):
-            raise typer.BadParameter(f"payload {payload} is not held")
-        (summary,) = dock.translate([payload])
-    typer.echo(f"{summary.documents:,} documents, {summary.events:,} events published")
+        done = let_go(payload, reason, archive=dock.archive, ledger=dock.ledger, context=dock.context())
+    if done is None:
+        raise typer.BadParameter(f"payload {payload} is not held")
+    typer.echo(done)
 
 
 def accept(

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from crossdock.console import documents, forms, own, parked, partners, supply_page
+from crossdock.console import data_docs, documents, forms, own, parked, partners, supply_page
 from crossdock.console.charts import hours_chart
 from crossdock.console.workplace import Workplace
 from crossdock.display import clock, count, place, quoted, size
@@ -41,6 +41,7 @@ def routes(workplace: Workplace) -> APIRouter:
         ("/supplier/documents/{document}", pages.own_document),
     ):
         router.get(path)(page)
+    router.include_router(data_docs.routes(workplace.data_docs))
     router.post("/documents/{document}/replay")(pages.read_again)
     router.post("/parked/fix")(pages.fix)
     router.post("/parked/reject")(pages.reject)

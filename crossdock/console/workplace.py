@@ -27,6 +27,7 @@ class Workplace:
     context: Callable[[], Context]  #: mappings and master data of now; raises TransientError while there are none
     release: Callable[[str], Released]  #: lets go on what need not wait any longer, for a reason
     partners: Path  #: the folder of the partners' files
+    data_docs: Path  #: the folder of Great Expectations' pages
     airflow: str = ""  #: where Airflow's pages are; empty: no links to them
 
 
@@ -38,5 +39,6 @@ def workplace_of(dock: Dock, service: Service) -> Workplace:
         context=dock.context,
         release=dock.release,
         partners=dock.settings.partners,
+        data_docs=dock.settings.data_docs,
         airflow=os.environ.get("CROSSDOCK_AIRFLOW_URL", "").rstrip("/"),
     )

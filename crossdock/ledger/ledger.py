@@ -42,6 +42,7 @@ from crossdock.ledger.state import LedgerState
 from crossdock.ledger.superseding import Superseding
 from crossdock.ledger.tokens import Tokens
 from crossdock.ledger.trail import Trail
+from crossdock.ledger.verdicts import Verdicts
 from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
@@ -59,6 +60,7 @@ class Ledger:
         self._database = database
         self.spans = Spans(database)  #: the feed by partner, item and site, and what stood in it at any moment
         self.tokens = Tokens(database)  #: who may ask over HTTP
+        self.verdicts = Verdicts(database)  #: batches of events held against their expectations
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, create: bool = True, patience: float = PATIENCE) -> Ledger:

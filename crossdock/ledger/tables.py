@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0009"
+REVISION = "0010"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -371,6 +371,33 @@ master_rejections = sa.Table(
     _text("actor"),
     sa.Column("rejected_at", Instant, nullable=False),
     _text("reasons"),  # a JSON list of sentences
+    sa.Column("payload_id", sa.BigInteger, nullable=True),  # what holds the load
+    _text("decision", null=True),  # accepted or discarded, by a person
+)
+
+#: What became of batches of events that were held against their expectations.
+batch_verdicts = sa.Table(
+    "batch_verdicts",
+    metadata,
+    _id(),
+    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
+    sa.Column("part", sa.BigInteger, nullable=False),  # of a payload that was judged in parts
+    _text("partner"),
+    _text("type"),
+    _text("suite"),
+    _text("suite_version"),
+    _text("master_version"),
+    _text("fingerprint"),  # of the rows judged
+    _text("outcome"),  # passed, warned, parked or stopped
+    _count("rows"),
+    _count("documents"),
+    _count("expectations"),
+    _text("parameters"),  # a JSON object of bounds
+    _text("missed"),  # a JSON list
+    sa.Column("judged_at", Instant, nullable=False),
+    _text("referee"),  # agrees, differs or unsure; empty until it has looked
+    sa.UniqueConstraint("payload_id", "part", "partner", "type"),
+    sa.Index("ix_batch_verdicts_partner", "partner", "type", "judged_at"),
 )
 
 #: What the reader said of each functional group and interchange: what an answer is made from.

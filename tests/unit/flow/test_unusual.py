@@ -33,7 +33,8 @@ def usual(known: Installation) -> Installation:
     )
     for day in range(1, 7):
         known.drop(f"stock-{day}.csv", sheet(day, 100 + day, 40 + day))
-        assert known.run("run").exit_code == 0
+        done = known.run("run")
+        assert done.exit_code == 0, done.output
     assert held(known) == []
     return known
 
