@@ -163,6 +163,8 @@ def correct(
     ``given_back`` are findings on rows that a person rejected, whatever the workbook itself says.
     """
     translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
+    if "body" in metadata:
+        name = PurePath(name).stem  # what stood in a mail is called as the mail is
     read = _gathered(translated, context.library)
     read.give_back(given_back)
     partner = context.library.partners.get(read.partner or metadata.get("partner", ""))

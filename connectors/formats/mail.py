@@ -2,7 +2,8 @@
 
 Attachments are known by Message-ID, part and SHA-256, never by file name alone: two attachments may
 share a name, and one may have none. Signatures, pictures and calendar entries are passed over with a
-note; forwarded messages are opened; what cannot be opened is a finding.
+note; forwarded messages are opened; what cannot be opened is a finding. Where no document is attached, a table
+in the body is one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from email.parser import BytesParser
 from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
 from typing import BinaryIO, Protocol
 
+from connectors.formats.mail_body import table_in
 from connectors.formats.zipped import Unopened, is_zip, unzip
 from connectors.mailbox.authentication import automatic
 from schemas.findings import Finding, Severity, Stage
@@ -26,6 +28,7 @@ from schemas.findings import Finding, Severity, Stage
 LARGEST = 64 << 20  #: bytes of a message that are read
 _DEEPEST = 8  #: forwarded messages within forwarded messages
 _MOST_PARTS = 1000
+_HEAD = 4096  #: bytes by which a document is recognised
 
 _HEADER_LINE = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)+")
 _MAIL_HEADERS = re.compile(rb"(?mi)^(?:received|return-path|message-id|mime-version|from|date|subject):")
@@ -88,11 +91,19 @@ def unpack(stream: BinaryIO, *, doubts: Doubts | None = None) -> Iterator[Attach
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
         headers = _headers(message, doubts)
-        found = False
+        found = documents = False
+        bodies: list[tuple[str, Message]] = []
         for part, content in _leaves(message):
+            if _is_body(content):
+                bodies.append((part, content))
+                continue
             for item in _opened(part, content, headers):
                 found = found or isinstance(item, Attachment)
+                documents = documents or (isinstance(item, Attachment) and _is_document(item))
                 yield item
+        if not documents and (pasted := _pasted(bodies, headers)) is not None:
+            found = True
+            yield pasted
     except (MessageError, RecursionError, ValueError, LookupError) as error:
         yield _finding("mail.unreadable", Severity.ERROR, f"the message cannot be taken apart: {error}", "message")
         return
@@ -102,7 +113,7 @@ def unpack(stream: BinaryIO, *, doubts: Doubts | None = None) -> Iterator[Attach
             Severity.WARNING,
             "the message carries no document",
             "message",
-            expected="an attached workbook, CSV or EDI file",
+            expected="an attached workbook, CSV or EDI file, or a table in the mail",
         )
 
 
@@ -159,8 +170,6 @@ def _opened(part: str, content: Message, headers: dict[str, str]) -> Iterator[At
     if type_.startswith(_PASSED_OVER) or type_ in _SIGNATURES:
         yield _finding("mail.part_passed_over", Severity.INFO, f"{type_} is not a document", place, value=name or None)
         return
-    if not name and type_ in ("text/plain", "text/html"):
-        return  # the body of the message
     try:
         data = content.get_payload(decode=True)
     except (ValueError, LookupError) as error:
@@ -175,6 +184,45 @@ def _opened(part: str, content: Message, headers: dict[str, str]) -> Iterator[At
         yield from _unzipped(part, name, data, headers, place)
     else:
         yield _attachment(part, name or f"part-{part}", type_, data, headers)
+
+
+def _is_body(content: Message) -> bool:
+    return content.get_content_type() in ("text/plain", "text/html") and not _file_name(content)
+
+
+def _is_document(attachment: Attachment) -> bool:
+    """Whether some format takes it: a picture of a table or a letter as PDF says nothing that we read."""
+    from connectors.registry import recognise
+
+    return recognise(attachment.data[:_HEAD], attachment.name) is not None
+
+
+def _pasted(bodies: Sequence[tuple[str, Message]], headers: dict[str, str]) -> Attachment | None:
+    """The table that stands in the body of a mail without a document; ``body`` in its metadata says so."""
+    texts: dict[str, list[tuple[str, str]]] = {"text/html": [], "text/plain": []}
+    for part, content in bodies:
+        texts[content.get_content_type()].append((part, _decoded(content)))
+    pages, plain = texts["text/html"], texts["text/plain"]
+    subject = headers.get("subject", "")
+    body = table_in([text for _, text in pages], [text for _, text in plain], subject=subject)
+    if body is None:
+        return None
+    part = next(iter(pages if body.suffix == ".html" else plain))[0]
+    title = " ".join(re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", subject).split()).strip(".")[:80] or "mail"
+    return _attachment(part, f"{title}{body.suffix}", body.content_type, body.data, headers | {"body": "table"})
+
+
+def _decoded(content: Message) -> str:
+    """The text of a part, in the charset it names, else in the one that fits."""
+    data = content.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    for charset in (content.get_content_charset() or "utf-8", "utf-8", "cp1252"):
+        try:
+            return data.decode(charset)
+        except (UnicodeError, LookupError):
+            continue
+    return data.decode("latin-1")
 
 
 def _attachment(part: str, name: str, type_: str, data: bytes, headers: dict[str, str]) -> Attachment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, default
@@ -50,6 +51,20 @@ class Site:
 
     def mailed(self, book: bytes, **headers: str) -> None:
         """Somebody at Acme mails the workbook, and everything runs once."""
+        mail = self._mail(headers)
+        mail.set_content("Anbei der Bestand.")
+        kind = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        mail.add_attachment(book, maintype="application", subtype=kind, filename="Bestand.xlsx")
+        self._taken_in(mail)
+
+    def pasted(self, page: str, **headers: str) -> None:
+        """Somebody at Acme mails a page with a table."""
+        mail = self._mail(headers)
+        mail.set_content("(ohne Formatierung)")
+        mail.add_alternative(page, subtype="html")
+        self._taken_in(mail)
+
+    def _mail(self, headers: Mapping[str, str]) -> EmailMessage:
         mail = EmailMessage(policy=SMTP)
         usual = {
             "From": "Käthe Müller <kaethe@acme.example>", "To": "supply@ravensmoor.example", "Subject": "Bestand März",
@@ -58,9 +73,9 @@ class Site:
         for name, value in (usual | {key.replace("_", "-"): value for key, value in headers.items()}).items():
             if value:
                 mail[name] = value
-        mail.set_content("Anbei der Bestand.")
-        kind = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-        mail.add_attachment(book, maintype="application", subtype=kind, filename="Bestand.xlsx")
+        return mail
+
+    def _taken_in(self, mail: EmailMessage) -> None:
         self.dovecot.append(mail.as_bytes(), folder=self.folder)
         self.run()
 
@@ -135,6 +150,33 @@ def test_wrong_answered_mended_and_accepted(site: Site) -> None:
     assert site.events == {"stock/ACME/N1//P-100": "12", "stock/ACME/N1//P-200": "4"}
     assert len(site.letters) == 1
     site.run()
+    assert len(site.letters) == 1
+
+
+PAGE = """<html><body><p>Guten Tag,</p><table><tr><th>Artikel-Nr.<th>Werk<th>Bestand<th>ME<th>Stichtag</tr>
+<tr><td>P-100<td>N1<td>12<td>EA<td>01.03.2026</tr><tr><td>P-200<td>N1<td>etwa 4<td>EA<td>13.03.2026</tr>
+</table><p>Grüße</p></body></html>"""
+
+
+def test_a_table_in_the_mail_is_answered_with_a_workbook_made_of_it(site: Site) -> None:
+    site.pasted(PAGE)
+    assert site.events == {"stock/ACME/N1//P-100": "12"}
+    (letter,) = site.letters
+    text = letter.get_body(("plain",)).get_content()
+    assert "Bitte eine Stelle in Bestand März berichtigen." in text
+    assert "- C3 (Bestand): „etwa 4“" in text
+    (file,) = letter.iter_attachments()
+    assert file.get_filename() == "Bestand März-korrekturen.xlsx"
+    book = openpyxl.load_workbook(io.BytesIO(file.get_content()))
+    book["Data"]["C3"].value = 4
+    mended = io.BytesIO()
+    book.save(mended)
+    answer = {"Message_ID": "<2@acme.example>", "Subject": "AW: Bestand März", "In_Reply_To": letter["Message-ID"]}
+    site.mailed(mended.getvalue(), **answer)
+    assert site.events == {"stock/ACME/N1//P-100": "12", "stock/ACME/N1//P-200": "4"}
+    quoting = letter.get_body(("html",)).get_content()
+    site.pasted(f"<p>Danke!</p><blockquote>{quoting}</blockquote>", **answer | {"Message_ID": "<3@acme.example>"})
+    site.pasted(f"<p>Was heißt das?</p>{quoting}", **answer | {"Message_ID": "<4@acme.example>"})
     assert len(site.letters) == 1
 
 

@@ -36,6 +36,7 @@ class TextSheet:
     merged: Sequence[Merged] = ()
     hidden_rows: Sequence[int] = ()
     faulty = False
+    named = False
 
     def __init__(self, stream: BinaryIO, encoding: str, delimiter: str, quote: str, skip: int) -> None:
         self._stream = stream

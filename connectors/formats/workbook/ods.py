@@ -35,6 +35,7 @@ class OdsSheet:
 
     first_column = 0
     faulty = True
+    named = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) and delimited text: columns found by their headers.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods), tables of HTML and delimited text: columns found by their headers.
 
 A path is the text of a column header; case, blanks and punctuation do not matter. The header may
 stand below titles, its columns in any order, in two lines; what stands once above the table
@@ -44,6 +44,7 @@ from schemas.lines import KINDS, FieldType
 CHUNK = 8192  #: rows a chunk holds at most
 
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".tsv")
+_PAGES = (".html", ".htm")
 _CORRECTS = re.compile(re.escape(REFERENCE) + r"([0-9a-f]{64})")
 _IDENTIFIERS = frozenset(
     {"item", "partner_item", "order", "shipment", "receipt", "document_number", "lot", "serial", "package", "transport"}
@@ -84,7 +85,7 @@ class Workbook:
         suffix = name[name.rfind(".") :].casefold() if "." in name else ""
         if head.startswith((ZIP, OLE2)):
             return suffix in _SUFFIXES or b"xl/" in head or b"[Content_Types].xml" in head
-        if suffix in _SUFFIXES:
+        if suffix in _SUFFIXES or (suffix in _PAGES and b"<table" in head.lower()):
             return True
         return suffix in ("", ".txt") and looks_delimited(head)
 
@@ -132,7 +133,7 @@ class Workbook:
         candidates = [plan for plan in plans.candidates(sender) if isinstance(plan.compiled, _Layout)]
         corrects, documents, loose, inside = "", 0, [], False
         try:
-            for item in _read(stream, candidates, sender):
+            for item in _read(stream, candidates, sender, pasted="body" in metadata):
                 match item:
                     case _Reference():
                         corrects = item.payload
@@ -158,9 +159,26 @@ class _Reference:
     payload: str
 
 
-def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iterator[ReadItem | _Reference]:
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A sheet of which no document was made, and why."""
+
+    sheet: Sheet
+    why: Finding
+    agreed: bool  #: it plainly is one that was agreed on
+    fields: int  #: that the nearest plan found
+
+    @classmethod
+    def of(cls, sheet: Sheet, why: Finding, fits: Sequence[Fit]) -> _Unread:
+        return cls(sheet, why, _is_agreed(fits), len(fits[0].fields) if fits else 0)
+
+
+def _read(
+    stream: BinaryIO, candidates: Sequence[LinePlan], sender: str, *, pasted: bool
+) -> Iterator[ReadItem | _Reference]:
+    """``pasted``: the tables stood in the body of a mail, where there may be tables that are no document."""
     documents = 0
-    unread: list[tuple[Sheet, Finding, bool]] = []
+    unread: list[_Unread] = []
     encodings = dict.fromkeys(str(plan.options["encoding"]) for plan in candidates if plan.options.get("encoding"))
     ours = False
     for sheet in opened(stream, tuple(encodings)):
@@ -174,17 +192,19 @@ def _read(stream: BinaryIO, candidates: Sequence[LinePlan], sender: str) -> Iter
             ours = True
             yield reference
             continue
-        expected = wanting(sheet, candidates)
+        expected = wanting(sheet, candidates, any_name=ours)
         fits = _meant(headers.fits(sheet, first, expected), first)
         if not fits or not fits[0].complete:
-            unread.append((sheet, headers.explain(sheet, first, fits, expected), _is_agreed(fits)))
+            unread.append(_Unread.of(sheet, headers.explain(sheet, first, fits, expected), fits))
             continue
         documents += 1
         yield from _document(documents, sheet, fits[0], sender)
     if documents:
-        yield from (why if agreed else _sheet_passed_over(sheet, why) for sheet, why, agreed in unread)
+        yield from (one.why if one.agreed else _sheet_passed_over(one.sheet, one.why) for one in unread)
+    elif unread and pasted and not any(one.fields > 1 for one in unread):
+        yield _none_of_ours(unread[0].why)
     elif unread:
-        yield from (why for _, why, _ in unread)
+        yield from (one.why for one in unread)
     elif not ours:
         raise Unreadable("workbook.empty", "nothing stands in the workbook", expected="a header and rows below it")
 
@@ -216,12 +236,13 @@ def _is_agreed(fits: Sequence[Fit]) -> bool:
     return bool(confirmed) and 2 * len(confirmed & {plain(title) for title in fits[0].header}) >= len(confirmed)
 
 
-def wanting(sheet: Sheet, candidates: Sequence[LinePlan]) -> list[tuple[LinePlan, Headings]]:
-    """The candidates for a sheet of this name; text has no sheet names, so all of them."""
+def wanting(sheet: Sheet, candidates: Sequence[LinePlan], *, any_name: bool = False) -> list[tuple[LinePlan, Headings]]:
+    """The candidates for a sheet of this name; all of them where it is not the supplier who named it."""
+    free = any_name or not sheet.named
     return [
         (plan, _layout(plan).headings)
         for plan in candidates
-        if not sheet.name or fnmatch(sheet.name.casefold().strip(), _layout(plan).sheet.casefold())
+        if free or fnmatch(sheet.name.casefold().strip(), _layout(plan).sheet.casefold())
     ]
 
 
@@ -386,6 +407,18 @@ def _rows_hidden(sheet: Sheet, rows: Sequence[int]) -> Finding:
 def _sheet_passed_over(sheet: Sheet, why: Finding) -> Finding:
     return passed_over(
         f"the sheet was passed over: {why.message}", sheet.name, why.value, code="workbook.sheet_passed_over"
+    )
+
+
+def _none_of_ours(why: Finding) -> Finding:
+    return Finding(
+        code="workbook.body_passed_over",
+        severity=Severity.WARNING,
+        stage=Stage.STRUCTURE,
+        message=f"what stands in the mail is no document that we know: {why.message}",
+        location=why.location,
+        value=why.value,
+        expected="a person who reads the mail, or a table with the agreed headers",
     )
 
 

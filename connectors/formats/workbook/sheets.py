@@ -42,12 +42,15 @@ class Sheet(Protocol):
     merged: Sequence[Merged]
     hidden_rows: Sequence[int]  #: row numbers, from 1
     faulty: bool  #: among its cells there may be a Fault
+    named: bool  #: by who made the file, so that an agreement on names of sheets concerns it
 
     def batches(self, size: int) -> Iterator[Batch]: ...
 
 
 class GridSheet:
     """A sheet of an .xlsx, .xlsb or .xls workbook."""
+
+    named = True
 
     def __init__(self, name: str, grid: object, notes: Notes) -> None:
         self.name = name
@@ -69,19 +72,22 @@ class GridSheet:
 
 
 def opened(stream: BinaryIO, encodings: Sequence[str] = ()) -> Iterator[Sheet | Finding]:
-    """The visible sheets of a workbook, or delimited text as its one sheet; each is loaded when its turn comes.
+    """The visible sheets of a workbook, the tables of a page, or delimited text; each is loaded when its turn comes.
 
     ``encodings`` are those a partner agreed on for text. Raises Unreadable for what is none of
     these, is encrypted, damaged or too large.
     """
     from connectors.formats.workbook.delimited import open_text
+    from connectors.formats.workbook.html import is_html, open_html
 
     stream.seek(0)
-    head = stream.read(8)
+    head = stream.read(256)
     if not head:
         raise Unreadable("payload.empty", "the payload holds no bytes", expected="a workbook or delimited text")
     if head.startswith((ZIP, OLE2)):
         yield from open_workbook(stream)
+    elif is_html(head):
+        yield from open_html(stream)
     else:
         yield from open_text(stream, encodings)
 
