@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,17 +90,46 @@ def test_a_taken_port_is_told_with_what_to_do(known: Any):
     assert "--port" in done.stderr
 
 
-def test_the_snippet_of_the_docs_reads_the_state(known: Any, served: str, orders: Callable[..., str]):
-    """The polars lines of docs/feed-api.md, as they stand there."""
+def test_the_snippets_of_the_docs_read_the_state(known: Any, served: str, orders: Callable[..., str]):
+    """The lines of docs/feed-api.md for polars and pandas as they stand there, and what those for Power Query ask."""
     text = (Path(__file__).parents[2] / "docs" / "feed-api.md").read_text()
-    code = text.split("```python\n")[1].split("```")[0]
-    names: dict[str, Any] = {}
-    exec(code.replace('"limit": 1000', '"limit": 2'), names)
     known.drop("po.jsonl", orders(*(("1", str(line)) for line in range(1, 6))))
     with Dock.open(known.settings) as dock:
         dock.run()
-    table = names["state"](served, TOKEN)
-    assert table["quantity"].to_list() == ["12"] * 5
+    in_polars, in_pandas = (block.split("```")[0] for block in text.split("```python\n")[1:3])
+    for code, expected in ((in_polars, ["12"] * 5), (in_pandas, [12.0] * 5)):
+        names: dict[str, Any] = {}
+        exec(code.replace('"limit": 1000', '"limit": 2'), names)
+        table = names["state"](served, TOKEN)
+        column = "quantity" if code is in_polars else "data.quantity"
+        assert list(table[column]) == expected
+    query = text.split("```\nlet\n")[1].split("```")[0]
+    assert _as_power_query_asks(query, served) == [("ACME", "P-100", "N1", "ordered", "12", "C62")] * 5
+
+
+def _as_power_query_asks(query: str, served: str) -> list[tuple[str, ...]]:
+    """The rows that the query would make, by the requests that its Web.Contents stands for: path, query, headers."""
+    [path] = re.findall(r'RelativePath = "([^"]+)"', query)
+    [limit] = re.findall(r'Query = \[limit = "([0-9]+)", after = Text.From\(after\)\]', query)
+    [header] = re.findall(r'Headers = \[Authorization = "(Bearer )cd_...\"\]', query)
+    [columns] = re.findall(r'ExpandRecordColumn\(Data, "event", \{([^}]+)\}', query)
+    assert int(limit) <= 1000
+    rows: list[dict[str, Any]] = []
+    state: dict[str, Any] = {"next": 0, "more": True}
+    while state["more"]:  # List.Generate, with pages small enough to be several
+        answer = requests.get(
+            f"{served}/{path}",
+            params={"limit": "2", "after": str(state["next"])},
+            headers={"Authorization": header + TOKEN, "Accept": ""},
+            timeout=30,
+        )
+        assert answer.headers["content-type"] == "application/json"
+        state = answer.json()
+        rows += [event["data"] for event in state["events"]]
+    names = [name.strip(' "') for name in columns.split(",")]
+    assert names[-1] == "due_at"
+    assert all(row.get("due_at", "").endswith(("Z", ":00")) for row in rows)
+    return [tuple(row[name] for name in names[:-1]) for row in rows]
 
 
 def test_the_feed_can_be_followed_live(known: Any, served: str, orders: Callable[..., str]):
