@@ -17,7 +17,20 @@ import typer
 from typer import TyperException
 from typer.core import TyperGroup
 
-from crossdock.commands import as2, audit, batches, channel, export, header, held, outlets, repair, token, workbooks
+from crossdock.commands import (
+    as2,
+    audit,
+    batches,
+    channel,
+    export,
+    header,
+    held,
+    mail,
+    outlets,
+    repair,
+    token,
+    workbooks,
+)
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -432,6 +445,7 @@ app.command(rich_help_panel=REMEMBERED)(export.export)
 app.add_typer(channel.app, name="channel", rich_help_panel=SETUP)
 app.add_typer(held.app, name="held", rich_help_panel=RUN)
 app.add_typer(header.app, name="header", rich_help_panel=RUN)
+app.add_typer(mail.app, name="mail", rich_help_panel=RUN)
 app.add_typer(batches.app, name="batches", rich_help_panel=RUN)
 app.command(rich_help_panel=REMEMBERED)(as2.as2)
 app.command(rich_help_panel=REMEMBERED)(repair.parked)

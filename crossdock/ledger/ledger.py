@@ -43,6 +43,7 @@ from crossdock.ledger.superseding import Superseding
 from crossdock.ledger.tokens import Tokens
 from crossdock.ledger.trail import Trail
 from crossdock.ledger.verdicts import Verdicts
+from crossdock.ledger.vouching import Vouching
 from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
@@ -60,6 +61,7 @@ class Ledger:
         self._database = database
         self.spans = Spans(database)  #: the feed by partner, item and site, and what stood in it at any moment
         self.tokens = Tokens(database)  #: who may ask over HTTP
+        self.vouching = Vouching(database)  #: mails that wait for a person's word
         self.verdicts = Verdicts(database)  #: batches of events held against their expectations
 
     @classmethod

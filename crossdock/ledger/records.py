@@ -59,7 +59,7 @@ class PayloadRecord:
     name: str
     received_at: datetime
     #: received -> translated; unpacked (a mail: its attachments are payloads of their own);
-    #: quarantined (nothing of it could be read; its findings say why)
+    #: quarantined (nothing of it could be read; its findings say why); rejected (a mail that a person turned down)
     status: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     parent: int | None = None  #: payload it was unpacked from (a mail)

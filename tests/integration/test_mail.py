@@ -208,6 +208,43 @@ def test_strangers_and_who_pretends_to_be_a_partner_are_kept_and_not_answered(
     assert "Bestand.xlsx" in status
 
 
+def test_a_person_vouches_for_a_mail_that_nothing_proves(site: Site) -> None:
+    site.mailed(workbook(), Authentication_Results="")
+    run = site.installation.run
+    (waits,) = [json.loads(line) for line in run("mail", "--json").stdout.splitlines()]
+    assert (waits["from"], waits["code"]) == ("kaethe@acme.example", "mail.sender_doubtful")
+    assert "Bestand.xlsx" in run("mail").stdout
+    assert run("mail", "release", "999", "--reason", "x").exit_code == 2
+    assert run("mail", "release", str(waits["mail"])).exit_code == 2, "a reason is asked for"
+    released = run("mail", "release", str(waits["mail"]), "--reason", "Käthe told us on the phone")
+    assert "1 documents, 1 events, 1 lines wait" in released.stdout
+    assert site.events == {"stock/ACME/N1//P-100": "12"}
+    site.run()
+    assert [letter["To"] for letter in site.letters] == ["kaethe@acme.example"]
+    assert "no mail waits" in run("mail").stdout
+    trail = run("audit", "--json").stdout
+    assert "mail.released" in trail
+    assert "Käthe told us on the phone" in trail
+
+
+def test_a_person_says_whose_a_strangers_mail_is_or_turns_it_down(site: Site) -> None:
+    stranger = {"From": "ana@elsewhere.example", "Authentication_Results": PROVEN.replace("acme", "elsewhere")}
+    site.mailed(workbook(4), **stranger)
+    site.mailed(workbook(5), Message_ID="<2@elsewhere.example>", **stranger)
+    run = site.installation.run
+    second, first = [json.loads(line)["payload"] for line in run("mail", "--json").stdout.splitlines()]
+    refused = run("mail", "release", str(first), "--reason", "x")
+    assert "no partner file claims ana@elsewhere.example" in refused.output
+    assert run("mail", "release", str(first), "--reason", "x", "--as", "ACNE").exit_code == 2
+    assert run("mail", "release", str(first), "--reason", "Ana stands in for Käthe", "--as", "ACME").exit_code == 0
+    assert site.events == {"stock/ACME/N1//P-100": "12", "stock/ACME/N1//P-200": "4"}
+    assert "1 file rejected: spam" in run("mail", "reject", str(second), "--reason", "spam").stdout
+    site.run()
+    assert "no mail waits" in run("mail").stdout
+    assert site.letters == []
+    assert len(site.events) == 2
+
+
 def test_answers_in_a_circle_come_to_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from crossdock import letters
 
