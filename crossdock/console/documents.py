@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from crossdock.console.raw import Raw, raw_of
 from crossdock.console.workplace import Workplace
 from crossdock.ledger.corrections import Difference
+from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.selecting import Selection
 from crossdock.replay import Replayed, preview, replay
+from crossdock.uploads import CHANNEL
 
 MOST = 100  #: documents of a search
 FINDINGS = 500
@@ -23,12 +26,15 @@ DIFFERENCES = 200
 Row = Mapping[str, Any]
 
 
-def found(place: Workplace, text: str, partner: str, status: str) -> list[dict[str, Any]]:
+def found(
+    place: Workplace, text: str, partner: str, status: str, run: AirflowRun | None = None
+) -> list[dict[str, Any]]:
     """Documents that ``text`` stands on; also where it is how a partner calls an item of ours."""
     ledger = place.service.ledger
     if text:
         ledger.spans.follow(seconds=0.2)  # items are found by them
-    return ledger.searching.documents(text, items=_ours(place, text), partner=partner, status=status, limit=MOST)
+    items = _ours(place, text)
+    return ledger.searching.documents(text, items=items, partner=partner, status=status, run=run, limit=MOST)
 
 
 def _ours(place: Workplace, text: str) -> list[str]:
@@ -104,8 +110,16 @@ def _timeline(payload: Any, rows: Sequence[Row], answers: Sequence[Row]) -> list
 
 
 def _run(place: Workplace, row: Row) -> str:
-    """The address of the DAG that reads this document's channel in Airflow."""
-    return f"{place.airflow}/dags/inbound_{row['channel']}" if place.airflow else ""
+    """The address in Airflow of the run that read this document, or of its channel's DAG where a command did."""
+    if not place.airflow or row["channel"] == CHANNEL:
+        return ""
+    run = place.service.ledger.searching.run_of(row["payload_id"])
+    return address_of(place, run) if run is not None else f"{place.airflow}/dags/inbound_{row['channel']}"
+
+
+def address_of(place: Workplace, run: AirflowRun) -> str:
+    """Where Airflow shows the run; empty where nobody has said where Airflow is."""
+    return f"{place.airflow}/dags/{quote(run.dag)}/runs/{quote(run.run)}" if place.airflow else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

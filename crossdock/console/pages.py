@@ -17,6 +17,7 @@ from crossdock.console.workplace import Workplace
 from crossdock.display import clock, count, place, quoted, size
 from crossdock.feed.access import viewer_of
 from crossdock.feed.dock_page import dock_page
+from crossdock.ledger.runs import AirflowRun
 from crossdock.visibility import Audience
 from schemas.errors import ConfigError, TransientError
 
@@ -73,13 +74,16 @@ class _Pages:
 
     # -- documents --------------------------------------------------------------------------------
 
-    def documents(self, request: Request, q: str = "", partner: str = "", status: str = "") -> HTMLResponse:
+    def documents(
+        self, request: Request, q: str = "", partner: str = "", status: str = "", *, dag: str = "", run: str = ""
+    ) -> HTMLResponse:
         text = q.strip()[:200]
-        rows = documents.found(self._place, text, partner, status)
+        of_run = AirflowRun(dag, run) if dag and run else None
+        rows = documents.found(self._place, text, partner, status, of_run)
         known = sorted({*self._service.partners, *(row["partner"] for row in rows if row["partner"])})
         return self._page(
             request, "documents.html", rows=rows, text=text, partner=partner, status=status, partners=known,
-            most=documents.MOST,
+            most=documents.MOST, run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
         )  # fmt: skip
 
     def document(self, request: Request, document: str) -> HTMLResponse:
@@ -173,7 +177,7 @@ class _Pages:
     def _page(self, request: Request, name: str, **told: Any) -> HTMLResponse:
         given = request.query_params
         whole = {
-            "here": request.url.path,
+            "here": request.url.path.removeprefix(request.scope.get("root_path", "")),
             "viewer": viewer_of(request),
             "said": given.get("said", "")[:500],
             "failed": given.get("failed", "")[:1000],

@@ -13,7 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger import runs
 from crossdock.ledger.database import Database
+from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
 from crossdock.ledger.text import texts
 
@@ -50,12 +52,20 @@ class Searching:
         self._database = database
 
     def documents(
-        self, text: str = "", *, items: Sequence[str] = (), partner: str = "", status: str = "", limit: int = 100
+        self,
+        text: str = "",
+        *,
+        items: Sequence[str] = (),
+        partner: str = "",
+        status: str = "",
+        run: AirflowRun | None = None,
+        limit: int = 100,
     ) -> list[dict[str, Any]]:
         """Documents, newest first, as rows with name and channel of their payload.
 
         ``text`` is found in control and interchange numbers, document ids, file names and the subjects of events
-        (orders, shipments, items); ``items`` are our ids of what ``text`` may mean to a partner.
+        (orders, shipments, items); ``items`` are our ids of what ``text`` may mean to a partner. ``run`` is the run
+        of a DAG that has read them.
         """
         query = (
             sa.select(documents, payloads.c.name, payloads.c.channel, payloads.c.received_at)
@@ -69,10 +79,17 @@ class Searching:
         if status:
             query = query.where(documents.c.status == status)
         with self._database.read() as connection:
+            if run is not None:
+                query = query.where(documents.c.payload_id.in_(runs.payloads_of(connection, run)))
             if text:
                 found = {*_named(connection, text, limit), *_of_events(connection, text, items, limit)}
                 query = query.where(documents.c.id.in_(sorted(found, reverse=True)))
             return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in connection.execute(query)]
+
+    def run_of(self, payload: int) -> AirflowRun | None:
+        """The newest run of a DAG that took the payload in or read it; None where a person or a command did."""
+        with self._database.read() as connection:
+            return runs.run_of(connection, payload)
 
     def hours(self, since: datetime) -> list[dict[str, Any]]:
         """Payloads since then by channel and hour (a UTC instant), with how many could not be read."""

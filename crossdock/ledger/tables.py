@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0010"
+REVISION = "0011"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -531,6 +531,7 @@ audit = sa.Table(
     _text("previous"),
     _text("hash"),
     sa.Index("ix_audit_subject", "subject"),
+    sa.Index("ix_audit_actor", "actor"),
 )
 
 #: Partners of whom nothing may be given up, whatever its age.
