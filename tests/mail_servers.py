@@ -11,6 +11,8 @@ import ssl
 import subprocess
 import tempfile
 import time
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -166,9 +168,16 @@ def free_port() -> int:
 
 
 class MailHost:
-    """An SMTP server that keeps what it is given, with TLS and a login (``supply``, ``open sesame``)."""
+    """An SMTP server that keeps what it is given, with TLS and a login (``supply``, ``open sesame``).
 
-    def __init__(self, *, tls: str = "implicit", refuse: str = "") -> None:
+    With ``tokens`` (by user) it lets in who shows one: by XOAUTH2, or by OAUTHBEARER where ``way`` says so.
+    """
+
+    def __init__(
+        self, *, tls: str = "implicit", refuse: str = "", tokens: Mapping[str, str] | None = None, way: str = "XOAUTH2"
+    ) -> None:
+        self.tokens = tokens
+        self.challenged: list[bytes] = []  #: what was answered to a refusal
         self.letters: list[Envelope] = []
         self.refuse = refuse  #: said instead of taking a letter
         self.refuse_recipients: dict[str, str] = {}
@@ -183,6 +192,9 @@ class MailHost:
             "authenticator": self._knows, "auth_require_tls": tls == "starttls",
             "tls_context": context if tls == "starttls" else None, "require_starttls": tls == "starttls",
         }  # fmt: skip
+        if tokens is not None:
+            setattr(self, f"auth_{way}", self._shown)
+            options["auth_exclude_mechanism"] = ["LOGIN", "PLAIN"]
         self.port = free_port()
         self.controller = Controller(
             self, hostname="127.0.0.1", port=self.port, ssl_context=context if tls == "implicit" else None,
@@ -193,6 +205,22 @@ class MailHost:
     def _knows(self, server: object, session: object, envelope: object, mechanism: str, login: Any) -> AuthResult:
         known = getattr(login, "login", b"") == b"supply" and getattr(login, "password", b"") == b"open sesame"
         return AuthResult(success=known, handled=False)
+
+    async def _shown(self, server: Any, arguments: Sequence[str]) -> AuthResult:
+        """XOAUTH2 as Google and Microsoft describe it; OAUTHBEARER of RFC 7628."""
+        fields = b64decode(arguments[1]).split(b"\1")
+        if arguments[0].upper() == "OAUTHBEARER":
+            user = fields[0].removeprefix(b"n,a=").removesuffix(b",").replace(b"=3D", b"=")
+            assert b"host=127.0.0.1" in fields
+            assert f"port={self.port}".encode() in fields
+        else:
+            user = fields[0].removeprefix(b"user=")
+        assert self.tokens is not None
+        if f"auth=Bearer {self.tokens.get(user.decode())}".encode() in fields:
+            return AuthResult(success=True, auth_data=user)
+        await server.push("334 " + b64encode(b'{"status":"400","schemes":"bearer"}').decode())
+        self.challenged.append(b64decode((await server._reader.readline()).strip()))
+        return AuthResult(success=False, handled=False)
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if not session.authenticated:

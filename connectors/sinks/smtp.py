@@ -125,7 +125,9 @@ class SmtpSink(Sink, Outbox):
             ) from None
         except smtplib.SMTPNotSupportedError as error:
             self._drop()
-            raise PermanentError(f"{place}: {error}", hint="extra.tls of the connection may be wrong") from None
+            raise PermanentError(
+                f"{place}: {error}", hint="extra of the connection may be wrong: tls, or OAuth 2"
+            ) from None
         except (smtplib.SMTPException, OSError) as error:
             self._drop()
             raise TransientError(f"{place}: {_said(str(error)) or type(error).__name__}") from None
@@ -149,8 +151,7 @@ class SmtpSink(Sink, Outbox):
             server.starttls(context=login.context)
         server.ehlo_or_helo_if_needed()
         if login.token is not None:
-            token = login.token()
-            server.auth("XOAUTH2", lambda _=None: f"user={login.user}\1auth=Bearer {token}\1\1")
+            _show_token(server, login, login.token())
         elif login.user:
             server.login(login.user, login.password)
         return server
@@ -170,6 +171,24 @@ class SmtpSink(Sink, Outbox):
         if server is not None:
             with suppress(Exception):
                 server.close()
+
+
+def _show_token(server: smtplib.SMTP, login: MailLogin, token: str) -> None:
+    """Log in by OAuth 2, in the way that the server offers: XOAUTH2, or OAUTHBEARER (RFC 7628, 3.1)."""
+    import smtplib
+
+    offered = server.esmtp_features.get("auth", "").upper().split()
+    user = login.user.replace("=", "=3D").replace(",", "=2C")
+    ways = {
+        "XOAUTH2": (f"user={login.user}\1auth=Bearer {token}\1\1", ""),
+        "OAUTHBEARER": (f"n,a={user},\1host={login.host}\1port={login.port}\1auth=Bearer {token}\1\1", "\1"),
+    }
+    way = next((one for one in ways if one in offered), None)
+    if way is None:
+        raise smtplib.SMTPNotSupportedError(f"it offers neither {' nor '.join(ways)}, which a token needs")
+    first, refused = ways[way]
+    # a challenge is the server's refusal; it waits for an empty answer before it says so
+    server.auth(way, lambda challenge=None: first if challenge is None else refused)
 
 
 def _recipient(name: str, message: bytes) -> str:

@@ -157,5 +157,32 @@ def test_the_other_ways_in(tls, open_sink):
         sink.put("a.eml", LETTER.write(AT))
         sink.close()
         assert len(host.letters) == 1
+        sink.close()
     finally:
         host.remove()
+
+
+@pytest.mark.parametrize(
+    ("tls", "way"), [("implicit", "XOAUTH2"), ("starttls", "XOAUTH2"), ("implicit", "OAUTHBEARER")]
+)
+def test_a_token_lets_us_in_in_the_way_the_server_offers(open_sink, tls, way):
+    host = MailHost(tls=tls, tokens={"supply": "a-token"}, way=way)
+    try:
+        extra = {"tls": tls, "ca_file": str(host.folder / "server.pem")}
+        sink = open_sink(host.connection(password="", extra={**extra, "access_token": "a-token"}))
+        sink.put("a.eml", LETTER.write(AT))
+        assert len(host.letters) == 1
+        late = open_sink(host.connection(password="", extra={**extra, "access_token": "an-old-token"}))
+        with pytest.raises(PermanentError, match="lets us not in"):
+            late.put("b.eml", LETTER.write(AT))
+        assert host.challenged == [b"" if way == "XOAUTH2" else b"\1"]
+        assert len(host.letters) == 1
+        sink.close()
+    finally:
+        host.remove()
+
+
+def test_a_token_for_a_server_that_takes_none(host, open_sink):
+    sink = open_sink(host.connection(extra={**host.connection().extra, "access_token": "a-token"}))
+    with pytest.raises(PermanentError, match="offers neither XOAUTH2 nor OAUTHBEARER"):
+        sink.put("a.eml", LETTER.write(AT))
