@@ -60,10 +60,63 @@ def test_every_type_comes_as_text_and_exact(erp: Erp) -> None:
         "00ff",
         None,
         "ü€\U0001f600" * 10_000,
-        "C0FFEE00-0000-0000-0000-000000000001",  # as ODBC writes a GUID
+        "c0ffee00-0000-0000-0000-000000000001",
         "0.000000000000000000001",
     ]
     assert header["types"][:5] == ["text", "decimal", "integer", "timestamp", "timestamp"]
+
+
+def test_what_the_driver_would_get_wrong_comes_as_the_database_says_it(erp: Erp) -> None:
+    """It makes 9999 of infinity, and other years of those before the first or after 9999."""
+    erp.db.execute("CREATE TABLE t (id int, at timestamp, zoned timestamptz, day date, clock time)")
+    for row in (
+        ("infinity", "infinity", "infinity", "23:59:58.125"),
+        ("-infinity", "-infinity", "-infinity", "24:00:00"),
+        ("0044-03-15 12:00 BC", "0044-03-15 12:00+00 BC", "0044-03-15 BC", "00:00:00.5"),
+        ("12026-01-01", "12026-01-01+00", "12026-01-01", None),
+        ("0001-01-01", "9999-12-31 23:59:59.999999+00", "0001-01-01", "12:00"),
+    ):
+        erp.db.execute("INSERT INTO t SELECT count(*), %s, %s, %s, %s FROM t", row)
+    _, rows = erp.pull("SELECT * FROM t ORDER BY id")
+    assert rows == [
+        ["0", "infinity", "infinity", "infinity", "23:59:58.125"],
+        ["1", "-infinity", "-infinity", "-infinity", "24:00:00"],
+        ["2", "0044-03-15 12:00:00 BC", "0044-03-15 12:00:00+00 BC", "0044-03-15 BC", "00:00:00.5"],
+        ["3", "12026-01-01 00:00:00", "12026-01-01 00:00:00+00", "12026-01-01", None],
+        ["4", "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999", "0001-01-01", "12:00:00"],
+    ]
+
+
+def test_rows_changed_at_infinity_come_once_and_hide_nothing(erp: Erp) -> None:
+    erp.db.execute("CREATE TABLE t (id int, at timestamp)")
+    erp.db.execute("INSERT INTO t VALUES (1, '2026-01-01 10:00:00'), (2, 'infinity'), (3, '20260-01-01')")
+    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["1", "3", "2"]
+    assert erp.pull(SINCE, **KEYED)[1] == []
+    erp.db.execute("INSERT INTO t VALUES (4, now() AT TIME ZONE 'UTC')")
+    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["4"]
+
+
+TEXTS = [
+    "plain", "", " ", "blank at the end  ", 'quote " comma, bracket ]', '", ', ' ",', "back\\slash",
+    "tab\tnewline\nreturn\r",    "\x01\x1f\x7f", "ü€\U0001f600", "\u2028", "null", None, "[1, 2]", "</script>",
+]  # fmt: skip
+
+
+def test_any_text_is_the_same_written_by_the_database_or_by_us(erp: Erp) -> None:
+    """Columns of one name are told apart by their places alone, so such rows are not written by the database."""
+    erp.db.execute("CREATE TABLE t (id int, s text, v varchar(40), c char(40), n numeric, b boolean)")
+    for number, text in enumerate(TEXTS):
+        row = (number, text, text, text, f"{number}.10", number % 2 == 0)
+        erp.db.execute("INSERT INTO t VALUES (%s, %s, %s, %s, %s, %s)", row)
+    _, rows = erp.pull("SELECT * FROM t ORDER BY id")
+    _, others = erp.pull("SELECT *, 1 AS id FROM t ORDER BY 1", name="others")
+    assert rows == [row[:-1] for row in others]
+    assert [row[1] for row in rows] == [text and text.rstrip(" ") for text in TEXTS]
+
+
+def test_more_columns_than_a_function_takes(erp: Erp) -> None:
+    columns = ", ".join(f"{n} AS c{n}" for n in range(250))
+    assert erp.pull(f"SELECT {columns}")[1] == [[str(n) for n in range(250)]]
 
 
 SINCE = "SELECT id, at FROM t WHERE at >= :watermark ORDER BY at, id"

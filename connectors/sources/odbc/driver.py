@@ -34,6 +34,7 @@ class Dialect:
     quotes: str = '""'  #: what stands before and after a column's name
     page: int | None = None  #: rows asked for in one statement, for a driver that holds a whole result in memory
     types_tell: bool = True  #: a result's types are those of its columns, not of what happens to stand in them
+    writes: bool = False  #: it writes rows as JSON (connectors.sources.odbc.written)
     moments_as_text: bool = False  #: the driver cuts the fraction of a second off a moment that is bound
 
 
@@ -61,6 +62,7 @@ DIALECTS: Mapping[str, Dialect] = {
             "SET statement_timeout = {milliseconds}",
         ),
         clock="SELECT extract(epoch FROM clock_timestamp())",
+        writes=True,
     ),
     "mysql": Dialect(
         driver="MariaDB Unicode",

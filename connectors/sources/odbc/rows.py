@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from connectors.pulls.shape import Column
 from connectors.sources.odbc.driver import Session
 from connectors.sources.odbc.statement import page_after
 from connectors.sources.odbc.values import TYPE_NAMES, Texts, texts
+from connectors.sources.odbc.written import Kind, Written
 from schemas.errors import ConfigError
 
 _ENCODER = msgspec.json.Encoder()
@@ -43,9 +44,12 @@ class Result:
         self._mark = mark
         self._order = order
         self._page = session.dialect.page if order else None
-        self._cursor = session.run(*self._asked(None))
+        self._batches: Generator[Batch] | None = None
+        # a database that writes the rows is asked once it is known which columns there are
+        none = f"SELECT * FROM ({text}\n) AS pulled LIMIT 0"  # noqa: S608 - the channel's own query; data are bound
+        self._cursor = session.run(none, values) if session.dialect.writes else session.run(*self._asked(None))
         self.columns = [Column(one[0], TYPE_NAMES.get(one[1], one[1].__name__)) for one in self._cursor.description]
-        self._kinds = [_Kind(one[1], one[3]) for one in self._cursor.description]
+        self._kinds = [Kind(one[1], one[3]) for one in self._cursor.description]
 
     @property
     def types_tell(self) -> bool:
@@ -53,14 +57,35 @@ class Result:
         return self._session.dialect.types_tell
 
     def close(self) -> None:
+        if self._batches is not None:
+            self._batches.close()
         with suppress(Exception):
             self._cursor.close()
 
     def batches(self, chosen: Sequence[int | None]) -> Iterator[Batch]:
         """The rows with the ``chosen`` columns, by their places among ``columns``; None is an empty one."""
-        at = _place(self.columns, self._mark) if self._mark else None
+        self._batches = self._put_together(chosen, _place(self.columns, self._mark) if self._mark else None)
+        return self._batches
+
+    def _put_together(self, chosen: Sequence[int | None], at: int | None) -> Generator[Batch]:
+        if self._session.dialect.writes:
+            names = [column.name for column in self.columns]
+            self._cursor.close()
+            if len(set(names)) == len(names):
+                yield from self._written(Written(self._text, names, self._kinds, chosen, mark=at, zone=self._zone))
+                return
+            self._cursor = self._session.run(*self._asked(None))  # columns of one name cannot be told apart
         for rows, faults in self._rows():
             yield self._batch(rows, faults, chosen, at)
+
+    def _written(self, written: Written) -> Iterator[Batch]:
+        """The rows as the database writes them: it makes the next ones while these are put together."""
+        self._cursor = self._session.run(written.text, self._values)
+        with ThreadPoolExecutor(1, "fetching ahead") as ahead:
+            coming = ahead.submit(self._cursor.fetchmany, self._size)
+            while rows := coming.result():
+                coming = ahead.submit(self._cursor.fetchmany, self._size)
+                yield written.batch(rows)
 
     def _batch(self, rows: list[Any], faults: list[str], chosen: Sequence[int | None], at: int | None) -> Batch:
         columns = list(zip(*rows, strict=True))
@@ -107,7 +132,7 @@ class Result:
                     f"{self._page} rows are the same in {', '.join(self._order)}, so that nothing tells them apart",
                     hint="name as key the columns that tell one row from another",
                 )
-            self.close()
+            self._cursor.close()
             self._cursor = self._session.run(*self._asked(last))
 
     def _asked(self, last: Sequence[Any] | None) -> tuple[str, list[Any]]:
@@ -124,7 +149,7 @@ class Result:
             try:
                 rows, faults = self._cursor.fetchmany(self._size), []
             except (ValueError, OverflowError):
-                self.close()
+                self._cursor.close()
                 self._cursor = self._session.run(*self._asked(last))
                 self._pass_over(consumed)
                 rows, faults = self._one_by_one()
@@ -153,12 +178,6 @@ class Result:
                 break
             rows.append(row)
         return rows, faults
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    type: type
-    size: int | None
 
 
 def _place(columns: Sequence[Column], wanted: str) -> int:
