@@ -27,6 +27,7 @@ from crossdock.commands import (
     held,
     mail,
     outlets,
+    publish,
     repair,
     token,
     workbooks,
@@ -450,6 +451,7 @@ app.add_typer(batches.app, name="batches", rich_help_panel=RUN)
 app.command(rich_help_panel=REMEMBERED)(as2.as2)
 app.command(rich_help_panel=REMEMBERED)(repair.parked)
 app.add_typer(repair.fix, name="fix", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(publish.publish)
 app.command(rich_help_panel=RUN)(repair.release)
 app.command(rich_help_panel=RUN)(repair.replay)
 app.command(rich_help_panel=LOOK)(repair.accept)

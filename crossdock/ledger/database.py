@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ PATIENCE = 30.0
 #: Any number, the same in every process: the advisory lock under which PostgreSQL is migrated.
 _MIGRATION_LOCK = 0x63726F7373646F63
 _WRITES = "crossdock_writes"
+#: In the ``info`` of a connection: what its transaction commits is news to who waits for some.
+NEWS = "crossdock_news"
 #: Bytes of a page of SQLite's file. With the usual 4096, writing events costs half as much again.
 _PAGE = 16_384
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -51,6 +53,11 @@ class Database:
         """The SQLite file; None for PostgreSQL."""
         return None if self.is_postgres else Path(self.url.database or "")
 
+    @property
+    def news(self) -> Path | None:
+        """An empty file beside SQLite's that is touched when news were committed (see ``NEWS``)."""
+        return None if self.file is None else self.file.with_name(f"{self.file.name}.news")
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -73,6 +80,9 @@ class Database:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
+            if connection.info.pop(NEWS, False) and self.news is not None:
+                with suppress(OSError):
+                    self.news.touch()
 
     def compact(self) -> None:
         """Give room back and refresh statistics. SQLite: the write-ahead log is emptied; nothing is rewritten."""

@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bodies, bulk
+from crossdock.ledger import bodies, bulk, news
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
 
@@ -60,6 +60,7 @@ def lock(connection: Connection) -> tuple[int, int]:
 def advance(connection: Connection, position: int, document: int) -> None:
     """Move the head, at the end of the transaction that locked it."""
     connection.execute(feed.update().values(position=position, document=document))
+    news.tell(connection)
 
 
 def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: int) -> Iterator[Written]:

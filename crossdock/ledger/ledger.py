@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from crossdock.ledger import (
     held_back,
     looking,
     master,
+    news,
     parked,
     payloads,
     received,
@@ -114,6 +116,10 @@ class Ledger:
     def searching(self) -> Searching:
         """Searching and counting for people."""
         return Searching(self._database)
+
+    def listening(self) -> AbstractContextManager[news.Wait]:
+        """See ``news.listening``."""
+        return news.listening(self._database)
 
     @property
     def readings(self) -> Readings:

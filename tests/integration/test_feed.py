@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from crossdock import following
 from crossdock.dock import Dock
 from crossdock.local.arrivals import ledgered, not_readable
 from crossdock.local.feed import Feed
@@ -150,3 +152,25 @@ def test_the_feed_can_be_followed_live(known: Any, served: str, orders: Callable
             if len(told) == 5:
                 break
     assert told == [2, 3, 4, 5, 6]
+
+
+def test_events_leave_as_soon_as_they_stand_in_the_feed(known: Any, orders: Callable[..., str]):
+    """`crossdock publish --follow`, while another process writes events and does not publish them itself."""
+    command = [str(Path(sys.executable).parent / "crossdock"), "publish", "--follow"]
+    with Dock.open(known.settings) as dock:
+        dock.run()  # master data
+        process = subprocess.Popen(
+            command, env=environment(known), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "publishing to feed\n"
+        for batch in ("1", "2"):
+            known.drop(f"po{batch}.jsonl", orders(*((batch, str(line)) for line in range(1, 4))))
+            dock.translate(dock.receive("inbox"))
+            committed = time.monotonic()
+            assert process.stdout.readline().endswith("feed: 3 events\n")
+            assert time.monotonic() - committed < following.LOOK / 2  # it was told, and did not just look again
+        assert [sink["behind"] for sink in dock.ledger.sinks()] == [0]
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=20)
+    assert (process.returncode, complaints) == (0, "")

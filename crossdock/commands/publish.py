@@ -1,0 +1,52 @@
+"""``crossdock publish``: hand outlets what they have not got yet, once or for as long as it runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from crossdock.dock import Dock
+    from schemas.errors import CrossdockError
+
+
+def publish(
+    outlets: Annotated[list[str] | None, typer.Argument(metavar="[OUTLET]...", help="Only these.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on: events leave as soon as they stand in the feed.")
+    ] = False,
+) -> None:
+    """Hand every outlet the events it has not got yet.
+
+    With --follow until SIGTERM or SIGINT; the ledger tells when there is something new. Any number may run, beside
+    the DAG too: each outlet is served by one at a time.
+    """
+    from crossdock.dock import Dock
+
+    with Dock.open(create=False) as dock:
+        names = [dock.outlet(name).outlet for name in outlets or ()]
+        if follow:
+            _go_on(dock, names or [one.outlet for one in dock.outlets.values() if one.enabled])
+            return
+        for name, count in ({name: dock.publish(name)[name] for name in names} or dock.publish()).items():
+            typer.echo(f"{name} was handed {count:,} event{'' if count == 1 else 's'}")
+
+
+def _go_on(dock: Dock, names: list[str]) -> None:
+    from crossdock.following import follow
+
+    enough = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: enough.set())
+    names = [name for name in names if dock.outlet(name).carries == "events"]
+    typer.echo(f"publishing to {', '.join(names) or 'nobody: no outlet is enabled'}")
+    follow(dock, names, _told, enough)
+
+
+def _told(outlet: str, count: int, error: CrossdockError | None) -> None:
+    said = f"{count:,} event{'' if count == 1 else 's'}" if error is None else str(error)
+    typer.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {outlet}: {said}", err=error is not None)
