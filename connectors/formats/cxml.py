@@ -7,6 +7,7 @@ within reach of its paths: ``Header/From/Credential/Identity``. Paths are those 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 from lxml import etree
@@ -16,10 +17,12 @@ from connectors.formats.xml.compiling import compiled
 from connectors.formats.xml.paths import local
 from connectors.formats.xml.reading import read
 from connectors.formats.xml.root import head_text, root_of
+from connectors.formats.xml.structure import Structure, structure
 from schemas.documents import DocumentStart, LinePlan
 from schemas.findings import Finding, Severity, Stage
 
 ROOT = "cXML"
+STRUCTURE = Path(__file__).parents[2] / "schemas" / "cxml" / "structure.yaml"
 #: What stands in a Request or a Message; those without a mapping are reported by name.
 DOCUMENTS = (
     *("OrderRequest", "ConfirmationRequest", "ShipNoticeRequest", "ProductActivityMessage", "StatusUpdateRequest"),
@@ -51,6 +54,9 @@ class CxmlDialect:
     """connectors.formats.xml.documents.Dialect of cXML."""
 
     tags: tuple[str, ...] = tuple(f"{{*}}{name}" for name in DOCUMENTS)
+
+    def __init__(self) -> None:
+        self.structure: Structure | None = structure(STRUCTURE)
 
     def introduced(self, element: etree._Element, *, complete: bool) -> bool:  # noqa: ARG002
         return True  # all that is said of it stands in front of it

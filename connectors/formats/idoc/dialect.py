@@ -9,6 +9,7 @@ from lxml import etree
 
 from connectors.formats.idoc.definitions import CONTROL, by_type
 from connectors.formats.xml.paths import local
+from connectors.formats.xml.structure import Structure
 from schemas.documents import DocumentStart
 from schemas.findings import Finding, Severity, Stage
 
@@ -21,6 +22,7 @@ class IdocDialect:
     """connectors.formats.xml.documents.Dialect of IDocs."""
 
     tags: tuple[str, ...] = (f"{{*}}{DOCUMENT}",)
+    structure: Structure | None = None  #: what is mandatory differs by agreement
 
     def introduced(self, element: etree._Element, *, complete: bool) -> bool:
         control = _control(element)

@@ -12,10 +12,12 @@ import yaml
 from lxml import etree
 
 from connectors.formats.xml.paths import local
+from connectors.formats.xml.structure import Structure, structure
 from schemas.documents import DocumentStart
 from schemas.findings import Finding, Severity, Stage
 
 NAMESPACE = "urn:oasis:names:specification:ubl:schema:xsd:"
+STRUCTURE = Path(__file__).parents[3] / "schemas" / "ubl" / "structure.yaml"
 DATA = Path(__file__).parents[3] / "schemas" / "ubl" / "documents.yaml"
 _PEPPOL = re.compile(r"urn:fdc:peppol\.eu:poacc:trns:(?P<name>[a-z_]+):(?P<version>\d+)")
 
@@ -26,7 +28,6 @@ class Known:
 
     line: str
     sender: tuple[str, ...]
-    required: tuple[str, ...]
     peppol: tuple[str, ...]
 
 
@@ -37,7 +38,6 @@ def known_documents() -> Mapping[str, Known]:
         name: Known(
             line=given["line"],
             sender=tuple(given["sender"].split("/")),
-            required=tuple(given["required"]),
             peppol=tuple(given.get("peppol", ())),
         )
         for name, given in yaml.safe_load(DATA.read_text("utf-8")).items()
@@ -48,6 +48,7 @@ class UblDialect:
     """connectors.formats.xml.documents.Dialect of the UBL documents called ``names``."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.structure: Structure | None = structure(STRUCTURE)
         self.tags: tuple[str, ...] = tuple(f"{{{NAMESPACE}{name}-2}}{name}" for name in names) or ("{-}none",)
 
     def introduced(self, element: etree._Element, *, complete: bool) -> bool:
@@ -74,15 +75,8 @@ class UblDialect:
 
     def checked(self, element: etree._Element, start: DocumentStart) -> Iterable[Finding]:
         known = known_documents().get(local(element.tag))
-        if known is None:
-            return
-        there = {_name(child) for child in element}
-        for name in known.required:
-            if name not in there:
-                yield _finding(
-                    "ubl.element_missing", Severity.ERROR, f"{name} is missing", start, value=None, expected=name
-                )
-        yield from _peppol(known, start)
+        if known is not None:
+            yield from _peppol(known, start)
 
 
 _SAID = ("ID", "CustomizationID", "ProfileID", "UBLVersionID", "IssueDate", "UUID", "CopyIndicator")

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Protocol
 
+import msgspec
 import polars as pl
 from lxml import etree
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.xml.lookup import Lookup
 from connectors.formats.xml.paths import local
+from connectors.formats.xml.structure import Structure
 from connectors.formats.xml.walk import Level, Unit, Walk, pass_over
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding
 
+MOST_OF_HEAD = 2_000  #: findings on what stands before the first line
 CHUNK = 4_096  #: lines a chunk holds at most, and a few of its last unit
 
 
@@ -27,6 +30,7 @@ class Dialect(Protocol):
     """What one kind of XML is like."""
 
     tags: tuple[str, ...]  #: of the elements that are documents, as lxml writes them; ``{*}`` is any namespace
+    structure: Structure | None  #: what stands in them
 
     def introduced(self, element: etree._Element, *, complete: bool) -> bool:
         """Whether enough of a document has arrived to say what it is."""
@@ -131,6 +135,7 @@ class Documents:
         self.count = 0
         self.current: Open | None = None
         self._numbers: dict[str, int] = {}
+        self._found: list[Finding] = []  #: on the head of the open document
 
     def begin(self, element: etree._Element) -> Iterator[ReadItem]:
         """``element`` is a document that begins to arrive; the one before has ended."""
@@ -158,7 +163,7 @@ class Documents:
             pass_over(document.level, complete=complete)
             return
         for unit in document.walk.units(complete=complete):
-            self._take(unit, document.lookup, document.lines)
+            yield from self._take(unit, document.lookup, document.lines)
             if document.lines.full:
                 yield from document.lines.chunk()
 
@@ -196,9 +201,16 @@ class Documents:
             document.lookup = lookup = plan.compiled
             document.lines = Lines(document.ordinal, plan)
             document.level.outer = _surroundings(document.element, lookup)
+            document.level.judge = self._judge if self.dialect.structure is not None else None
             document.walk = Walk(document.level, lookup.spec.unit, lookup)
 
-    def _take(self, unit: Unit, lookup: Lookup, lines: Lines) -> None:
+    def _judge(self, element: etree._Element, location: str, until: etree._Element | None) -> None:
+        assert self.dialect.structure is not None
+        self._found += islice(self.dialect.structure.of_head(element, location, until), MOST_OF_HEAD)
+
+    def _take(self, unit: Unit, lookup: Lookup, lines: Lines) -> Iterator[ReadItem]:
+        """The unit's lines; what is wrong with it is said of the first of them."""
+        first = lines.count + 1
         whole = self.places.span(lookup.spec.unit[-1])
         parts: dict[str, Iterator[tuple[int | None, int | None]]] = {}
         for row, location, part in lookup.lines(unit.element, unit.location, unit.around):
@@ -206,9 +218,20 @@ class Documents:
                 parts[part] = self.places.spans_within(part)
             offset, length = next(parts[part], whole) if part else whole
             lines.add(row, location, offset, length)
+        yield from self._found_so_far()
+        if self.dialect.structure is not None:
+            for finding in self.dialect.structure.of_unit(unit.element, unit.location):
+                yield msgspec.structs.replace(finding, line=first, offset=whole[0], length=whole[1])
+
+    def _found_so_far(self) -> Iterator[Finding]:
+        found, self._found = self._found, []
+        yield from found
 
     def _closed(self, document: Open, *, accepted: bool) -> Iterator[ReadItem]:
         self.current = None
+        if accepted and document.walk is not None and document.level.said is None and document.level.judge is not None:
+            document.level.judge(document.element, document.location, None)
+        yield from self._found_so_far()
         if document.lines is not None:
             yield from document.lines.chunk()
         count = document.lines.count if document.lines is not None else 0

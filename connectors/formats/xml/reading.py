@@ -9,6 +9,7 @@ from typing import BinaryIO
 from lxml import etree
 
 from connectors.base import Plans, ReadItem
+from connectors.formats.edi.bounds import bounded
 from connectors.formats.xml import safety
 from connectors.formats.xml.documents import Dialect, Documents
 from connectors.formats.xml.places import Places
@@ -36,7 +37,7 @@ def read(stream: BinaryIO, dialect: Dialect, plans: Plans) -> Iterator[ReadItem]
     parser = safety.parser(events=("start",), tag=dialect.tags, **encoding)
     places = Places(known=not wide)
     documents = Documents(dialect, plans, places)
-    yield from _Feeding(parser, documents, places).read(chain([head], chunks))
+    yield from bounded(_Feeding(parser, documents, places).read(chain([head], chunks)))
 
 
 class _Feeding:

@@ -5,7 +5,7 @@ The tree holds what stands before the first line of a document, the line that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree
@@ -13,16 +13,22 @@ from lxml import etree
 from connectors.formats.xml.lookup import Lookup, Values
 from connectors.formats.xml.paths import local
 
+#: Told of an element, and where it stands, when all that stands in it before the child is there.
+Judge = Callable[[etree._Element, str, "etree._Element | None"], None]
+
 
 class Level:
     """An element that encloses lines: what stands in it before its first line, said once for all of them."""
 
-    __slots__ = ("_kept", "count", "element", "location", "outer", "progress", "said")
+    __slots__ = ("_kept", "count", "element", "judge", "location", "outer", "progress", "said")
 
-    def __init__(self, element: etree._Element, location: str, outer: Level | None = None) -> None:
+    def __init__(
+        self, element: etree._Element, location: str, outer: Level | None = None, judge: Judge | None = None
+    ) -> None:
         self.element = element
         self.location = location
         self.outer = outer
+        self.judge = judge
         self.count = 0  #: elements of the wanted name so far
         self.progress = 0  #: children passed
         self.said: Values | None = None  #: what each path finds in it or around it
@@ -51,6 +57,8 @@ class Level:
     def settle(self, child: etree._Element, lookup: Lookup) -> Values:
         """Find what each path leads to in what stands before ``child``, or around this element; and drop it."""
         if self.said is None:
+            if self.judge is not None:
+                self.judge(self.element, self.location, child)
             self.said = lookup.around(self.element, child, self.outer.said if self.outer is not None else None)
             self._forget_header()
         return self.said
@@ -102,7 +110,7 @@ class Walk:
                 continue
             if further:
                 if self.inner is None:
-                    self.inner = Walk(Level(child, self._enter(child), level), tuple(further), self.lookup)
+                    self.inner = Walk(Level(child, self._enter(child), level, level.judge), tuple(further), self.lookup)
                 yield from self.inner.units(complete=whole)
                 if not whole:
                     return
