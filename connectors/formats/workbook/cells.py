@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 import polars as pl
 
@@ -40,6 +41,7 @@ def column_letter(index: int) -> str:
     return letters
 
 
+@lru_cache(maxsize=1 << 15)
 def plain(text: str) -> str:
     """A header or label as it is compared: no case, blanks or punctuation; by itself if nothing is left."""
     folded = unicodedata.normalize("NFKC", text).casefold()
