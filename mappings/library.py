@@ -410,6 +410,8 @@ class _Reading:
 
     def _planned(self, file: YamlFile, key: Key, spec: MappingSpec) -> LinePlan | None:
         """The format's plan. What the format refuses is said on the field whose path it names."""
+        if (spec.tighten or spec.relax) and not spec.document.startswith(("x12.", "edifact.")):
+            self.problems.append(file.problem(key, "tighten and relax are said of X12 and EDIFACT only"))
         try:
             return self.compile(spec.document, spec.line, _paths(_rules(spec)), _options(spec))
         except ConfigError as error:
@@ -497,6 +499,8 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, languag
             "key": agreement.key or base.key,
             "whole": agreement.whole or base.whole,
             "line": agreement.line or base.line,
+            "tighten": [*base.tighten, *agreement.tighten],
+            "relax": [*base.relax, *agreement.relax],
         }
     )
 
@@ -522,12 +526,14 @@ def _options(spec: MappingSpec) -> dict[str, object]:
     layout = spec.layout.model_dump(exclude={"header"})
     fields = {name: rule.paths for name, rule in spec.fields.items() if rule.paths}
     required = [name for name in fields if spec.fields[name].required and spec.fields[name].fallback is None]
-    return {**layout, "fields": fields, "required": tuple(required)}
+    rows = {name: rows for name in ("tighten", "relax") if (rows := getattr(spec, name))}
+    return {**layout, "fields": fields, "required": tuple(required), **rows}
 
 
 def _version(spec: MappingSpec, codes: Mapping[str, Any], on_error: OnError, timezone: str) -> str:
+    unsaid = {name for name in ("whole", "tighten", "relax") if not getattr(spec, name)}
     content = {
-        "spec": spec.model_dump(mode="json", exclude={"description"} | ({"whole"} if spec.whole is None else set())),
+        "spec": spec.model_dump(mode="json", exclude={"description"} | unsaid),
         "codes": codes,
         "on_error": on_error,
         "timezone": timezone,

@@ -140,6 +140,8 @@ class Mapping(Strict):
     #: ``except`` where it names those only that are not accepted as they are
     whole: FieldRule | None = None
     layout: Layout = Layout()
+    tighten: list[str] = []  #: rows by which a partner's document is judged more strictly than its standard says
+    relax: list[str] = []  #: rows by which it may differ from its standard
 
 
 class DocumentAgreement(Strict):
@@ -150,6 +152,8 @@ class DocumentAgreement(Strict):
     line: str = ""  #: what makes one line, where it is not what the standard mapping says
     fields: dict[str, FieldRule] = {}
     whole: FieldRule | None = None
+    tighten: list[str] = []  #: EDI: ``need REF``, ``max N1 10``, ``codes BEG01 00 05`` (docs/add-a-partner.md)
+    relax: list[str] = []  #: EDI: ``free CTT``, ``length REF02 60``, ``after BEG: NTE O 9``
     key: list[str] = []
     sheet: str | None = None
     header: dict[str, list[str]] = {}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from connectors.base import Plans, ReadItem
+from connectors.formats.edi.agreed import agreed_in
 from connectors.formats.edi.delimiters import find_header
 from connectors.formats.edi.plan import compile_plan
 from connectors.formats.edi.reader import read_interchanges
@@ -31,11 +32,13 @@ class X12:
         return find_header(head.decode("latin-1")) >= 0
 
     def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
-        """A plan for ``x12.<set>``; paths as in ``edi.paths``. Raises ConfigError naming every bad path."""
+        """A plan for ``x12.<set>``; paths as in ``edi.paths``. Raises ConfigError naming every bad path.
+
+        ``options`` may hold rows that ``tighten`` or ``relax`` the grammar, as in ``edi.agreed``.
+        """
         wanted = tuple(dict.fromkeys(paths))
-        return LinePlan(
-            type=type, paths=wanted, line=line, options=dict(options), compiled=compile_plan(type, line, wanted)
-        )
+        compiled = compile_plan(type, line, wanted, agreed_in(options))
+        return LinePlan(type=type, paths=wanted, line=line, options=dict(options), compiled=compiled)
 
     def read(
         self,

@@ -186,7 +186,7 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
         root = _table_root(standard, table)
         for change in changes.get(table["set"], ()):
             where = f"{version}.yaml: sets.{table['set']}"
-            root = _set_root(change, where, standard.opens) if "\n" in change else _amended(root, change, where)
+            root = _set_root(change, where, standard.opens) if "\n" in change else amended(root, change, where)
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
     _check(version, segments, sets)
     return Grammar(version, segments, sets, standard)
@@ -199,14 +199,14 @@ def _table_root(standard: Standard, table: Mapping[str, Any]) -> Part:
         return _set_root(table["table"], where, standard.opens)
     root = _table_root(standard, _read(standard.tables / "sets" / f"{table['like']}.yaml"))
     for change in table["changes"]:
-        root = _amended(root, change, where)
+        root = amended(root, change, where)
     return root
 
 
 def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:
     """What differs from the base version; ``like`` names a version whose differences hold as well.
 
-    The changes of a set are rows for ``_amended``, in order; or a whole table in place of it.
+    The changes of a set are rows for ``amended``, in order; or a whole table in place of it.
     """
     parts = ("codes", "elements", "composites", "segments", "sets")
     if version == standard.base:
@@ -308,7 +308,7 @@ def _set_root(table: str, where: str, opens: str) -> Part:
     return Part(opens, True, 1, True, parts)
 
 
-def _amended(root: Part, change: str, where: str) -> Part:
+def amended(root: Part, change: str, where: str) -> Part:
     """One row of an overlay: ``drop HL/TSD``, ``max HL/LH4 4``, ``after BSN: NTE O 100``, ``before HL/N1/N3: N2 O``,
     ``into HL/TD3: AT9 O``, ``loop HL/TD3 12``, ``call PAT PYT``, ``need CTT``, ``free CTT``. Of several places with
     that path it is the first."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from connectors.formats.edi.agreed import Agreed
 from connectors.formats.edi.grammar import Composite, Element, Grammar, Part, Segment, TransactionSet
 from connectors.formats.edi.paths import Place, Sharing, qualifier_position
 
@@ -83,7 +84,8 @@ class Move:
 class Plan:
     """The compiled form of a LinePlan: the chain of loops down to the line's, and the places wanted.
 
-    ``others``, ``bare``, ``counts`` and ``shares`` as in ``paths.LineLoops``.
+    ``others``, ``bare``, ``counts`` and ``shares`` as in ``paths.LineLoops``; ``agreed`` is what the partner's file
+    says of the grammar.
     """
 
     grammar: Grammar
@@ -95,6 +97,7 @@ class Plan:
     bare: bool = False
     counts: int = 0
     shares: Sharing | None = None
+    agreed: Agreed | None = None
 
     def begins_line(self, loop: Part) -> bool:
         """Whether this loop is one that makes lines."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from connectors.base import Plans, ReadItem
+from connectors.formats.edi.agreed import agreed_in
 from connectors.formats.edi.edifact.plan import compile_edifact
 from connectors.formats.edi.edifact.reader import read_edifact
 from connectors.formats.edi.edifact.service import find_head
@@ -27,11 +28,13 @@ class Edifact:
         return find_head(head.decode("latin-1")) >= 0
 
     def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
-        """A plan for ``edifact.<message>``; paths as in ``edi.paths``. Raises ConfigError naming every bad path."""
+        """A plan for ``edifact.<message>``; paths as in ``edi.paths``. Raises ConfigError naming every bad path.
+
+        ``options`` may hold rows that ``tighten`` or ``relax`` the grammar, as in ``edi.agreed``.
+        """
         wanted = tuple(dict.fromkeys(paths))
-        return LinePlan(
-            type=type, paths=wanted, line=line, options=dict(options), compiled=compile_edifact(type, line, wanted)
-        )
+        compiled = compile_edifact(type, line, wanted, agreed_in(options))
+        return LinePlan(type=type, paths=wanted, line=line, options=dict(options), compiled=compiled)
 
     def read(
         self,

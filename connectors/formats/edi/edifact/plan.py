@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connectors.formats.edi.agreed import Agreed, as_agreed, check_agreed
 from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.edifact.directories import known_directories
 from connectors.formats.edi.grammar import EDIFACT, Grammar, Part, TransactionSet, load_grammar, required
@@ -29,8 +30,8 @@ class Layouts:
     plans: tuple[Plan, ...]
 
 
-def compile_edifact(type_: str, line: str, paths: Sequence[str]) -> Plan | Layouts:
-    """A plan against the base directory. Raises ConfigError with every bad path.
+def compile_edifact(type_: str, line: str, paths: Sequence[str], agreed: Agreed) -> Plan | Layouts:
+    """A plan against the base directory. Raises ConfigError with every bad path, or every bad row of what is agreed.
 
     ``NAD/LIN/QTY or LIN/NAD/QTY or LIN/QTY`` names several layouts, of which each message has one. A layout that the
     base directory does not have is one of a later directory.
@@ -39,20 +40,25 @@ def compile_edifact(type_: str, line: str, paths: Sequence[str]) -> Plan | Layou
     base = load_grammar(EDIFACT.base, EDIFACT)
     if message not in base.sets:
         raise ConfigError(f"{type_}: there is no such message", hint=f"known: {', '.join(sorted(base.sets))}")
-    plans = [_compiled(message, one.strip(), paths, base) for one in line.split(" or ")]
+    check_agreed(base, (load_grammar(each, EDIFACT) for each in known_directories()), message, agreed)
+    plans = [_compiled(message, one.strip(), paths, agreed) for one in line.split(" or ")]
     return plans[0] if len(plans) == 1 else Layouts(tuple(plans))
 
 
-def _compiled(message: str, line: str, paths: Sequence[str], base: Grammar) -> Plan:
+def _compiled(message: str, line: str, paths: Sequence[str], agreed: Agreed) -> Plan:
     """By the first directory that has this layout."""
+    base = load_grammar(EDIFACT.base, EDIFACT)
     ids = tuple(step.id for step in read_loop(line.partition("|")[0].strip()))
     grammars = (load_grammar(directory, EDIFACT) for directory in known_directories())
     later = (grammar for grammar in grammars if line and _outermost(grammar.sets[message], ids) is not None)
     grammar = base if _outermost(base.sets[message], ids) is not None else next(later, base)
+    grammar = as_agreed(grammar, message, agreed)
     loops, places = check_paths(grammar, grammar.sets[message], line, paths)
     if loops.shares is not None:
         raise ConfigError(f"edifact.{message}: wrong paths", problems=(f"line: '{line}': no line is shared out here",))
-    return Plan(grammar, grammar.sets[message], loops.chain, loops.qualifier, places, loops.others, loops.bare)
+    return Plan(
+        grammar, grammar.sets[message], loops.chain, loops.qualifier, places, loops.others, loops.bare, agreed=agreed
+    )
 
 
 def _outermost(set_: TransactionSet, ids: tuple[str, ...]) -> tuple[Part, ...] | None:
@@ -112,10 +118,13 @@ def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None, layout
 
     A path that this directory has no place for stays in the plan and finds nothing.
     """
+    compiled = wanted.compiled if wanted else None
+    chosen = compiled.plans[layout] if isinstance(compiled, Layouts) else compiled
+    if isinstance(chosen, Plan) and chosen.agreed and message in grammar.sets:
+        grammar = as_agreed(grammar, message, chosen.agreed)
     set_ = grammar.sets.get(message)
     if set_ is None:
         return Plan(grammar, _ANY, (_ANY.root,), None, ())
-    compiled = wanted.compiled if wanted else None
     if isinstance(compiled, Layouts):
         return _laid_out(grammar, set_, compiled.plans[layout])
     if not isinstance(compiled, Plan):
