@@ -56,8 +56,10 @@ def test_each_idoc_is_told_whether_it_was_read_and_posted(dock: Dock) -> None:
         (f"{3:016}", "17"),
     ]
     audit = etree.fromstring(answers["ACME-ALEAUD-000000002.xml"])
-    told = [(one.findtext("E1PREQ/DOCNUM"), one.findtext("STATUS")) for one in audit.iter("E1STATE")]
+    told = [(one.findtext("DOCNUM"), one.findtext("STATUS")) for one in audit.iter("E1STATE")]
     assert told == [(f"{1:016}", "53"), (f"{2:016}", "52"), (f"{3:016}", "51")]
+    types = [(one.findtext("MESTYP"), one.findtext("MESTYP_LNG")) for one in audit.iter("E1ADHDR")]
+    assert types == [("DESADV", "DESADV"), ("DESADV", "DESADV"), ("ZOWN", "ZOWN")]
     texts = [one.findtext("STATXT") for one in audit.iter("E1STATE")]
     assert texts[1] == "quantity 'many' cannot be read (E1EDL24[2])"
     assert dock.run().responded.sent == {}

@@ -17,6 +17,7 @@ from schemas.findings import Severity, Stage
 
 _SENDER_PORT = "CROSSDOCK"
 _TEXT = 70  #: characters of a status text
+_SHORT = 6  #: characters of E1ADHDR-MESTYP
 _MOST_TEXTS = 20  #: findings of one IDoc that are told
 _READING = frozenset({Stage.TRANSPORT, Stage.SYNTAX, Stage.STRUCTURE})
 
@@ -28,7 +29,6 @@ def report_status(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict],
         texts = _texts(verdict, reading=True)
         readable = not verdict.rejected
         record = {
-            "TABNAM": "EDI_DS",
             "DOCNUM": verdict.control_number,
             "LOGDAT": f"{at:%Y%m%d}",
             "LOGTIM": f"{at:%H%M%S}",
@@ -44,7 +44,9 @@ def audit(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict], number:
     """ALEAUD: for each IDoc what became of it, and in words what is wrong."""
     idoc = _idoc("ALEAUD01", "ALEAUD", envelope, number, at)
     for verdict in verdicts:
-        header = _segment(idoc, "E1ADHDR", {"MESTYP": verdict.set})
+        # the short field holds types of six letters at most
+        short = {"MESTYP": verdict.set} if len(verdict.set) <= _SHORT else {}
+        header = _segment(idoc, "E1ADHDR", {**short, "MESTYP_LNG": verdict.set})
         for status, text in _outcome(verdict):
             record = {
                 "DOCNUM": verdict.control_number,
@@ -54,8 +56,7 @@ def audit(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict], number:
                 "STATYP": "S" if status == "53" else "E",
                 "STATXT": text,
             }
-            state = _segment(header, "E1STATE", record)
-            _segment(state, "E1PREQ", {"DOCNUM": verdict.control_number})
+            _segment(header, "E1STATE", record)
     return _written(idoc)
 
 
