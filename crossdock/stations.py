@@ -46,8 +46,8 @@ def ending_certificates(
     warnings: dict[str, None] = {}  # a dict keeps each once, in order
     for own, partners in _agreements(channels, outlets):
         try:
-            mine = own_identity(connections(own.conn_id), home).certificate
-            told: list[tuple[str, tuple[Certificate, ...]]] = [(f"{own.name} (ours)", (mine,))]
+            mine = tuple(own_identity(connections(one), home).certificate for one in (own.conn_id, *own.also))
+            told: list[tuple[str, tuple[Certificate, ...]]] = [(f"{own.name} (ours)", mine[:1])]
             told += [(partner.name, certificates(partner.certificates, home)) for partner in partners]
         except ConfigError as error:
             warnings[str(error)] = None

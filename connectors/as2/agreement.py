@@ -3,7 +3,7 @@ and outlet files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,10 +22,15 @@ Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]
 
 
 class Own(Strict):
-    """``own: {name: RAVENSMOOR, conn_id: as2}``: our AS2 name, and the connection that holds key and certificate."""
+    """``own: {name: RAVENSMOOR, conn_id: as2}``: our AS2 name, and the connection that holds key and certificate.
+
+    ``also`` names the connections of other keys of ours: while one key replaces another, what comes in may be
+    encrypted for either.
+    """
 
     name: Name
     conn_id: str
+    also: list[str] = []
 
 
 class Partner(Strict):
@@ -59,7 +64,8 @@ class Keys:
     @cached_property
     def identity(self) -> Identity:
         """Raises ConfigError."""
-        return own_identity(self.connections(self.own.conn_id), self.home)
+        first, *others = (own_identity(self.connections(one), self.home) for one in (self.own.conn_id, *self.own.also))
+        return replace(first, also=tuple(others))
 
     @cached_property
     def believed(self) -> tuple[Certificate, ...]:

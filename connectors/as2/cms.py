@@ -75,13 +75,8 @@ def sign(content: bytes, by: Identity, name: str = "sha-256") -> bytes:
 def verify(content: bytes, signature: bytes, believed: Sequence[Certificate], at: datetime) -> str:
     """The digest's name, when one of the ``believed`` certificates, in force ``at``, signed exactly ``content``
     (RFC 5652, 5.6). Raises Unsigned."""
-    from asn1crypto import cms
-
     try:
-        signed = cms.ContentInfo.load(signature)
-        if signed["content_type"].native != "signed_data":
-            raise Unsigned("the signature part holds no signature")
-        signers = list(signed["content"]["signer_infos"])
+        signers = list(_signed_data(signature)["signer_infos"])
     except (ValueError, TypeError, KeyError):
         raise Unsigned("the signature cannot be read") from None
     if not signers:
@@ -98,6 +93,26 @@ def verify(content: bytes, signature: bytes, believed: Sequence[Certificate], at
             except (ValueError, TypeError, KeyError):
                 reasons.append("the signature cannot be read")
     raise Unsigned(reasons[0] if reasons else "the signer's certificate is none that was agreed with this partner")
+
+
+def enclosed(signature: bytes) -> bytes:
+    """What stands inside an opaque signature, not yet verified. Raises Unsigned."""
+    try:
+        content = _signed_data(signature)["encap_content_info"]["content"].native
+    except (ValueError, TypeError, KeyError):
+        raise Unsigned("the signature cannot be read") from None
+    if not isinstance(content, bytes):
+        raise Unsigned("the signature encloses nothing")
+    return content
+
+
+def _signed_data(signature: bytes) -> Any:
+    from asn1crypto import cms
+
+    signed = cms.ContentInfo.load(signature)
+    if signed["content_type"].native != "signed_data":
+        raise Unsigned("the signature part holds no signature")
+    return signed["content"]
 
 
 def _names(identifier: Any, certificate: Certificate) -> bool:
@@ -170,7 +185,7 @@ def encrypt(content: bytes, recipient: Certificate, cipher: str = "aes-256") -> 
 
 
 def decrypt(enveloped: bytes, by: Identity) -> tuple[bytes, str]:
-    """What was encrypted for ``by``, and the cipher's name. Raises Undecipherable, always with the same words once a
+    """What was encrypted for one of our keys, and the cipher's name. Raises Undecipherable, always with the same words once a
     key was tried: which step failed is nobody's business."""
     from asn1crypto import cms
 
@@ -181,7 +196,8 @@ def decrypt(enveloped: bytes, by: Identity) -> tuple[bytes, str]:
         content = info["content"]["encrypted_content_info"]
         algorithm, sealed = content["content_encryption_algorithm"], content["encrypted_content"].native
         keys = [one.chosen for one in info["content"]["recipient_infos"] if one.name == "ktri"]
-        ours = next((one for one in keys if _names(one["rid"], by.certificate)), None)
+        each = ((one, mine) for mine in (by, *by.also) for one in keys)
+        ours = next(((one, mine) for one, mine in each if _names(one["rid"], mine.certificate)), None)
     except Undecipherable:
         raise
     except (ValueError, TypeError, KeyError):
@@ -192,7 +208,7 @@ def decrypt(enveloped: bytes, by: Identity) -> tuple[bytes, str]:
         name = str(algorithm.encryption_cipher) + f"-{algorithm.key_length * 8}"
         if name.startswith("tripledes"):
             name = "tripledes_3key"
-        return _unsealed(sealed, algorithm, _content_key(ours, by)), name
+        return _unsealed(sealed, algorithm, _content_key(*ours)), name
     except (ValueError, TypeError, KeyError):
         raise Undecipherable("it cannot be deciphered with our key") from None
 

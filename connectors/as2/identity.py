@@ -24,10 +24,14 @@ SOON = timedelta(days=30)  #: how long before its end a certificate is warned of
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An RSA key and its certificate: ours. The ``repr`` shows neither."""
+    """An RSA key and its certificate: ours. The ``repr`` shows neither.
+
+    ``also`` are our other keys, which messages may still, or already, be encrypted for.
+    """
 
     key: RSAPrivateKey = field(repr=False)
     certificate: Certificate = field(repr=False)
+    also: tuple[Identity, ...] = field(default=(), repr=False)
 
 
 def own_identity(connection: Connection, home: Path) -> Identity:

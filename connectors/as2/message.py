@@ -126,6 +126,9 @@ def unwrap(
                 case "multipart/signed":
                     inner, signature = _opened(inner, believed, at)
                     over, fixed = inner.raw, True
+                case "application/pkcs7-mime" | "application/x-pkcs7-mime" if _kind(inner) == "signed-data":
+                    inner, signature = _enclosed(inner, believed, at)
+                    over, fixed = inner.raw, True
                 case "application/pkcs7-mime" | "application/x-pkcs7-mime":
                     inner, how = _unpacked(inner, by, most)
                     cipher, compressed = how or cipher, compressed or not how
@@ -146,16 +149,32 @@ def _opened(multi: Entity, believed: Sequence[Certificate], at: datetime) -> tup
     try:
         return content, cms.verify(content.raw, signature.content, believed, at)
     except cms.Unsigned as error:
-        broken = "the content is not" in str(error)
-        raise Fault("integrity-check-failed" if broken else "authentication-failed", str(error)) from None
+        raise _untrusted(error) from None
+
+
+def _enclosed(part: Entity, believed: Sequence[Certificate], at: datetime) -> tuple[Entity, str]:
+    """An opaque signature (RFC 8551, 3.5.2): what it encloses, and the digest's name."""
+    from connectors.as2.entity import parse
+
+    signature = part.content
+    try:
+        content = cms.enclosed(signature)
+        name = cms.verify(content, signature, believed, at)
+        return parse(content), name
+    except cms.Unsigned as error:
+        raise _untrusted(error) from None
+
+
+def _untrusted(error: cms.Unsigned) -> Fault:
+    broken = "the content is not" in str(error)
+    return Fault("integrity-check-failed" if broken else "authentication-failed", str(error))
 
 
 def _unpacked(part: Entity, by: Identity, most: int) -> tuple[Entity, str]:
     """One layer of ``application/pkcs7-mime`` undone: what is inside, and the cipher (empty: it was compressed)."""
     from connectors.as2.entity import parse
 
-    content = part.content
-    kind = part.parameter("smime-type").lower() or _kind(content)
+    content, kind = part.content, _kind(part)
     try:
         match kind:
             case "enveloped-data":
@@ -164,7 +183,7 @@ def _unpacked(part: Entity, by: Identity, most: int) -> tuple[Entity, str]:
             case "compressed-data":
                 return parse(cms.decompress(content, most)), ""
             case _:
-                reason = f"pkcs7-mime of the kind {kind or '?'} is not taken; sign with multipart/signed"
+                reason = f"pkcs7-mime of the kind {kind or '?'} is not taken"
                 raise Fault("unsupported format", reason, failure=True)
     except cms.Undecipherable as error:
         raise Fault("decryption-failed", str(error)) from None
@@ -172,11 +191,13 @@ def _unpacked(part: Entity, by: Identity, most: int) -> tuple[Entity, str]:
         raise Fault("decompression-failed", str(error)) from None
 
 
-def _kind(content: bytes) -> str:
-    """What a part holds whose header does not say it."""
+def _kind(part: Entity) -> str:
+    """What a part of ``application/pkcs7-mime`` holds, also where its header does not say it."""
     from asn1crypto import cms as parsed
 
+    if said := part.parameter("smime-type").lower():
+        return said
     try:
-        return str(parsed.ContentInfo.load(content)["content_type"].native).replace("_", "-")
+        return str(parsed.ContentInfo.load(part.content)["content_type"].native).replace("_", "-")
     except (ValueError, TypeError):
         return ""

@@ -148,6 +148,56 @@ def openssl(folder: Path, *arguments: str, order: tuple[str, ...] = ()) -> None:
     assert run.returncode == 0, run.stderr.decode()
 
 
+def opaque(content: bytes, by, tmp_path: Path) -> Entity:
+    """As `openssl cms -sign -nodetach` encloses it."""
+    for name, data in {"key": key_pem(by).encode(), "pem": pem(by).encode(), "in": content}.items():
+        (tmp_path / name).write_bytes(data)
+    command = ["openssl", "cms", "-sign", "-nodetach", "-binary", "-outform", "DER", "-signer", "pem", "-inkey", "key"]
+    subprocess.run([*command, "-in", "in", "-out", "out"], cwd=tmp_path, check=True, capture_output=True)
+    headers = [("Content-Type", "application/pkcs7-mime; smime-type=signed-data")]
+    return entity(headers, (tmp_path / "out").read_bytes())
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_an_opaque_signature_is_opened_and_its_digest_is_of_what_it_encloses(tmp_path: Path, encrypted: bool):
+    us, them = identity("us"), identity("them")
+    wrapped = opaque(document().raw, them, tmp_path)
+    if encrypted:
+        headers = [("Content-Type", "application/pkcs7-mime; smime-type=enveloped-data")]
+        wrapped = entity(headers, cms.encrypt(wrapped.raw, us.certificate))
+    opened = unwrap(wrapped, by=us, believed=[them.certificate], at=NOW, algorithm="sha-1", most=1 << 20)
+    assert (opened.content.content, opened.signed) == (DOCUMENT, "sha-256")
+    assert opened.mic == Mic.of(document().raw, "sha-256")
+
+
+def test_an_opaque_signature_of_a_stranger_or_over_other_bytes_is_refused(tmp_path: Path):
+    us, them, stranger = identity("us"), identity("them"), identity("stranger")
+    wrapped = opaque(document().raw, stranger, tmp_path)
+    with pytest.raises(Fault) as raised:
+        unwrap(wrapped, by=us, believed=[them.certificate], at=NOW, algorithm="sha-256", most=1 << 20)
+    assert raised.value.modifier == "authentication-failed"
+    changed = wrapped.content.replace(b"RAVENSMOOR", b"RAVENSMOOS")
+    with pytest.raises(Fault) as raised:
+        unwrap(
+            entity([("Content-Type", "application/pkcs7-mime; smime-type=signed-data")], changed),
+            by=us, believed=[stranger.certificate], at=NOW, algorithm="sha-256", most=1 << 20,
+        )  # fmt: skip
+    assert raised.value.modifier == "integrity-check-failed"
+
+
+def test_while_one_key_of_ours_replaces_another_messages_may_be_encrypted_for_either(tmp_path: Path):
+    old, new, them = identity("us"), identity("us, next"), identity("them")
+    stories = {"as2": ours(old), "as2_next": ours(new)}
+    own = Own(name="RAVENSMOOR", conn_id="as2", also=["as2_next"])
+    keys = Keys(own, Partner(name="ANVILGATE", certificates=[pem(them)]), tmp_path, stories.__getitem__)
+    for recipient in (old, new):
+        sealed = cms.encrypt(document().raw, recipient.certificate)
+        assert cms.decrypt(sealed, keys.identity)[0] == document().raw
+    assert keys.identity.certificate == old.certificate, "the first one signs"
+    with pytest.raises(cms.Undecipherable, match="another certificate"):
+        cms.decrypt(cms.encrypt(b"x", them.certificate), keys.identity)
+
+
 def test_a_bomb_is_not_unpacked():
     bomb = cms.compress(b"\0" * 5_000_000)
     assert len(bomb) < 10_000
