@@ -20,6 +20,7 @@ from crossdock.reconciled import reconciled
 from crossdock.revised import revised
 from crossdock.superseded import OF_THE_HEAD, superseded
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
+from crossdock.unseen import unseen
 from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
@@ -51,7 +52,8 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
                 translated, record=record, archive=archive, ledger=ledger, library=context.library, claims=claims
             )
             heard = answered(numbered, record=record, archive=archive, ledger=ledger)
-            compared = reconciled(heard, record=record, ledger=ledger, library=context.library)
+            late = unseen(record, archive=archive, ledger=ledger)
+            compared = reconciled(heard, record=record, ledger=ledger, library=context.library, late=late)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
             whole = outright(current, record=record, ledger=ledger, library=context.library)
             corrected = revised(whole, ledger=ledger)

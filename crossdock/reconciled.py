@@ -1,4 +1,4 @@
-"""What is gone from a source: keys of all rows there are, against what the feed says of them.
+"""What is gone from a source: keys of all rows there are, or of those gone, against what the feed says of them.
 
 A key that is no longer there makes a revision of its subject: an order line or a shipment is
 ``cancelled``, of a receipt and of a place in stock nothing is left. One that is there again, after it was
@@ -9,14 +9,14 @@ documents of the same type and no later than the keys were asked for, is looked 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from connectors.formats.rows import ATTRIBUTE_KEYS
+from connectors.formats.rows import ATTRIBUTE_GONE, ATTRIBUTE_KEYS
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.reconciling import Latest, Reconciling
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
@@ -38,9 +38,17 @@ _NAMED = 5  #: subjects that a finding names
 
 
 def reconciled(
-    translated: Iterable[Translated], *, record: PayloadRecord, ledger: Ledger, library: Library
+    translated: Iterable[Translated],
+    *,
+    record: PayloadRecord,
+    ledger: Ledger,
+    library: Library,
+    late: Sequence[Finding] = (),
 ) -> Iterator[Translated]:
-    """The translation, with the events that follow from keys before the end of their document."""
+    """The translation, with the events that follow from keys before the end of their document.
+
+    ``late``: what was found of the keys that no pull has seen.
+    """
     there: _There | None = None
     for item in translated:
         match item:
@@ -52,7 +60,8 @@ def reconciled(
                     there.add(keys)
                 yield item
             case DocumentClosed() if there is not None:
-                yield from _conclusion(item, there, record, ledger.reconciling)
+                told = replace(item, findings=(*item.findings, *late))
+                yield from _conclusion(told, there, record, ledger.reconciling)
             case _:
                 yield item
 
@@ -73,15 +82,28 @@ class _There:
     count: int = 0
     _chunks: list[pl.Series] = field(default_factory=list)
     _sorted: pl.Series | None = None
+    _gone: dict[tuple[int, ...], set[tuple[str, ...]]] = field(default_factory=dict)
     _unsure: set[tuple[str, ...]] = field(default_factory=set)
 
     def add(self, keys: pl.DataFrame) -> None:
         self.count += keys.height
+        if ATTRIBUTE_GONE in self.document.start.attributes:
+            for subject in keys[SUBJECT]:
+                parts = subject.split("/")
+                filled = tuple(place for place, part in enumerate(parts) if part)
+                if len(filled) > 1:  # the first is the kind alone
+                    self._gone.setdefault(filled, set()).add(tuple(parts[place] for place in filled))
+            return
         self._chunks.append(_hashes(keys[SUBJECT]))
         self._unsure.update(map(self._certain, keys.filter(UNSURE)[SUBJECT]))
 
     def lacks(self, subjects: pl.Series) -> pl.Series:
-        """Which of ``subjects`` are not there. One that is like a key which could not be looked up may be."""
+        """Which of ``subjects`` are not there. One that is like a key which could not be looked up may be.
+
+        Where a source tells what is gone, it is those that agree with what it tells of them.
+        """
+        if ATTRIBUTE_GONE in self.document.start.attributes:
+            return pl.Series([self._is_gone(subject.split("/")) for subject in subjects], dtype=pl.Boolean)
         if self._sorted is None:
             self._sorted = pl.concat([pl.Series(dtype=pl.UInt64), *self._chunks]).sort()
             self._chunks.clear()
@@ -94,6 +116,12 @@ class _There:
             return lacking
         return lacking & pl.Series(
             [self._certain(subject) not in self._unsure for subject in subjects], dtype=pl.Boolean
+        )
+
+    def _is_gone(self, parts: Sequence[str]) -> bool:
+        return any(
+            tuple(parts[place] if place < len(parts) else "" for place in filled) in gone
+            for filled, gone in self._gone.items()
         )
 
     def _certain(self, subject: str) -> tuple[str, ...]:
@@ -158,7 +186,8 @@ def _compared(there: _There, record: PayloadRecord, feed: Reconciling) -> _Compa
         vanished = _vanished(feed, [*absent, *(one for one in present if _may_have_vanished(one, kind))])
         compared.standing += len(some) - len(vanished & set(some))
         compared.gone += [one for one in absent if one not in vanished]
-        compared.again += [one for one in present if one in vanished]
+        if ATTRIBUTE_GONE not in there.document.start.attributes:
+            compared.again += [one for one in present if one in vanished]
     return compared
 
 

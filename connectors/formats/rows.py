@@ -5,7 +5,8 @@ then one array of text-or-null for each row, or ``{"unreadable": reason}`` for o
 read. A pull is one document of type ``rows.<query>``; a path is a column name, letter case ignored.
 
 The header may say more: ``drift``, how the columns differ from those of the pull before, and by which policy
-that was dealt with; ``keys``, that the rows are not news but the keys of all there are (``ATTRIBUTE_KEYS``).
+that was dealt with; ``keys``, that the rows are not news but the keys of all there are
+(``ATTRIBUTE_KEYS``), or of those that are gone (``ATTRIBUTE_GONE``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _LONGEST = 16 << 20  #: bytes a row may have
 
 #: Attribute of a document that holds the keys of all rows: the share of those known that may be gone at once.
 ATTRIBUTE_KEYS = "keys.most"
+#: Beside it, where they are the keys of what is gone instead: as much of them as the source tells.
+ATTRIBUTE_GONE = "keys.gone"
 
 
 class Drifted(msgspec.Struct, frozen=True):
@@ -40,6 +43,7 @@ class Drifted(msgspec.Struct, frozen=True):
 
 class Keys(msgspec.Struct, frozen=True):
     most: float
+    gone: bool = False
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -48,6 +52,7 @@ class Header(msgspec.Struct, frozen=True):
     query: str
     columns: list[str]
     types: list[str] = []
+    key: list[str] = []
     pulled_at: str = ""
     watermark: dict[str, str | None] | None = None
     drift: list[Drifted] = []
@@ -141,6 +146,7 @@ class Rows:
 def _attributes(header: Header) -> dict[str, str]:
     watermark = {f"watermark.{key}": value for key, value in (header.watermark or {}).items() if value is not None}
     keys = {} if header.keys is None else {ATTRIBUTE_KEYS: str(header.keys.most)}
+    keys |= {ATTRIBUTE_GONE: "yes"} if header.keys is not None and header.keys.gone else {}
     return {"query": header.query, "pulled_at": header.pulled_at} | watermark | keys
 
 

@@ -87,6 +87,12 @@ class Reach:
             return str(before(Decimal(value), self.overlap))
         return before(value, self.overlap, self.zone)
 
+    def told(self, value: Any) -> str:
+        """``begin`` as a payload writes such a value."""
+        begin = self.begin(value)
+        aware = isinstance(begin, datetime) and self.zone is not None
+        return _written(begin.replace(tzinfo=self.zone) if aware else begin)
+
     def held_back(self, value: Any) -> Any:
         """``value``, or the present where that is earlier."""
         present = alike(value, self.now, self.zone)

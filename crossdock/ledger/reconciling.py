@@ -56,6 +56,21 @@ class Reconciling:
                 if last.document_id in ids:
                     yield Latest(last.subject, last.position, last.sequence, last.kind)
 
+    def handed_over(self, channel: str, query: str, *, before: int) -> Iterator[tuple[str, str]]:
+        """Name and SHA-256 of the payloads that held rows of ``query`` before the payload of that id, newest first,
+        up to its keys before, which are the last."""
+        wanted = (query, f"{query} keys")
+        asked = (
+            sa.select(payloads.c.name, payloads.c.sha256)
+            .where(payloads.c.channel == channel, payloads.c.name.in_(wanted), payloads.c.id < before)
+            .order_by(payloads.c.id.desc())
+        )
+        with self._database.read() as connection:
+            for row in connection.execution_options(yield_per=100).execute(asked):
+                yield row.name, row.sha256
+                if row.name != query:
+                    return
+
     def latest(self, stream: str, subjects: Sequence[str]) -> dict[str, Latest]:
         """The newest event of each of these subjects that has one."""
         if not subjects:

@@ -33,18 +33,22 @@ source:
       watermark: changed_at
       key: [order_no, line_no]
       overlap: 10s
-      reconcile: {sql: "SELECT order_no, line_no, supplier_id FROM po", every: 0.001s}
+      reconcile: {sql: "SELECT order_no, line_no, supplier_id, changed_at FROM po", every: 0.001s}
 """
 PHASES = ("receive", "translate", "publish")
 
 
 class Erp:
-    """Orders in PostgreSQL. Changes come in steps, some of which commit late, and have many rows at one moment."""
+    """Orders in PostgreSQL. Changes come in steps, some of which commit late, and have many rows at one moment.
+
+    What ``ages`` writes is committed long after the overlap.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.db = psycopg.connect(url, autocommit=True)
         self.late = psycopg.connect(url)
+        self.ages = psycopg.connect(url)
         self.db.execute(
             "CREATE TABLE po (order_no text, line_no int, supplier_id text, item_no text, plant text, quantity numeric,"
             " unit text, due_on date, status text, changed_at timestamp, PRIMARY KEY (order_no, line_no))"
@@ -70,9 +74,12 @@ class Erp:
         row = ("ACME", "P-200", "N1", number, "EA", "2026-05-01", "open", at)
         self.db.execute("INSERT INTO po VALUES ('47', %s, %s, %s, %s, %s, %s, %s, %s, %s)", (number, *row))
         self.late.execute("INSERT INTO po VALUES ('48', %s, %s, %s, %s, %s, %s, %s, %s, %s)", (number, *row))
+        early = ("ACME", "P-200", "N1", number, "EA", "2026-05-01", "open", f"2026-03-01 00:01:{number:02}")
+        self.ages.execute("INSERT INTO po VALUES ('49', %s, %s, %s, %s, %s, %s, %s, %s, %s)", (number, *early))
 
     def close(self) -> None:
         self.late.close()
+        self.ages.close()
         self.db.close()
 
 
@@ -138,7 +145,9 @@ def test_a_pull_killed_at_random_ends_with_what_the_erp_holds(erp: Erp, home: Ho
             erp.step(number)
         outcomes.append(home.run(PHASES[number % 3] if number % 4 else "receive", chance.random() * 0.25))
     erp.late.commit()
-    for _ in range(2):
+    erp.ages.commit()
+    outcomes += [home.run(phase, chance.random() * 0.25) for phase in PHASES]
+    for _ in range(3):
         assert home.run() == "done"
     assert outcomes.count("killed") > 5
     held = erp.db.execute("SELECT order_no, line_no, quantity FROM po").fetchall()

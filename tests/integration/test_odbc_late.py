@@ -1,0 +1,124 @@
+"""Transactions that stay open for longer than the overlap: what they wrote is found by the keys, and pulled again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from crossdock.dock import Dock
+
+pytestmark = pytest.mark.integration
+
+CHANNEL = """\
+channel: erp
+source:
+  kind: odbc
+  conn_id: erp
+  timezone: {zone}
+  queries:
+    - name: purchase_orders
+      sql: |
+        SELECT order_no, line_no, supplier_id, item_no, plant, quantity, unit, due_on, status, changed_at FROM po
+        WHERE changed_at >= :watermark ORDER BY changed_at, order_no, line_no
+      watermark: changed_at
+      key: [order_no, line_no]
+      overlap: 5m
+      reconcile:
+        sql: SELECT order_no, line_no, supplier_id, changed_at FROM po ORDER BY order_no, line_no
+        every: 0.001s
+"""
+TABLE = """
+CREATE TABLE po (order_no varchar(10), line_no int, supplier_id varchar(10), item_no varchar(18), plant varchar(10),
+  quantity decimal(13,3), unit varchar(3), due_on date, status varchar(10), changed_at timestamp(6) NULL,
+  PRIMARY KEY (order_no, line_no))
+"""
+
+
+class Erp:
+    """Orders in a real database, and an installation that reads them."""
+
+    def __init__(self, known: Any, server: Any, connection: Any, zone: str) -> None:
+        self.known, self.server, self.connection = known, server, connection
+        self.db = server()
+        self.db.execute(TABLE)
+        (known.home / "channels" / "erp.yaml").write_text(CHANNEL.format(zone=zone))
+
+    def order(self, db: Any, line: int, quantity: int, at: str) -> None:
+        row = f"'45', {line}, 'ACME', 'P-100', 'N1', {quantity}, 'EA', '2026-04-01', 'open', '2026-03-29 {at}'"
+        db.execute(f"INSERT INTO po VALUES ({row})")
+
+    def run(self) -> list[tuple[str, str, str]]:
+        """One run of the channel: line, kind and quantity of the events that were new."""
+        with Dock.open(self.known.settings, connections=lambda _: self.connection) as dock:
+            before = len(dock.ledger.events(after=0, limit=1000))
+            (done,) = dock.run("erp").channels
+            assert not done.errors
+            new = [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=1000)]
+        return [
+            (event["subject"].rpartition("/")[2], event["data"]["kind"], event["data"]["quantity"]) for event in new
+        ]
+
+    def findings(self, code: str) -> list[Any]:
+        with Dock.open(self.known.settings) as dock:
+            return [finding for finding in dock.ledger.findings(limit=100) if finding["code"] == code]
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def erp(request: pytest.FixtureRequest, known: Any, odbc_to: Any) -> Iterator[Erp]:
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").database()
+        erp = Erp(
+            known, lambda **how: psycopg.connect(url, **{"autocommit": True, **how}), odbc_to(url), "Europe/Berlin"
+        )
+    else:
+        server = request.getfixturevalue("mariadb")
+        name = server.database()
+
+        def connect(**how: Any) -> Any:
+            connection = server.administer("SET time_zone = '+00:00'", database=name)
+            connection.autocommit = how.get("autocommit", True)
+            return connection
+
+        erp = Erp(known, connect, server.connection(name), "UTC")
+    yield erp
+    erp.db.close()
+
+
+def test_what_was_committed_after_the_overlap_is_pulled_after_all(erp: Erp) -> None:
+    erp.order(erp.db, 10, 1, "01:10:00")
+    erp.order(erp.db, 20, 2, "01:20:00")
+    slow = erp.server(autocommit=False)
+    erp.order(slow, 30, 3, "01:30:00.5")
+    slow.execute(
+        "UPDATE po SET quantity = 9, changed_at = '2026-03-29 01:31:00' WHERE order_no = '45' AND line_no = 10"
+    )
+    erp.order(erp.db, 40, 4, "05:00:00")
+    assert erp.run() == [("10", "ordered", "1.000"), ("20", "ordered", "2.000"), ("40", "ordered", "4.000")]
+    assert erp.run() == []
+    slow.commit()
+    slow.close()
+    assert erp.run() == []  # its rows lie below the watermark: the keys tell
+    (finding,) = erp.findings("keys.unseen")
+    assert finding["message"].startswith("2 rows were committed after more than the overlap")
+    assert erp.run() == [("30", "ordered", "3.000"), ("10", "changed", "9.000")]
+    for _ in range(2):
+        assert erp.run() == []
+    assert len(erp.findings("keys.unseen")) == 1
+    erp.order(erp.db, 50, 5, "05:01:00")
+    assert erp.run() == [("50", "ordered", "5.000")]
+
+
+def test_what_does_not_come_is_asked_for_once(erp: Erp) -> None:
+    """The keys cover a row that the query leaves out."""
+    path = erp.known.home / "channels" / "erp.yaml"
+    path.write_text(path.read_text().replace("ORDER BY changed_at", "AND line_no <> 10 ORDER BY changed_at"))
+    erp.order(erp.db, 40, 4, "05:00:00")
+    erp.run()
+    erp.order(erp.db, 10, 1, "01:10:00")
+    for _ in range(4):
+        assert erp.run() == []
+    assert len(erp.findings("keys.unseen")) == 1
