@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,15 +10,15 @@ from pathlib import Path
 import yaml
 from lxml import etree
 
+from connectors.formats.ubl.peppol import checked_by_peppol, envelope_of, transaction_of
 from connectors.formats.xml.paths import local
 from connectors.formats.xml.structure import Structure, structure
 from schemas.documents import DocumentStart
-from schemas.findings import Finding, Severity, Stage
+from schemas.findings import Finding
 
 NAMESPACE = "urn:oasis:names:specification:ubl:schema:xsd:"
 STRUCTURE = Path(__file__).parents[3] / "schemas" / "ubl" / "structure.yaml"
 DATA = Path(__file__).parents[3] / "schemas" / "ubl" / "documents.yaml"
-_PEPPOL = re.compile(r"urn:fdc:peppol\.eu:poacc:trns:(?P<name>[a-z_]+):(?P<version>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Known:
 
     line: str
     sender: tuple[str, ...]
-    peppol: tuple[str, ...]
+    receiver: tuple[str, ...]
 
 
 @cache
@@ -38,7 +37,7 @@ def known_documents() -> Mapping[str, Known]:
         name: Known(
             line=given["line"],
             sender=tuple(given["sender"].split("/")),
-            peppol=tuple(given.get("peppol", ())),
+            receiver=tuple(given["receiver"].split("/")),
         )
         for name, given in yaml.safe_load(DATA.read_text("utf-8")).items()
     }
@@ -62,48 +61,38 @@ class UblDialect:
         name = local(element.tag)
         said = {one: text for one in _SAID if (text := _text(element, (one,)))}
         known = known_documents().get(name)
+        envelope = envelope_of(element)
+        sender, receiver = (_party(element, known, envelope, side) for side in ("sender", "receiver"))
+        peppol = transaction_of(said)
         return DocumentStart(
             ordinal=ordinal,
             type=f"ubl.{name}",
             version=said.get("CustomizationID", "") or said.get("UBLVersionID", ""),
-            sender=_identity(_descend(element, known.sender)) if known else "",
+            sender=sender,
+            receiver=receiver,
+            interchange=envelope.get("envelope.instance", ""),
             control_number=said.get("ID", ""),
             location=location,
             offset=offset,
-            attributes={one: text for one, text in said.items() if one != "ID"},
+            attributes={one: text for one, text in said.items() if one != "ID"}
+            | envelope
+            | ({"peppol": peppol} if peppol else {}),
         )
 
     def checked(self, element: etree._Element, start: DocumentStart) -> Iterable[Finding]:
-        known = known_documents().get(local(element.tag))
-        if known is not None:
-            yield from _peppol(known, start)
+        if local(element.tag) in known_documents():
+            yield from checked_by_peppol(start)
 
 
 _SAID = ("ID", "CustomizationID", "ProfileID", "UBLVersionID", "IssueDate", "UUID", "CopyIndicator")
 
 
-def _peppol(known: Known, start: DocumentStart) -> Iterator[Finding]:
-    """A transaction of Peppol that is written as another kind of document."""
-    match = _PEPPOL.match(start.attributes.get("CustomizationID", ""))
-    if match is not None and match["name"] not in known.peppol:
-        message = f"the CustomizationID names Peppol's {match['name']}, which is no {start.type.partition('.')[2]}"
-        expected = ", ".join(known.peppol) or "no CustomizationID of Peppol"
-        yield _finding("ubl.profile_mismatch", Severity.WARNING, message, start, value=match[0], expected=expected)
-
-
-def _finding(
-    code: str, severity: Severity, message: str, start: DocumentStart, *, value: str | None, expected: str
-) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        stage=Stage.STRUCTURE,
-        message=message,
-        location=start.location,
-        value=value,
-        expected=expected,
-        offset=start.offset,
-    )
+def _party(element: etree._Element, known: Known | None, envelope: Mapping[str, str], side: str) -> str:
+    """Who the document says it is from or to, else its envelope."""
+    if known is None:
+        return envelope.get(f"envelope.{side}", "")
+    found = _identity(_descend(element, known.sender if side == "sender" else known.receiver))
+    return found or envelope.get(f"envelope.{side}", "")
 
 
 def _identity(party: etree._Element | None) -> str:
