@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rapidfuzz import fuzz
+
 from schemas.configuration import Strict, faults, read_yaml
 from schemas.errors import ConfigError
 from schemas.findings import Finding
@@ -58,7 +60,7 @@ class Language(Strict):
             "missing": missing,
         }
         expected = said.expected.format_map(words) if said.expected else self._expectation(finding.expected or "")
-        return Told(_capital(said.what.format_map(words)), expected, finding.near or _nearest(finding))
+        return Told(_capital(said.what.format_map(words)), expected, _sensible(finding) or _nearest(finding))
 
     def _said(self, code: str) -> Said:
         general = f"*.{code.rpartition('.')[2]}"
@@ -107,6 +109,17 @@ def _fields_in(finding: Finding) -> list[str]:
     if finding.code != "workbook.header_incomplete":
         return []
     return [one.partition(":")[0].strip() for one in (finding.expected or "").split("; ")]
+
+
+_ALIKE = 80  #: likeness, of 100, of a word that is as short as those of units, which are soon alike
+
+
+def _sensible(finding: Finding) -> tuple[str, ...]:
+    """What may have been meant, as far as it is worth a partner's time."""
+    if not finding.code.startswith("unit."):
+        return finding.near
+    value = (finding.value or "").upper()
+    return tuple(one for one in finding.near if fuzz.ratio(value, one.upper()) >= _ALIKE)
 
 
 def _nearest(finding: Finding) -> tuple[str, ...]:

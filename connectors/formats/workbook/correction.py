@@ -372,7 +372,7 @@ def _table(sheet: Worksheet, row: int, page: Page, moved: _Moved) -> None:
         for column, value in enumerate(values, 1):
             _text(sheet.cell(row, column), value, _font())
         sheet.row_dimensions[row].height = 15.0 * max(
-            -(-len(value) // width) or 1 for value, width in zip(values, _WIDTHS, strict=True)
+            -(-len(value) // (width + width // 8)) or 1 for value, width in zip(values, _WIDTHS, strict=True)
         )
         target = None if link is None else _target(link, moved)
         if target is not None:

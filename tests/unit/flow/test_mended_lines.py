@@ -42,7 +42,7 @@ def context() -> Context:
     }
     tables = {
         name: pl.DataFrame(
-            [{column: row.get(column, "") for column in columns} for row in rows[name]],
+            [{column: row.get(column, "") for column in columns} for row in rows.get(name, ())],
             schema=dict.fromkeys(columns, pl.String),
         )
         for name, columns in MASTER_TABLES.items()
