@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from connectors.as2.agreement import Own, Partner
+    from connectors.as2.journal import SentMessage
     from connectors.as2.station import Station
     from connectors.channel import Channel
     from connectors.connections import Connections
@@ -56,6 +57,21 @@ def ending_certificates(
             if warning := expiry_warning(whose, given, at):
                 warnings[warning] = None
     return list(warnings)
+
+
+def late_documents(home: Path, at: datetime) -> list[SentMessage]:
+    """What was sent over AS2 and refused, or whose receipt is late; oldest first."""
+    from connectors.as2.journal import Journal
+    from connectors.sinks.as2 import sent_late
+    from connectors.sources.as2 import JOURNAL
+
+    return sent_late(Journal(home / JOURNAL), at)
+
+
+def told(late: SentMessage) -> str:
+    """A sentence on such a document."""
+    fate = late.disposition or f"no receipt, due {late.receipt_due:%Y-%m-%d %H:%M}"
+    return f"{late.name} to {late.partner}, sent {late.at:%Y-%m-%d %H:%M}: {fate}"
 
 
 def _agreements(channels: Mapping[str, Channel], outlets: Mapping[str, Outlet]) -> Iterator[tuple[Own, list[Partner]]]:

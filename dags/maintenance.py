@@ -1,8 +1,9 @@
 """Maintenance: what is too old goes, the ledger is compacted, and archive and audit trail are proved whole.
 
-Runs every night. The task fails when bytes are missing or changed, the trail does not hold, or lines wait for too
-long: that is what Airflow's own alerts are for. The newest hash of the trail stands in its result; noted down
-elsewhere it proves that nobody has written the whole trail anew (`crossdock verify --head`).
+Runs every night. A task fails when bytes are missing or changed, the trail does not hold, or lines wait for too long;
+or when documents sent over AS2 were refused or not receipted in time, or a certificate ends within 30 days: that is what
+Airflow's own alerts are for. The newest hash of the trail stands in the first one's result; noted down elsewhere it
+proves that nobody has written the whole trail anew (`crossdock verify --head`).
 """
 
 from __future__ import annotations
@@ -35,4 +36,20 @@ with DAG(
             raise AirflowFailException("; ".join(done.alarms))
         return {"raw": done.raw, "findings": done.findings, "leftovers": done.leftovers, "head": done.head}
 
+    @task
+    def as2() -> None:
+        """Documents sent over AS2 and certificates that need somebody."""
+        from datetime import UTC, datetime
+
+        from crossdock.stations import ending_certificates, late_documents, told
+
+        now = datetime.now(UTC)
+        with open_dock() as dock:
+            home = dock.settings.home
+            alarms = [told(late) for late in late_documents(home, now)]
+            alarms += ending_certificates(dock.channels, dock.outlets, home=home, connections=dock.connections, at=now)
+        if alarms:
+            raise AirflowFailException("; ".join(alarms))
+
     maintain()
+    as2()

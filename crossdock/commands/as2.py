@@ -18,15 +18,12 @@ def as2(
 
     import msgspec
 
-    from connectors.as2.journal import Journal
-    from connectors.sinks.as2 import sent_late
-    from connectors.sources.as2 import JOURNAL
     from crossdock.dock import Dock
-    from crossdock.stations import ending_certificates
+    from crossdock.stations import ending_certificates, late_documents, told
 
     now = datetime.now(UTC)
     with Dock.open(create=False) as dock:
-        late = sent_late(Journal(dock.settings.home / JOURNAL), now)
+        late = late_documents(dock.settings.home, now)
         warnings = ending_certificates(
             dock.channels, dock.outlets, home=dock.settings.home, connections=dock.connections, at=now
         )
@@ -37,8 +34,7 @@ def as2(
             typer.echo(msgspec.json.encode({"kind": "certificate", "warning": warning}))
     else:
         for one in late:
-            fate = one.disposition or f"no receipt, due {one.receipt_due:%Y-%m-%d %H:%M}"
-            typer.echo(f"{one.name} to {one.partner}, sent {one.at:%Y-%m-%d %H:%M}: {fate}")
+            typer.echo(told(one))
         for warning in warnings:
             typer.echo(warning)
         if not late and not warnings:

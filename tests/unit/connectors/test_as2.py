@@ -20,7 +20,10 @@ from connectors.as2.journal import Journal, SentMessage
 from connectors.as2.message import Fault, Mic, unwrap, wrap
 from connectors.as2.receipt import Wanted, quoted, read_receipt, unquoted, write_receipt
 from connectors.as2.station import Reply, Station
+from connectors.channel import Channel
 from connectors.connections import Connection
+from connectors.outlet import Outlet
+from crossdock.stations import ending_certificates
 from schemas.errors import ConfigError
 from tests.certificates import NOW, identity, key_pem, ours, pem
 
@@ -305,6 +308,22 @@ def test_certificates_are_warned_of_before_they_end():
     assert "ended on" in (expiry_warning("ANVILGATE", [ends], NOW + timedelta(days=11)) or "")
     assert in_force([ends, lasts], NOW) is lasts
     assert in_force([ends], NOW + timedelta(days=11)) is None
+
+
+def test_every_certificate_of_an_installation_that_ends_is_told_once(tmp_path: Path):
+    us, lasts, ends = identity("us"), identity("them"), identity("ends soon", days=10)
+    own = {"name": "RAVENSMOOR", "conn_id": "as2", "also": ["as2_old"]}
+    partners = [{"name": "ANVILGATE", "certificates": [pem(lasts)]}, {"name": "FENWICK", "certificates": [pem(ends)]}]
+    channel = Channel(channel="as2-in", source={"kind": "as2", "path": "in", "own": own, "partners": partners})
+    sink = {"kind": "as2", "url": "https://as2.fenwick.example/", "own": own, "partner": partners[1]}
+    outlet = Outlet(outlet="fenwick", carries="documents", sink=sink)
+    stories = {"as2": ours(us), "as2_old": ours(ends)}
+    asked = {"home": tmp_path, "connections": stories.__getitem__, "at": NOW}
+    warnings = ending_certificates({"as2-in": channel}, {"fenwick": outlet}, **asked)
+    assert len(warnings) == 1
+    assert "of FENWICK ends on" in warnings[0]
+    stories["as2"] = Connection(conn_id="as2", type="as2", extra={})
+    assert "neither extra.private_key" in ending_certificates({"as2-in": channel}, {}, **asked)[0]
 
 
 def test_what_is_wrong_with_our_own_key_is_said(tmp_path: Path):
