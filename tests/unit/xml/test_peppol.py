@@ -12,7 +12,7 @@ NAMESPACE = "urn:oasis:names:specification:ubl:schema:xsd:"
 
 
 def test_what_the_envelope_says_is_kept(read) -> None:
-    (start,) = read((GOLDEN / "ubl.Order" / "in_an_envelope" / "input.xml").read_bytes()).starts
+    (start,) = read((GOLDEN / "ubl.Order" / "in_an_envelope" / "input.xml").read_bytes(), "ubl.Order").starts
     assert (start.sender, start.receiver, start.interchange) == ("0060:099000001", "0088:0614141000012", "7c0e8f1a")
     assert start.attributes["peppol"] == "despatch_advice 3, order 3"
     assert start.attributes["envelope.receiver"] == "0088:0614141000099"
@@ -35,7 +35,7 @@ def test_a_transaction_has_its_document_and_its_profiles(
 ) -> None:
     said = f"<CustomizationID>{URN}:trns:{transaction}:3</CustomizationID>"
     said += f"<ProfileID>{URN}:bis:{profile}:3</ProfileID>" if profile else ""
-    found = read(f"<{document} xmlns='{NAMESPACE}{document}-2'>{said}</{document}>".encode())
+    found = read(f"<{document} xmlns='{NAMESPACE}{document}-2'>{said}</{document}>".encode(), "ubl.Order")
     assert [code for code in found.codes if code == "ubl.profile_mismatch"] == told
     assert found.starts[0].version == f"{URN}:trns:{transaction}:3"
 
