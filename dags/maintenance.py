@@ -1,9 +1,9 @@
 """Maintenance: what is too old goes, the ledger is compacted, and archive and audit trail are proved whole.
 
-Runs every night. A task fails when bytes are missing or changed, the trail does not hold, or lines wait for too long;
-or when documents sent over AS2 were refused or not receipted in time, or a certificate ends within 30 days: that is what
-Airflow's own alerts are for. The newest hash of the trail stands in the first one's result; noted down elsewhere it
-proves that nobody has written the whole trail anew (`crossdock verify --head`).
+Runs every night. A task fails when bytes are missing or changed, the trail does not hold, or lines wait for too
+long; or when documents sent over AS2 were refused or not receipted in time, or a certificate ends within 30 days: that
+is what Airflow's own alerts are for. The newest hash of the trail stands in the first result; noted down elsewhere
+it proves that nobody has written the whole trail anew (`crossdock verify --head`).
 """
 
 from __future__ import annotations
