@@ -15,7 +15,7 @@ from operator import itemgetter
 import msgspec
 import polars as pl
 
-from connectors.formats.rows import ATTRIBUTE_KEYS
+from connectors.formats.rows import ATTRIBUTE_GONE, ATTRIBUTE_KEYS
 from crossdock.desk import Desk
 from crossdock.translated import (
     Document,
@@ -280,7 +280,7 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     found = together.without_repetition(applied.findings)
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
-        named = with_subjects(lines, mapping, causes).drop(DOCUMENT)
+        named = with_subjects(lines, mapping, causes, partly=ATTRIBUTE_GONE in first.start.attributes).drop(DOCUMENT)
         parted = together.parted(named, empty_events(), named.clear(), together.readers)
         return [replace(told, keys=told.lines.select(SUBJECT, UNSURE)) for told in parted]
     origin = Origin(

@@ -29,8 +29,12 @@ def key_fields(mapping: CompiledMapping) -> tuple[str, ...]:
     return tuple(mapping.key or KEY_OF[mapping.kind])
 
 
-def with_subjects(lines: pl.DataFrame, mapping: CompiledMapping, causes: Mapping[int, str]) -> pl.DataFrame:
-    """The lines with their subjects; ``causes`` says which lines have a fault."""
+def with_subjects(
+    lines: pl.DataFrame, mapping: CompiledMapping, causes: Mapping[int, str], *, partly: bool = False
+) -> pl.DataFrame:
+    """The lines with their subjects; ``causes`` says which have a fault. ``partly``: what a key lacks is unknown."""
+    if partly:
+        lines = lines.with_columns(pl.col("line").fill_null(""))
     unsure = lines[ORDINAL].is_in(list(causes)).alias(UNSURE)
     return lines.with_columns(subjects(lines, mapping).alias(SUBJECT), unsure)
 

@@ -18,9 +18,10 @@
           overlap: 10m
 
 Pages are the server's (``__next``, ``@odata.nextLink``) where it makes any, else ours by ``$top`` and ``$skip``. With
-``delta: true`` the link that the last page gives continues the next pull; what is gone comes as a row of its keys,
-for which ``@removed/reason`` may be a column's path. Reading needs no CSRF token, so that none is asked for; numbers
-keep every digit; links to other hosts are refused.
+``delta: true`` the link that the last page gives continues the next pull; of what it says is removed, as much of the
+``key`` as it tells arrives apart, and becomes cancelled. ``reconcile: {every: 1d, columns: [supplier_id]}`` asks for
+the keys of all rows. Reading needs no CSRF token, so that none is asked for; numbers keep every digit; links to other
+hosts are refused.
 """
 
 from __future__ import annotations
@@ -136,6 +137,7 @@ def _asked(query: Query, options: Options) -> Asked:
         keep=query.keep,
         mark=(query.watermark.property, query.watermark.type) if query.watermark else None,
         delta=query.delta,
+        key=tuple(query.key),
         conditional=query.watermark is None and not query.delta,
         page=query.page,
         parameters={name: str(value) for name, value in options.parameters.items()},

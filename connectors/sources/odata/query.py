@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
+from connectors.sources.odata.removed import is_removed, removed_row
 from connectors.sources.odata.values import literal, reader
 from connectors.web.columns import Column, Row, absent, kept_rows, rows_of
 from connectors.web.pulling import Page
@@ -31,6 +32,7 @@ class Asked:
     way: tuple[str, ...] = ()
     keep: Mapping[str, Sequence[str]] | None = None
     mark: tuple[str, str] | None = None  #: property and type
+    key: tuple[str, ...] = ()  #: the columns that tell one row from another
     delta: bool = False
     conditional: bool = True  #: an answer that is as it was need not be sent again
     page: int | None = None
@@ -56,19 +58,21 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
         if answer.not_modified:
             yield Page(rows=(), unchanged=True)
             return
-        entities, following, continues = _told(answer.json(), answer.url)
+        told, following, continues = _told(answer.json(), answer.url)
+        entities = [one for one in told if not is_removed(one)]
         found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
         rows: list[Row] = list(kept_rows(found, asked.columns, asked.keep or {}))
+        gone = [removed_row(one, asked.key, asked.columns, text) for one in told if is_removed(one)]
         remember = {_DELTA: urljoin(answer.url, continues)} if asked.delta and continues else {}
-        full = asked.page is not None and len(entities) >= asked.page and not delta and not continues
+        full = asked.page is not None and len(told) >= asked.page and not delta and not continues
         if begins and not following and not full:
             remember |= {_ETAG: tag} if (tag := answer.headers.get("ETag", "")) else {}
         missing = absent(entities[0], asked.way, asked.columns) if entities and not delta else {}
-        yield Page(rows=rows, remember=remember, absent=missing)
+        yield Page(rows=rows, gone=gone, remember=remember, absent=missing)
         if following:
             url, parameters = urljoin(answer.url, following), {}
         elif full:
-            skipped += len(entities)
+            skipped += len(told)
             parameters = {**parameters, "$skip": str(skipped)}
         else:
             return

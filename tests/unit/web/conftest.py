@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def arrived() -> list[str]:
 def pull(tmp_path: Path, state: MemoryState, arrived: list[str]) -> Callable[..., Pulled]:
     """``pull(connection, options)``: the last header and all rows by their query, all settled unless told not to."""
 
-    def pull(connection: Connection, options: Mapping[str, Any], *, settle: bool = True) -> Pulled:
+    def pull(connection: Connection, options: Mapping[str, Any], *, settle: bool | Sequence[str] = True) -> Pulled:
         channel = Channel(channel="test", source={"conn_id": connection.conn_id, **options})
         source = registry.open_source(channel, home=tmp_path, state=state, connections=lambda _: connection)
         pulled: Pulled = {}
@@ -55,7 +55,7 @@ def pull(tmp_path: Path, state: MemoryState, arrived: list[str]) -> Callable[...
                 header, *rows = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
                 arrived.append(arrival.name)
                 pulled[arrival.name] = (header, pulled.get(arrival.name, ({}, []))[1] + rows)
-                if settle:
+                if settle is True or (settle and arrival.name in settle):
                     source.settle(arrival)
         finally:
             source.close()

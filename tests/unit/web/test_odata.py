@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.sources.odata.removed import is_removed, removed_row
 from connectors.sources.odata.values import literal, reader
+from connectors.web.columns import Column
 from schemas.errors import ConfigError, PermanentError
 from tests.web_servers import Asked, JsonApi, Told
 
@@ -146,15 +148,71 @@ def test_a_delta_link_continues_and_says_what_is_gone(api: JsonApi, pull) -> Non
         return Told({"value": [{"Order": "1"}], "@odata.deltaLink": "Orders?$deltatoken=1"})
 
     api.routes["/srv/Orders"] = answer
-    columns = {
-        "no": "Order",
-        "status": {"path": "@removed/reason", "values": {"deleted": "cancelled"}, "default": "open"},
+    query = {
+        "name": "o",
+        "entity": "srv/Orders",
+        "columns": {"no": "Order", "note": "Note"},
+        "key": ["no"],
+        "delta": True,
     }
-    channel = {"kind": "odata", "queries": [{"name": "o", "entity": "srv/Orders", "columns": columns, "delta": True}]}
-    assert pull(api.connection(), channel)["o"][1] == [["1", "open"]]
-    assert pull(api.connection(), channel)["o"][1] == [["1", "cancelled"]]
+    channel = {"kind": "odata", "queries": [query]}
+    assert pull(api.connection(), channel)["o"][1] == [["1", None]]
+    gone = pull(api.connection(), channel)
+    header, rows = gone["o gone"]
+    assert (list(gone), rows, header["keys"]) == (["o gone"], [["1", None]], {"most": 1.0, "gone": True})
     assert pull(api.connection(), channel) == {}
     assert api.asked[0].headers["Prefer"] == "odata.track-changes"
+
+
+def test_what_a_delta_says_is_gone_is_not_forgotten_before_it_is_settled(api: JsonApi, pull) -> None:
+    def answer(asked: Asked) -> Told:
+        if "$deltatoken" in asked.query:
+            gone = {"Order": "1", "@removed": {"reason": "deleted"}}
+            return Told({"value": [{"Order": "2"}, gone], "@odata.deltaLink": "Orders?$deltatoken=2"})
+        return Told({"value": [{"Order": "1"}], "@odata.deltaLink": "Orders?$deltatoken=1"})
+
+    api.routes["/srv/Orders"] = answer
+    query = {"name": "o", "entity": "srv/Orders", "columns": {"no": "Order"}, "key": ["no"], "delta": True}
+    channel = {"kind": "odata", "queries": [query]}
+    pull(api.connection(), channel)
+    assert list(pull(api.connection(), channel, settle=["o"])) == ["o", "o gone"]
+    assert list(pull(api.connection(), channel)) == ["o", "o gone"]
+    assert api.asked[-1].query == {"$deltatoken": "1"}
+
+
+REMOVED = [
+    ({"Order": "7", "Item": "10", "@removed": {"reason": "deleted"}}, ["7", "10", None]),
+    ({"@removed": {}, "@id": "Items(Order='7',Item=10)"}, ["7", "10", None]),
+    ({"@odata.context": "$metadata#Items/$deletedEntity", "id": "h/Orders('O''7%2F1')"}, ["O'7/1", None, None]),
+    ({"@odata.context": "#Items/$deletedEntity", "id": "Orders(0000000007)"}, ["7", None, None]),
+    ({"@removed": {}, "@id": "Orders"}, [None, None, None]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entity", "row"), REMOVED)
+def test_a_removed_entity_tells_what_it_was_called(entity: dict[str, object], row: list[str | None]) -> None:
+    columns = {
+        "order_no": Column.model_validate({"path": "Order", "trim_zeros": True}),
+        "line_no": Column.model_validate("Item"),
+        "status": Column.model_validate({"const": "open"}),
+    }
+    assert is_removed(entity)
+    assert removed_row(entity, ["order_no", "line_no"], columns, reader(None)) == row
+
+
+def test_keys_of_all_rows_are_asked_for_without_a_filter(api: JsonApi, pull) -> None:
+    api.routes["/srv/Orders"] = client_paged([order(1, lines=1), order(2, lines=1)])
+    reconcile = {"every": "1h", "columns": ["status"], "select": ["Order", "Changed"]}
+    channel = {**ORDERS, "queries": [{**QUERY, "page": 50, "reconcile": reconcile}]}
+    pulled = pull(api.connection(), channel)
+    header, rows = pulled["purchase_orders keys"]
+    assert header["columns"] == ["order_no", "line_no", "schedule_no", "status", "changed_at"]
+    assert header["keys"] == {"most": 0.1}
+    assert header["watermark"] == {"column": "changed_at", "from": "2026-03-30T11:50:00Z"}
+    assert [row[0] for row in rows] == ["1", "2"]
+    asked = api.asked[-1].query
+    assert ("$filter" in asked, asked["$select"]) == (False, "Order,Changed")
+    assert pull(api.connection(), channel) == {}
 
 
 def test_a_property_that_is_not_there_is_told_once(api: JsonApi, pull) -> None:
