@@ -19,28 +19,30 @@ WARMING = 200  #: lines of the small file
 ROUNDS = 3
 
 
-def to_durable_events(file: str, small: str, home: str) -> Generator[None, None, dict[str, int]]:
-    """Archive, read, judge, map, normalise and commit ``file`` into a fresh SQLite ledger under ``home``.
+def to_durable_events(
+    file: str, small: str, master: str, home: str, warm: str
+) -> Generator[None, None, dict[str, int]]:
+    """Archive, read, judge, map, normalise and commit ``file`` into the empty SQLite ledger under ``home``.
 
-    Every step is the one production takes. Returns the number of events and of lines.
+    Every step is the one production takes; ``warm`` is another such home, for the small file. Returns the number of
+    events and of lines.
     """
+    import polars as pl
+
     from connectors.archive import Archive
     from connectors.registry import formats
     from crossdock.ledger import Ledger, StoreSummary
     from crossdock.process import process
     from crossdock.settings import Settings
-    from crossdock.simulate.large import large_master
     from crossdock.translation import Context
     from mappings.library import Library
     from mappings.master_data import MasterData
 
-    settings, warming = (
-        Settings.from_environment({"CROSSDOCK_HOME": tempfile.mkdtemp(dir=home)}) for _ in ("measured", "warming")
-    )
+    settings, warming = (Settings.from_environment({"CROSSDOCK_HOME": one}) for one in (home, warm))
     archive = Archive(settings.archive)
     context = Context(
         library=Library.load(settings.mappings, settings.partners),
-        master=MasterData.of(large_master(1_000)),
+        master=MasterData.of({file.stem: pl.read_parquet(file) for file in Path(master).glob("*.parquet")}),
         formats=formats(),
     )
 
@@ -168,7 +170,19 @@ def _files(folder: str, lines: int, lines_in_set: int = 10_000) -> dict[str, Any
 
 
 def _durable(files: dict[str, Any], folder: str) -> Run:
-    return in_child("bench.pipeline", "to_durable_events", {**files, "home": folder})
+    """In an installation that is there already, as a worker finds it."""
+    from crossdock.ledger import Ledger
+    from crossdock.settings import Settings
+    from crossdock.simulate.large import large_master
+
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        homes = {name: str(Path(place, name)) for name in ("home", "warm")}
+        for home in homes.values():
+            Path(home).mkdir()
+            Ledger.open(Settings.from_environment({"CROSSDOCK_HOME": home}).ledger_url).close()
+        for name, table in large_master(1_000).items():
+            table.write_parquet(Path(place, f"{name}.parquet"))
+        return in_child("bench.pipeline", "to_durable_events", {**files, **homes, "master": place})
 
 
 def _require(run: Run, lines: int) -> None:

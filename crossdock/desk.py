@@ -26,8 +26,15 @@ class Decision:
     findings: tuple[Finding, ...] = ()
 
 
+#: Documents whose assignment is remembered: the format asks first, and the translation once more, somewhat later.
+_REMEMBERED = 1024
+
+
 class Desk:
-    """Where a payload's documents are assigned: the ``Plans`` a format asks while it reads."""
+    """Where a payload's documents are assigned: the ``Plans`` a format asks while it reads.
+
+    The format may ask in one thread and the translation in another.
+    """
 
     def __init__(self, format: Format, payload: str, metadata: Mapping[str, str], context: Context) -> None:
         self.format = format
@@ -51,12 +58,14 @@ class Desk:
         return [self._plan(mapping) for mapping in self.context.library.candidates(partner, self.format.name)]
 
     def decide(self, start: DocumentStart) -> Decision:
-        if start.ordinal not in self._decided:
+        decision = self._decided.get(start.ordinal)
+        if decision is None:
             decision = self._decide(start)
             if ATTRIBUTE_KEYS in start.attributes and decision.mapping is not None:
                 decision = replace(decision, mapping=keyed(decision.mapping))
-            self._decided = {start.ordinal: decision}
-        return self._decided[start.ordinal]
+            self._decided[start.ordinal] = decision
+            self._decided.pop(start.ordinal - _REMEMBERED, None)
+        return decision
 
     def closed(self, envelope: EnvelopeEnd) -> EnvelopeClosed:
         """The end of an envelope, with whose it is and what they are promised."""

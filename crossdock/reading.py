@@ -299,7 +299,9 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
 
 def _parked(lines: pl.DataFrame, causes: Mapping[int, str]) -> pl.DataFrame:
     """The lines that are held back, each with its cause."""
-    held = lines.filter(pl.col(ORDINAL).is_in(list(causes))) if causes else lines.clear()
+    if not causes:
+        return lines.clear().with_columns(pl.lit(None, pl.String).alias(CAUSE))
+    held = lines.filter(pl.col(ORDINAL).is_in(list(causes)))
     cause = pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String)
     return held.with_columns(cause.alias(CAUSE))
 
@@ -315,10 +317,8 @@ class _Together:
         whole = pl.concat(tables, how="diagonal") if len(tables) > 1 else tables[0]
         self.ordinals = whole.get_column(ORDINAL)
         self.table = whole.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
-        names = [document.document.id for document in documents]
-        self.documents = pl.Series(DOCUMENT, names, pl.String).gather(
-            [index for index, height in enumerate(heights) for _ in range(height)]
-        )
+        names = pl.Series(DOCUMENT, [document.document.id for document in documents], pl.String)
+        self.documents = pl.concat([names.new_from_index(at, height) for at, height in enumerate(heights)])
         self.readers = list(self._numbered_through(chunks))
 
     def documents_of(self, lines: pl.DataFrame) -> pl.Series:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import BinaryIO
 
 import polars as pl
 
-from connectors.base import Format
+from connectors.base import Format, ReadItem
 from connectors.formats.edi.unread import unread_format
 from connectors.formats.xml.others import named_xml
+from crossdock.ahead import ahead
 from crossdock.desk import Desk
 from crossdock.reading import CAUSE, Reading
 from crossdock.translated import (
@@ -64,6 +66,8 @@ __all__ = [
 ]
 
 HEAD = 4096  #: bytes by which a format is recognised
+#: Bytes of a payload from which on it is read in a thread of its own, ahead of the rest.
+LARGE = 1 << 20
 
 
 def translate_stream(
@@ -95,28 +99,48 @@ def _read(
 ) -> Iterator[Translated]:
     desk = Desk(format, payload, metadata, context)
     reading = Reading(desk)
-    try:
-        for item in format.read(stream, name=name, plans=desk, metadata=metadata):
-            if desk.stranger is not None:
-                break
-            match item:
-                case DocumentStart():
-                    yield from reading.start(item)
-                case LineChunk():
-                    yield from reading.take(item)
-                case Finding():
-                    reading.note(item)
-                case DocumentEnd():
-                    yield from reading.end(item)
-                case GroupEnd() | InterchangeEnd() | WorkbookEnd():
-                    reading.envelope(desk.closed(item))
-    except Exception:
-        yield from reading.interrupted()
-        raise
+    items = _until_a_stranger(format.read(stream, name=name, plans=desk, metadata=metadata), desk)
+    with closing(ahead(items, weigh=_lines_of) if _size(stream) > LARGE else items) as read:
+        try:
+            for item in read:
+                match item:
+                    case DocumentStart():
+                        yield from reading.start(item)
+                    case LineChunk():
+                        yield from reading.take(item)
+                    case Finding():
+                        reading.note(item)
+                    case DocumentEnd():
+                        yield from reading.end(item)
+                    case GroupEnd() | InterchangeEnd() | WorkbookEnd():
+                        reading.envelope(desk.closed(item))
+        except Exception:
+            yield from reading.interrupted()
+            raise
     yield from reading.break_off()
     yield from reading.release()
     if desk.stranger is not None:
         yield desk.stranger
+
+
+def _until_a_stranger(items: Iterator[ReadItem], desk: Desk) -> Generator[ReadItem]:
+    """What is read, until the format asks for somebody nobody knows."""
+    for item in items:
+        if desk.stranger is not None:
+            return
+        yield item
+
+
+def _lines_of(item: ReadItem) -> int:
+    return max(1, item.height) if isinstance(item, LineChunk) else 1
+
+
+def _size(stream: BinaryIO) -> int:
+    """Bytes from here to the end."""
+    here = stream.tell()
+    size = stream.seek(0, io.SEEK_END) - here
+    stream.seek(here)
+    return size
 
 
 def _doubtful(doubt: str, metadata: Mapping[str, str]) -> Finding:

@@ -416,13 +416,21 @@ def _business_days(on: pl.Series | None, height: int) -> pl.Series:
     """Days since 1970; the last day of all where there is no business date."""
     if on is None:
         return pl.Series([_LAST_DAY], dtype=pl.Int32).new_from_index(0, height)
-    if height > 1 and is_constant(on):
-        return _business_days(on.head(1), 1).new_from_index(0, height)
+    if on.dtype == pl.String and is_constant(on):
+        return pl.Series([_business_day(on[0])], dtype=pl.Int32).new_from_index(0, height)
     if on.dtype == pl.Int32:
         return on
+    day = pl.col(on.name).cast(pl.Date)
     if on.dtype == pl.String:
-        on = on.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return on.cast(pl.Date).cast(pl.Int32).fill_null(_LAST_DAY)
+        day = pl.col(on.name).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    return on.to_frame().select(day.cast(pl.Int32).fill_null(_LAST_DAY)).to_series()
+
+
+@lru_cache(maxsize=1 << 12)
+def _business_day(text: str) -> int:
+    """The same of one text: a document has one date mostly."""
+    day: int = _business_days(pl.Series([text, None], dtype=pl.String), 2)[0]
+    return day
 
 
 def _rec20(column: str) -> pl.Expr:

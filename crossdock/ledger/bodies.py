@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -25,12 +26,17 @@ _BETWEEN = "\n"  # stands in no JSON text of ours: within strings it is escaped
 
 def write(connection: Connection, first: int, texts: pl.Series) -> None:
     """Keep ``texts``, those of the events at ``first`` and the positions after it."""
-    pieces = list(_pieces(texts))
-    packed = zstandard.ZstdCompressor(level=1).multi_compress_to_buffer(pieces)  # all in one call: see ``bulk`` for why
-    rows = [
-        {"first_position": first + number * TOGETHER, "bodies": piece.tobytes()} for number, piece in enumerate(packed)
-    ]
+    compress = zstandard.ZstdCompressor(level=1).multi_compress_to_buffer  # many in one call: see ``bulk`` for why
+    packed: list[bytes] = []
+    for at in range(0, len(texts), _AT_ONCE):
+        pieces: Any = list(_pieces(texts.slice(at, _AT_ONCE)))
+        some = compress(pieces)
+        packed += (some[number].tobytes() for number in range(len(some)))
+    rows = [{"first_position": first + number * TOGETHER, "bodies": bundle} for number, bundle in enumerate(packed)]
     bulk.insert(connection, event_bodies, rows)
+
+
+_AT_ONCE = 8 * TOGETHER  # copies of more texts would leave the processor's cache
 
 
 def _pieces(texts: pl.Series) -> Iterator[memoryview]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -50,7 +51,7 @@ def insert_table(connection: Connection, table: sa.Table, rows: pl.DataFrame) ->
     """
     if rows.is_empty():
         return
-    facts = rows.select(fact for name in rows.columns for fact in _facts(rows.schema[name], name)).row(0, named=True)
+    facts = rows.select(_all_facts(tuple(rows.schema.items()))).row(0, named=True)
     cells = {name: _cell(f"c{number}", name, facts) for number, name in enumerate(rows.columns)}
     taken = rows.select(
         pl.lit(rows.height).alias("_rows"), *(part for cell in cells.values() for part in cell.parts)
@@ -69,6 +70,12 @@ class _Cell:
 
     sql: str
     parts: list[pl.Expr]
+
+
+@cache
+def _all_facts(schema: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
+    """To make the expressions anew for each piece of a table would take longer than to work them out."""
+    return [fact for name, type_ in schema for fact in _facts(type_, name)]
 
 
 def _facts(type_: pl.DataType, name: str) -> Iterator[pl.Expr]:

@@ -32,6 +32,7 @@ from crossdock.translation import (
     EnvelopeClosed,
     Translated,
 )
+from mappings.remembered import is_constant
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
 
@@ -285,10 +286,7 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
     by_id = {entry.id: entry for entry in entries}
     stale: dict[int, list[Finding]] = {}
     for written in feed.write(connection, _tables(entries), position):
-        fresh = written.fresh.group_by("document_id", "stream").agg(
-            pl.len().alias("count"), pl.col("position").min().alias("first"), pl.col("position").max().alias("last")
-        )
-        for id, stream, count, first, last in fresh.rows():
+        for id, stream, count, first, last in _runs(written.fresh):
             entry = by_id[id]
             entry.streams[stream] += count
             entry.first = min(first, entry.first or first)
@@ -300,6 +298,17 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
         for row in written.stale.iter_rows(named=True):
             stale.setdefault(row["document_id"], []).append(_stale(row))
     return stale
+
+
+def _runs(fresh: pl.DataFrame) -> Iterable[tuple[int, str, int, int, int]]:
+    """Document, stream, number of events, first and last position; of a large document there is one run."""
+    documents, streams, positions = fresh["document_id"], fresh["stream"], fresh["position"]
+    if is_constant(documents) and is_constant(streams):
+        return [(documents[0], streams[0], fresh.height, positions[0], positions[-1])]
+    counted = fresh.group_by("document_id", "stream").agg(
+        pl.len().alias("count"), pl.col("position").min().alias("first"), pl.col("position").max().alias("last")
+    )
+    return counted.rows()
 
 
 def _tables(entries: Sequence[Entry]) -> Iterator[pl.DataFrame]:

@@ -155,18 +155,36 @@ def _stored(row: Any, origin: tuple[str, str, str], data: str) -> StoredEvent:
 
 
 def _storable(table: pl.DataFrame) -> pl.DataFrame:
-    """With a column that tells keys apart, and subjects that both databases can hold."""
-    if table["subject"].str.contains("\0", literal=True).any():
-        table = table.with_columns(pl.col("subject").str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
-    return table.with_columns(pl.concat_str("stream", pl.lit("/"), "subject").alias(_KEY))
+    """With subjects that both databases can hold."""
+    if not table["subject"].str.contains("\0", literal=True).any():
+        return table
+    return table.with_columns(pl.col("subject").str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
 
 
 def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Written:
     """Judge each event of ``table`` in order: new with its sequence and position, or unchanged.
 
-    A key that is new and comes once is judged by whole columns; the others one by one.
+    Where no key is known and each comes once, which is how most documents come, nothing is left to be judged.
     """
     latest = _latest(connection, table)
+    if latest or table["subject"].is_duplicated().any():
+        return _judged(connection, table, latest, position)
+    positions = pl.int_range(position + 1, position + 1 + pl.len()).alias("position")
+    nothing = table.clear()
+    return Written(
+        fresh=table.with_columns(_FIRST, positions).select(*_COLUMNS, "data"),
+        unchanged=nothing[_DOCUMENT],
+        stale=nothing,
+        confirmed=nothing,
+    )
+
+
+_FIRST = pl.lit(1, pl.Int64).alias("sequence")
+
+
+def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Revision], position: int) -> Written:
+    """A key that is new and comes once is judged by whole columns; the others one by one."""
+    table = table.with_columns(pl.concat_str("stream", pl.lit("/"), "subject").alias(_KEY))
     contested = table[_KEY].is_duplicated()
     if latest:
         contested |= table[_KEY].is_in(list(latest))
@@ -220,7 +238,7 @@ def _judge(
 def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:
     """The newest revision of those keys in ``table`` that have any."""
     latest: dict[str, Revision] = {}
-    for (stream,), part in table.group_by("stream"):
+    for stream, part in _by_stream(table):
         subjects = part["subject"]
         if connection.scalar(_any_between(subjects.min(), subjects.max())) is None:
             continue
@@ -228,6 +246,12 @@ def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:
         for subject, sequence, fingerprint, id in _asked(connection, _LATEST, given):
             latest[f"{stream}/{subject}"] = Revision(sequence, fingerprint, id)
     return latest
+
+
+def _by_stream(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The table stream by stream; mostly there is one, and nothing is copied."""
+    for stream in (streams := table["stream"].unique()):
+        yield stream, table if len(streams) == 1 else table.filter(pl.col("stream") == stream)
 
 
 def _any_between(first: object, last: object) -> sa.Select[tuple[int]]:

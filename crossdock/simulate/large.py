@@ -119,6 +119,6 @@ def large_master(items: int = 1_000) -> dict[str, pl.DataFrame]:
         "cross_references": references,
     }
     return {
-        table: pl.DataFrame(rows[table], schema=dict.fromkeys(columns, pl.String), orient="row")
+        table: pl.DataFrame(rows.get(table, []), schema=dict.fromkeys(columns, pl.String), orient="row")
         for table, columns in MASTER_TABLES.items()
     }

@@ -23,7 +23,7 @@ def _counting(made: list[int], end: int, error: Exception | None = None) -> Iter
 
 
 def _threads() -> int:
-    return sum(thread.name == "translating ahead" for thread in threading.enumerate())
+    return sum(thread.name == "working ahead" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("end", [0, 1, LOAD, 3 * LOAD + 1])
