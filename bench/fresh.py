@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from bench.measure import Benchmark, Measurement
 from crossdock.local.flow import load_master_data, wait_for_dags
 from crossdock.local.services import Installation, free_port, started
 from crossdock.simulate import connection_environment, simulate
+from crossdock.simulate.renumbered import renumbered
 from schemas.errors import TransientError
 
 LANDINGS = int(os.environ.get("BENCH_FRESH_LANDINGS", "24"))
@@ -43,8 +43,8 @@ def landing_to_feed() -> Iterator[Measurement]:
             load_master_data(running)
             for dag_id in (_CHANNEL, "publish", "respond"):
                 installation.rest.unpause(dag_id)
-            _land(installation, _notice(notice, 1))  # the watch is there, and everything was used once
-            seconds = sorted(_one(installation, _notice(notice, number)) for number in range(2, LANDINGS + 2))
+            _land(installation, renumbered(notice, 1))  # the watch is there, and everything was used once
+            seconds = sorted(_one(installation, renumbered(notice, number)) for number in range(2, LANDINGS + 2))
     at_95 = seconds[-(-len(seconds) * 95 // 100) - 1]
     middle = seconds[len(seconds) // 2]
     yield Measurement(name="fresh.landing_to_feed.at_95_percent", value=at_95, unit="s", limit=LIMIT)
@@ -69,13 +69,6 @@ def _land(installation: Installation, content: str) -> float:
             raise TransientError(f"the file is not in the feed after {_GIVE_UP:.0f} s", hint=str(installation.logs))
         time.sleep(_GLANCE)
     return time.perf_counter() - begun
-
-
-def _notice(content: str, number: int) -> str:
-    """The first interchange of a file under a control number of its own, its shipments under numbers of their own."""
-    first = content[: content.index("ISA*", 1)]
-    renumbered = re.sub(r"\*000000001(?=[*~])", f"*9{number:08}", first)
-    return re.sub(r"(?<=BSN\*00\*)AN1", f"F{number:03}", renumbered)
 
 
 BENCHMARKS: dict[str, Benchmark] = {"fresh.landing_to_feed": landing_to_feed}

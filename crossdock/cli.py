@@ -248,6 +248,10 @@ def serve(
     key: Annotated[
         Path | None, typer.Option("--tls-key", envvar="CROSSDOCK_TLS_KEY", help="Its key, where it is not in there.")
     ] = None,
+    *,
+    oldest: Annotated[
+        Literal["1.2", "1.3"], typer.Option("--tls-min", envvar="CROSSDOCK_TLS_MIN", help="The oldest TLS spoken.")
+    ] = "1.2",
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", envvar="CROSSDOCK_SERVE_ORIGINS", help="Pages of this origin may ask (CORS)."),
@@ -267,6 +271,7 @@ def serve(
     from crossdock.feed.access import USER, token_from
     from crossdock.feed.service import service_of
     from crossdock.feed.serving import serve as answer
+    from crossdock.feed.tls import Tls
 
     def ready(url: str) -> None:
         typer.echo(f"the feed is at {url}/v1/events, the console at {url}; log in as {USER} with CROSSDOCK_TOKEN")
@@ -275,9 +280,8 @@ def serve(
     with Dock.open() as dock:
         service = service_of(dock, origins=origin or ())
         console, warm = routes(workplace_of(dock, service)), charts.warm
-        answer(
-            service, token, console, host=host, port=port, ready=ready, certificate=certificate, key=key, meanwhile=warm
-        )
+        tls = Tls(certificate=certificate, key=key, oldest=oldest) if certificate else None
+        answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=warm)
 
 
 @app.command(rich_help_panel=REMEMBERED)

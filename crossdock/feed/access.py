@@ -34,10 +34,11 @@ PROVEN_OTHERWISE = (as2.PREFIX,)  #: what begins so is for who proves itself by 
 #: Where a path has to begin so that an audience is let in: what passes all it shows through a ``View``. Who runs the
 #: dock (integration) is let in everywhere.
 _THROUGH_A_VIEW = ("/v1/", "/static/")
+_OURS = ("/supply", "/events/")
 MAY_ENTER: Mapping[Audience, tuple[str, ...]] = {
-    Audience.PLANNER: (*_THROUGH_A_VIEW, "/supply"),
-    Audience.BUYER: (*_THROUGH_A_VIEW, "/supply"),
-    Audience.QUALITY: (*_THROUGH_A_VIEW, "/supply"),
+    Audience.PLANNER: (*_THROUGH_A_VIEW, *_OURS),
+    Audience.BUYER: (*_THROUGH_A_VIEW, *_OURS),
+    Audience.QUALITY: (*_THROUGH_A_VIEW, *_OURS),
     Audience.SUPPLIER: (*_THROUGH_A_VIEW, "/supplier"),
 }
 _STATION = 600  #: requests a minute of who shows CROSSDOCK_TOKEN, many times that of a client
@@ -138,14 +139,12 @@ class Door:
             told = f"{token.name} may ask {token.per_minute} times a minute."
             return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
         viewer = Viewer(audience=Audience(token.audience), partner=token.partner, name=token.name)
-        if not path.startswith(MAY_ENTER.get(viewer.audience, "/")):
+        if not may_enter(viewer, path):
             return problem(403, f"This is not for the audience {viewer.audience}.")
         if viewer.is_supplier:
             await to_thread.run_sync(self._note, viewer, token, scope)
-        if length := _too_long(scope, self._most_bytes):
-            return problem(413, f"{length:,} bytes are too many; {self._most_bytes:,} can be taken.")
         scope.setdefault("state", {})["viewer"] = viewer
-        return _bounded(self._inner, self._most_bytes)
+        return bounded(self._inner, scope, self._most_bytes)
 
     async def _whose(self, scope: Scope) -> Token | None:
         shown = _shown(Headers(scope=scope).get("authorization", ""))
@@ -200,16 +199,21 @@ def _refuse(path: str) -> ASGIApp:
     )
 
 
-def _too_long(scope: Scope, most: int) -> int:
-    """The length a request says its body has, if that is too much."""
+def may_enter(viewer: Viewer, path: str) -> bool:
+    """Whether a path is for the viewer's audience."""
+    return path.startswith(MAY_ENTER.get(viewer.audience, "/"))
+
+
+def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:
+    """``inner`` for this request, or 413 where it says that its body is longer than ``most`` bytes.
+
+    One that grows beyond that without having said so ends there.
+    """
     written = Headers(scope=scope).get("content-length", "")
-    return int(written) if written.isdecimal() and int(written) > most else 0
+    if written.isdecimal() and int(written) > most:
+        return problem(413, f"{int(written):,} bytes are too many; {most:,} can be taken.")
 
-
-def _bounded(inner: ASGIApp, most: int) -> ASGIApp:
-    """``inner``, whose requests end where they grow beyond ``most`` bytes without having said so."""
-
-    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def within(scope: Scope, receive: Receive, send: Send) -> None:
         got = 0
 
         async def counted() -> Message:
@@ -220,11 +224,15 @@ def _bounded(inner: ASGIApp, most: int) -> ASGIApp:
 
         await inner(scope, counted, send)
 
-    return bounded
+    return within
 
 
-def described(send: Send, *, tls: bool) -> Send:
-    headers = {**SECURITY_HEADERS, **_TLS_ONLY} if tls else SECURITY_HEADERS
+def described(send: Send, *, tls: bool, framed: bool = False) -> Send:
+    """``send`` with our headers in every answer; ``framed`` pages may stand in frames of their own origin."""
+    headers = {**SECURITY_HEADERS, **_TLS_ONLY} if tls else dict(SECURITY_HEADERS)
+    if framed:
+        policy = headers["Content-Security-Policy"]
+        headers["Content-Security-Policy"] = policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -25,17 +25,14 @@ def feed_app(service: Service, token: str, console: APIRouter | None = None) -> 
     The caller closes the ledger.
     """
     ledger = service.ledger
-    app = api(service)
+    app = api_and_console(service, console)
     app.include_router(as2.routes(service.stations))
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/healthz", summary="Whether the ledger answers; open to everybody")
     def healthz() -> JSONResponse:
         ledger.master_version()
         return JSONResponse({"status": "ok"})
 
-    if console is not None:
-        app.include_router(console)
     door: ASGIApp = Door(app, token, ledger, most_bytes=service.most_bytes)
     if not service.origins:
         return door
@@ -48,8 +45,17 @@ def feed_app(service: Service, token: str, console: APIRouter | None = None) -> 
     )
 
 
+def api_and_console(service: Service, console: APIRouter | None = None) -> FastAPI:
+    """The API and the pages, guarded by nobody: who mounts it says in each request's state who the ``viewer`` is."""
+    app = api(service)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    if console is not None:
+        app.include_router(console)
+    return app
+
+
 def api(service: Service) -> FastAPI:
-    """The API alone. Whoever mounts it says in each request's state who the ``viewer`` is."""
+    """The API alone."""
     # The pages that would try the API out load their scripts from elsewhere; the description itself does not.
     app = FastAPI(
         title="Crossdock",

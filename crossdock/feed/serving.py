@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import uvicorn
 from fastapi import APIRouter
 
 from crossdock.feed.app import feed_app
 from crossdock.feed.service import Service
+from crossdock.feed.tls import Tls
 from schemas.errors import PermanentError
 
 
@@ -23,27 +23,26 @@ def serve(
     host: str,
     port: int,
     ready: Callable[[str], None],
-    certificate: Path | None = None,
-    key: Path | None = None,
+    tls: Tls | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
-    ``port`` 0 takes a free one. With a ``certificate`` (and its ``key``, where that is a file of its own) over TLS.
+    ``port`` 0 takes a free one.
     ``meanwhile`` is done in a thread at the start: what the first visitor should not wait for.
-    Raises PermanentError when the address cannot be had.
+    Raises PermanentError when the address cannot be had, ConfigError for a certificate that cannot be used.
     """
+    context = tls.context() if tls is not None else None
     with _listening(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
-        ready(f"{'http' if certificate is None else 'https'}://{name}:{listening.getsockname()[1]}")
+        ready(f"{'http' if context is None else 'https'}://{name}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
             feed_app(service, token, console),
             log_level="warning",
             access_log=False,
             server_header=False,
             lifespan="off",
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
+            ssl_context_factory=None if context is None else lambda *_: context,
             timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
         threading.Thread(target=meanwhile, name="warming up", daemon=True).start()

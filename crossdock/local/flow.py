@@ -87,7 +87,8 @@ class Round:
     def translated(self) -> bool:
         """Whether anything was translated, so that Airflow owes us a run of ``publish``."""
         inbound = [run for run in self.runs() if run.dag_id.startswith("inbound_")]
-        return any(("translate", "success") in self.rest.task_states(run) for run in inbound)
+        done = {("receive", "success"), ("translate", "success")}
+        return any(done & self.rest.task_states(run) for run in inbound)
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Raises PermanentError as soon as a run has failed or a service has ended, TransientError when time is up."""

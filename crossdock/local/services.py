@@ -40,7 +40,9 @@ AIRFLOW_SETTINGS: Mapping[str, str] = {
     "AIRFLOW__CORE__PARALLELISM": "4",
 }
 
-DAGS = Path(__file__).resolve().parent.parent.parent / "dags"
+TREE = Path(__file__).resolve().parent.parent.parent
+DAGS = TREE / "dags"
+PLUGINS = TREE / "plugins"
 
 #: Seconds a service gets to stop by itself.
 PATIENCE = 20.0
@@ -58,6 +60,7 @@ class Installation:
     port: int
     dags: Path = DAGS
     user: str = "admin"
+    others: Mapping[str, str] = field(default_factory=dict)  #: further logins with their role, of the same password
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     feed_port: int = field(default_factory=lambda: free_port(8400))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -106,11 +109,15 @@ class Installation:
             "CROSSDOCK_HOME": str(self.home),
             "CROSSDOCK_SERVE_PORT": str(self.feed_port),
             "CROSSDOCK_TOKEN": self.token,
+            "CROSSDOCK_AIRFLOW_URL": self.url,
             "AIRFLOW_HOME": str(self.airflow_home),
             **AIRFLOW_SETTINGS,
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{user}:{role}" for user, role in {self.user: "admin", **self.others}.items()
+            ),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
@@ -130,7 +137,8 @@ class Installation:
         for folder in (self.airflow_home, self.logs, self.pids):
             folder.mkdir(parents=True, exist_ok=True)
         self._passwords.touch(mode=0o600)
-        self._passwords.write_text(json.dumps({self.user: self.password}), encoding="utf-8")
+        passwords = dict.fromkeys((self.user, *self.others), self.password)
+        self._passwords.write_text(json.dumps(passwords), encoding="utf-8")
         log = self.logs / "migrate.log"
         with log.open("wb") as stream:
             done = subprocess.run(  # noqa: S603  our own constant
@@ -145,7 +153,27 @@ class Running:
     """The started services of an installation."""
 
     installation: Installation
-    processes: Mapping[str, subprocess.Popen[bytes]]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def begin(self, name: str) -> None:
+        """Start one service."""
+        installation = self.installation
+        with (installation.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(  # noqa: S603  our own constant
+                _ours(SERVICES[name]),
+                env=installation.environment(),
+                cwd=installation.airflow_home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        (installation.pids / f"{name}.pid").write_text(str(self.processes[name].pid), encoding="ascii")
+
+    def kill(self, name: str) -> None:
+        """End one service without letting it say goodbye. ``begin`` starts it again."""
+        os.killpg(self.processes[name].pid, signal.SIGKILL)
+        self.processes.pop(name).wait()
 
     def check(self) -> None:
         """Raise PermanentError when a service has ended."""
@@ -186,22 +214,11 @@ def start(installation: Installation) -> Running:
     """Prepare the installation and start its services, after stopping what an earlier start left behind."""
     stop_left_over(installation.home)
     installation.prepare()
-    environment = installation.environment()
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    running = Running(installation=installation, processes=processes)
+    running = Running(installation=installation)
     try:
-        for name, command in SERVICES.items():
-            with (installation.logs / f"{name}.log").open("wb") as log:
-                processes[name] = subprocess.Popen(  # noqa: S603  our own constant
-                    _ours(command),
-                    env=environment,
-                    cwd=installation.airflow_home,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            (installation.pids / f"{name}.pid").write_text(str(processes[name].pid), encoding="ascii")
+        for name in SERVICES:
+            (installation.logs / f"{name}.log").unlink(missing_ok=True)
+            running.begin(name)
     except BaseException:
         running.stop()
         raise

@@ -6,10 +6,12 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from crossdock.dock import Dock
 from crossdock.local.arrivals import ledgered, not_readable
 from crossdock.local.feed import Feed
 from schemas.errors import PermanentError, TransientError
+from tests.certificates import server_certificate
 
 pytestmark = pytest.mark.integration
 
@@ -174,3 +177,63 @@ def test_events_leave_as_soon_as_they_stand_in_the_feed(known: Any, orders: Call
     process.send_signal(signal.SIGTERM)
     _, complaints = process.communicate(timeout=20)
     assert (process.returncode, complaints) == (0, "")
+
+
+# -- TLS ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> tuple[Path, Path]:
+    """Files of a certificate for this machine, made for the test, and of its key."""
+    certificate, key = server_certificate("127.0.0.1")
+    for name, content in (("server.pem", certificate), ("server.key", key)):
+        (tmp_path / name).write_bytes(content)
+    return tmp_path / "server.pem", tmp_path / "server.key"
+
+
+@contextmanager
+def serving(known: Any, *arguments: str) -> Iterator[str]:
+    process = subprocess.Popen([*COMMAND, "0", *arguments], env=environment(known), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().partition("console at ")[2].partition(";")[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def spoken(address: str, authority: Path, newest: ssl.TLSVersion) -> str:
+    """The version of TLS that a client gets which speaks none newer."""
+    context = ssl.create_default_context(cafile=authority)
+    context.maximum_version = newest
+    host, port = address.removeprefix("https://").split(":")
+    plain = socket.create_connection((host, int(port)), timeout=20)
+    with context.wrap_socket(plain, server_hostname=host) as wrapped:
+        return str(wrapped.version())
+
+
+def test_over_tls_with_a_certificate_of_our_own(known: Any, certified: tuple[Path, Path]) -> None:
+    certificate, key = certified
+    with serving(known, "--tls-cert", str(certificate), "--tls-key", str(key)) as address:
+        assert address.startswith("https://127.0.0.1:")
+        answer = requests.get(
+            f"{address}/v1/events", headers={"Authorization": f"Bearer {TOKEN}"}, verify=str(certificate), timeout=20
+        )
+        assert answer.json()["events"] == []
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(address, timeout=20)
+        assert spoken(address, certificate, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+        assert spoken(address, certificate, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+        with pytest.raises(requests.exceptions.ConnectionError):
+            requests.get(address.replace("https", "http"), timeout=20)
+
+
+def test_an_old_version_of_tls_is_not_spoken_where_that_is_said(known: Any, certified: tuple[Path, Path]) -> None:
+    certificate, key = certified
+    with serving(known, "--tls-cert", str(certificate), "--tls-key", str(key), "--tls-min", "1.3") as address:
+        with pytest.raises(ssl.SSLError):
+            spoken(address, certificate, ssl.TLSVersion.TLSv1_2)
+        assert spoken(address, certificate, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crossdock.acting import acting_as
-from crossdock.console.documents import document_page, found
+from crossdock.console.documents import document_page
 from crossdock.console.workplace import Workplace, workplace_of
 from crossdock.dock import Dock
 from crossdock.feed.service import service_of
@@ -42,10 +42,10 @@ def test_a_document_leads_to_its_run_and_a_run_to_its_documents(known: Any, orde
         first = take_in(known, dock, "1.jsonl", orders(("1", "10")), FIRST.actor)
         second = take_in(known, dock, "2.jsonl", orders(("2", "10")), SECOND.actor)
         by_hand = take_in(known, dock, "3.jsonl", orders(("3", "10")), "command crossdock run by anna")
-        assert [row["document"] for row in found(place, "", "", "", FIRST)] == [first]
-        assert [row["document"] for row in found(place, "", "", "", SECOND)] == [second]
-        assert found(place, "", "", "", AirflowRun("inbound_inbox", "another")) == []
-        assert len(found(place, "", "", "")) == 3
+        assert [row["document"] for row in dock.ledger.searching.documents(run=FIRST)] == [first]
+        assert [row["document"] for row in dock.ledger.searching.documents(run=SECOND)] == [second]
+        assert dock.ledger.searching.documents(run=AirflowRun("inbound_inbox", "another")) == []
+        assert len(dock.ledger.searching.documents()) == 3
         assert run_shown(place, first) == ""
         with_airflow = Workplace(**{name: getattr(place, name) for name in place.__slots__} | {"airflow": "http://af"})
         assert run_shown(with_airflow, first) == (
