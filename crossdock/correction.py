@@ -23,12 +23,13 @@ from crossdock.translation import Context, DocumentClosed, DocumentLines, Docume
 from mappings.library import CompiledMapping, Library
 from mappings.normalise import KEY_OF
 from schemas.documents import LOCATION, ORDINAL, DocumentStart
-from schemas.findings import Finding, Severity
+from schemas.findings import Finding, Severity, Stage
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
     from crossdock.ledger import Ledger
     from crossdock.ledger.envelopes import OwedAnswer
+    from crossdock.ledger.judgements import Judgement
 
 LISTED = 1_000  #: places that the first sheet lists
 MARKED = 20_000  #: cells that are marked
@@ -155,17 +156,19 @@ def correct(
     metadata: Mapping[str, str],
     context: Context,
     speak: str = "",
+    judged: Judgement | None = None,
     given_back: Sequence[Finding] = (),
 ) -> Correction:
     """The correction of a workbook: its SHA-256 is ``payload``, ``metadata`` as for ``translate_stream``.
 
     In the partner's language, or in ``speak``. Where nothing is wrong it says so, and all rows are accepted.
+    What was ``judged`` before counts, whatever would be judged of it now; only where the rows stand is read anew.
     ``given_back`` are findings on rows that a person rejected, whatever the workbook itself says.
     """
     translated = translate_stream(stream, payload=payload, name=name, metadata=metadata, context=context)
     if "body" in metadata:
         name = PurePath(name).stem  # what stood in a mail is called as the mail is
-    read = _gathered(translated, context.library)
+    read = _gathered(translated, context.library, judged)
     read.give_back(given_back)
     partner = context.library.partners.get(read.partner or metadata.get("partner", ""))
     code = speak or (partner.language if partner is not None else "")
@@ -192,7 +195,10 @@ def correct(
 
 
 def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]) -> Callable[[OwedAnswer], Correction]:
-    """How the correction of an owed answer is made: from the payload in the archive, with the ``context`` of now."""
+    """How the correction of an owed answer is made: from the payload in the archive, as the ledger has judged it.
+
+    The ``context`` of now only tells the rows apart.
+    """
 
     def made(answer: OwedAnswer) -> Correction:
         record = ledger.payload(answer.payload)
@@ -204,6 +210,7 @@ def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]
                 name=record.name,
                 metadata=metadata,
                 context=context(),
+                judged=ledger.readings.judgement(record.id),
                 given_back=ledger.given_back(record.id),
             )
 
@@ -213,26 +220,32 @@ def corrections(archive: Archive, ledger: Ledger, context: Callable[[], Context]
 # -- what was read ----------------------------------------------------------------------------------
 
 
-def _gathered(translated: Iterable[Translated], library: Library) -> _Read:
+def _gathered(translated: Iterable[Translated], library: Library, judged: Judgement | None) -> _Read:
     read = _Read()
+    then: Judgement | None = None  #: on the open document; None where it is judged now
     for item in translated:
         match item:
             case DocumentOpened(document=document):
                 mapping = library.mapping_for(library.partners.get(document.partner), document.start.type)
                 read.sheets.append(_Sheet.of(document.start, mapping))
                 read.partner = read.partner or document.partner
+                then = judged if judged is not None and document.id in judged.known else None
+                held = {line for name, line in then.held if name == document.id} if then is not None else set()
             case DocumentLines():
                 sheet = read.sheets[-1]
                 sheet.note(item.lines)
                 where = dict(zip(item.lines[ORDINAL], map(_row, item.lines[LOCATION]), strict=True))
                 sheet.rows.update(row for row in where.values() if row)
-                sheet.faulty.update(row for one in item.parked[ORDINAL] if (row := where.get(one)))
-                read.findings += item.findings
-            case DocumentClosed():
-                read.sheets[-1].rejected = item.status == "rejected"
-                read.findings += item.findings
+                faulty = held if then is not None else item.parked[ORDINAL]
+                sheet.faulty.update(row for one in faulty if (row := where.get(one)))
+                read.findings += item.findings if then is None else ()
+            case DocumentClosed(document=document):
+                rejected = document.id in then.rejected if then is not None else item.status == "rejected"
+                read.sheets[-1].rejected = rejected
+                read.findings += item.findings if then is None else ()
             case Finding():
-                read.findings.append(item)
+                read.findings += [item] if judged is None else ()
+    read.findings += judged.findings if judged is not None else ()
     return read
 
 
@@ -250,7 +263,7 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
     spoken: set[tuple[str, str, str]] = set()
     sheets = read.by_name
     for finding in sorted(read.findings, key=lambda one: one.code.endswith(".missing")):
-        if finding.severity is Severity.INFO or finding.code in _OURS:
+        if finding.severity is Severity.INFO or finding.code in _OURS or not _concerns(finding, words):
             continue
         match = _CELL.fullmatch(finding.location)
         sheet, cell = (match[1] or "", f"{match[2]}{match[3]}") if match else (finding.location, "")
@@ -288,6 +301,11 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
             one.severity is not Severity.ERROR,
         ),
     )
+
+
+def _concerns(finding: Finding, words: Language) -> bool:
+    """Whether a partner need know: a remark that holds nothing back is told only where there are words for it."""
+    return finding.severity is Severity.ERROR or finding.stage is not Stage.BUSINESS or words.knows(finding.code)
 
 
 def _marks(problems: Sequence[Problem], words: Language) -> list[Mark]:

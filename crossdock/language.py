@@ -62,6 +62,10 @@ class Language(Strict):
         expected = said.expected.format_map(words) if said.expected else self._expectation(finding.expected or "")
         return Told(_capital(said.what.format_map(words)), expected, _sensible(finding) or _nearest(finding))
 
+    def knows(self, code: str) -> bool:
+        """Whether there are words for just this code."""
+        return code in self.findings
+
     def _said(self, code: str) -> Said:
         general = f"*.{code.rpartition('.')[2]}"
         return self.findings.get(code) or self.findings.get(general) or self.findings["*"]

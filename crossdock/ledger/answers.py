@@ -143,11 +143,12 @@ def _errors(connection: Connection, ids: Sequence[int]) -> dict[int, list[Findin
     for row in connection.execute(query):
         some = found.setdefault(row.document_id, [])
         if len(some) < MOST_FINDINGS:
-            some.append(_finding(row))
+            some.append(as_finding(row))
     return found
 
 
-def _finding(row: Any) -> Finding:
+def as_finding(row: Any) -> Finding:
+    """A row of ``findings`` as it was found."""
     return Finding(
         code=row.code,
         severity=Severity(row.severity),

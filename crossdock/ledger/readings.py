@@ -17,6 +17,7 @@ from crossdock.ledger.corrections import Change, Difference, Reading, judge, ope
 from crossdock.ledger.database import Database
 from crossdock.ledger.documents import Entry, document_row, finding_row, parked_row
 from crossdock.ledger.draft import Draft
+from crossdock.ledger.judgements import Judgement, judgement
 from crossdock.ledger.parked import Obstacle
 from crossdock.ledger.payloads import TRANSLATED
 from crossdock.ledger.records import PayloadRecord
@@ -360,6 +361,11 @@ class Readings:
         """Lines of these documents that wait still were read with that configuration in vain."""
         with self._database.write() as connection:
             parked.note_tried(connection, [name for one in chosen for name in one.documents], tried)
+
+    def judgement(self, payload: int) -> Judgement:
+        """Which lines of this payload (id) count, and what was found wrong, as it was last read."""
+        with self._database.read() as connection:
+            return judgement(connection, payload)
 
     def obstacles(self, chosen: Collection[Chosen]) -> Iterator[Obstacle]:
         """What stands in the way of each line of these documents that waits."""

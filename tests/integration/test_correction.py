@@ -294,3 +294,39 @@ def test_what_is_still_wrong_goes_back_once_more_without_the_marks_of_before(
     ]  # fmt: skip
     waiting = [json.loads(line) for line in here.run("parked", "--json").stdout.splitlines()]
     assert len(waiting) == 1
+
+
+def test_the_answer_says_what_was_judged_whatever_has_changed_since(site: Callable[[str], Installation]) -> None:
+    from crossdock.dock import Dock
+
+    here = site("en")
+    fix = ("fix", "item", "V-1", "P-100", "--partner", "ACME", "--reason", "theirs")
+    assert here.run(*fix).exit_code == 0
+    book = openpyxl.Workbook()
+    for row in (HEADER[:5], ["V-1", "N1", 3, "EA", "2026-03-01"], ["V-2", "N1", 4, "EA", "2026-03-01"]):
+        book.active.append(row)
+    here.drop("stock.xlsx", saved(book))
+    with Dock.open(here.settings) as dock:
+        dock.translate(dock.receive("inbox"))
+    assert told(here) == {"stock/ACME/N1//P-100": ("3", 1)}
+    assert here.run(*fix, "--remove").exit_code == 0
+    assert here.run("respond").exit_code == 0
+    (reply,) = replies(here)
+    sheet = openpyxl.load_workbook(reply).worksheets[1]
+    assert [sheet[f"A{row}"].fill.start_color.rgb for row in (2, 3)] == ["00C6EFCE", "00FFC7CE"]
+    assert {cell.coordinate for row in sheet for cell in row if cell.comment} == {"A3"}
+
+
+def test_a_line_that_a_check_holds_back_is_marked_too(site: Callable[[str], Installation]) -> None:
+    here = site("en")
+    file = here.home / "partners" / "acme.yaml"
+    file.write_text(file.read_text() + "checks: {stock.negative: error}\n")
+    book = openpyxl.Workbook()
+    for row in (HEADER[:5], ["P-100", "N1", -3, "EA", "2026-03-01"], ["P-200", "N1", 4, "EA", "2026-03-01"]):
+        book.active.append(row)
+    here.drop("stock.xlsx", saved(book))
+    assert here.run("run").exit_code == 0
+    assert told(here) == {"stock/ACME/N1//P-200": ("4", 1)}
+    (reply,) = replies(here)
+    sheet = openpyxl.load_workbook(reply).worksheets[1]
+    assert [bool(sheet[f"A{row}"].comment or sheet[f"C{row}"].comment) for row in (2, 3)] == [True, False]
