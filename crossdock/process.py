@@ -11,6 +11,7 @@ import polars as pl
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.answered import answered
+from crossdock.as_ordered import as_ordered
 from crossdock.batches import Gate, Stopped
 from crossdock.checking import OF_THE_LINES, checked
 from crossdock.control import controlled
@@ -55,7 +56,8 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
             late = unseen(record, archive=archive, ledger=ledger)
             compared = reconciled(heard, record=record, ledger=ledger, library=context.library, late=late)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
-            whole = outright(current, record=record, ledger=ledger, library=context.library)
+            completed = as_ordered(current, record=record, ledger=ledger, library=context.library)
+            whole = outright(completed, record=record, ledger=ledger, library=context.library)
             corrected = revised(whole, ledger=ledger)
             sound = checked(corrected, ledger=ledger, library=context.library, now=record.received_at)
             return ledger.store(record.id, gate.guarded(sound))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crossdock.ahead import ahead
+from crossdock.as_ordered import as_ordered
 from crossdock.batches import again
 from crossdock.checking import checked
 from crossdock.ledger.corrections import Difference
@@ -114,7 +115,8 @@ def _drafts(
     """The wanted documents of the payload, as they are read today."""
     current: Draft | None = None
     with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
-        whole = outright(translated, record=record, ledger=ledger, library=context.library)
+        completed = as_ordered(translated, record=record, ledger=ledger, library=context.library)
+        whole = outright(completed, record=record, ledger=ledger, library=context.library)
         sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True)
         for item in again(sound, record=record, ledger=ledger, library=context.library):
             match item:

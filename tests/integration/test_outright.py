@@ -240,3 +240,52 @@ def read_again(dock: Dock) -> None:
 def test_order_and_cancellation_in_one_file(dock: Dock) -> None:
     come_in(dock, "1.edi", ordered(1, "PO/1", "10") + CANCELLED["x12.860"])
     assert list(said(dock, "cancelled")) == ["order/ACME/PO%2F1/10"]
+
+
+def response(*lines: str) -> bytes:
+    return ubl(
+        "OrderResponse", "<cbc:OrderResponseCode>CA</cbc:OrderResponseCode>", party="SellerSupplierParty"
+    ).replace(b"</OrderResponse>", "".join(lines).encode() + b"</OrderResponse>")
+
+
+def line(number: str, code: str, quantity: str = "", day: str = "") -> str:
+    quantity = quantity and f"<cbc:Quantity unitCode='EA'>{quantity}</cbc:Quantity>"
+    period = f"<cac:PromisedDeliveryPeriod><cbc:EndDate>{day}</cbc:EndDate></cac:PromisedDeliveryPeriod>"
+    return (
+        f"<cac:OrderLine><cac:LineItem><cbc:ID>{number}</cbc:ID><cbc:LineStatusCode>{code}</cbc:LineStatusCode>{quantity}"
+        f"{day and f'<cac:Delivery>{period}</cac:Delivery>'}<cac:Item><cbc:Name/></cac:Item></cac:LineItem>"
+        f"<cac:OrderLineReference><cbc:LineID>{number}</cbc:LineID></cac:OrderLineReference></cac:OrderLine>"
+    )
+
+
+ANSWERS = response(line("10", "5"), line("20", "7"), line("30", "3", day="2026-05-02"), line("40", "3", quantity="4"))
+
+
+def test_a_line_that_says_no_more_than_its_answer_is_as_ordered(dock: Dock) -> None:
+    come_in(dock, "1.edi", ordered(1, "PO/1", "10", "20", "30", "40"))
+    come_in(dock, "2.xml", ANSWERS)
+    answers = {subject.rpartition("/")[2]: told for subject, told in said(dock, "confirmed").items()}
+    assert answers == {
+        "10": "accepted/10/2026-04-20/PO/1",
+        "20": "rejected/10/2026-04-20/PO/1",
+        "30": "changed/10/2026-05-02/PO/1",
+        "40": "changed/4/2026-04-20/PO/1",
+    }
+    (event,) = [event for event in dock.ledger.events() if event.subject == "order_response/ACME/PO%2F1/40"]
+    data = msgspec.json.decode(event.data)
+    assert (data["item"], data["site"], data["base_quantity"], data["unit"]) == ("P-4", "N1", "4", "EA")
+    assert data["lineage"]["location"] == "/OrderResponse/OrderLine[4]"
+    (document,) = [one for one in dock.ledger.documents() if one["type"] == "ubl.OrderResponse"]
+    assert (document["status"], document["parked"]) == ("accepted", 0)
+    before = len(dock.ledger.events())
+    read_again(dock)
+    assert len(dock.ledger.events()) == before
+
+
+def test_such_a_line_waits_for_an_order_that_is_not_known(dock: Dock) -> None:
+    come_in(dock, "1.xml", ANSWERS)
+    assert not said(dock, "confirmed")
+    assert [row["code"] for row in dock.ledger.findings()].count("quantity.missing") == 3
+    come_in(dock, "2.edi", ordered(1, "PO/1", "10", "20"))
+    read_again(dock)
+    assert {subject.rpartition("/")[2] for subject in said(dock, "confirmed")} == {"10", "20"}

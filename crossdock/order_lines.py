@@ -1,0 +1,134 @@
+"""The lines that are known of an order, and events made of them: for documents that say less than a line needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from crossdock.ledger import Ledger, PayloadRecord
+from crossdock.translation import Document
+from mappings.normalise import SUBJECT_MARKS, empty_events
+from mappings.occurrences import key_hashes
+from schemas.events import Stream
+
+STREAM = Stream.DEMAND.value
+ORDER, ANSWER = "order", "order_response"  #: how subjects begin
+LINE = r"^[^/]*/[^/]*/[^/]*/([^/#]*)"  #: the order's line in ``order/ACME/4500017/10/1#2``
+ESCAPES = {mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS}
+_KEPT = 8_192  #: events of this payload that are looked at beside those of the feed
+#: What an order line and the answer to it have in common.
+_COMMON = (
+    *("partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "partner_item", "partner_site"),
+    *("description", "due_at", "ship_by", "price", "currency"),
+)
+_ALSO = ("order", "order_line", "schedule")  #: of its references
+
+Said = dict[str, Any]  #: the data of an event
+
+
+class Lately:
+    """Events of orders that this payload has made: the ledger may not have them yet."""
+
+    def __init__(self) -> None:
+        self._tables: deque[pl.DataFrame] = deque()
+        self._rows = 0
+
+    def add(self, events: pl.DataFrame) -> None:
+        if events.is_empty() or not events["subject"][0].startswith(f"{ORDER}/"):
+            return
+        self._tables.append(events)
+        self._rows += events.height
+        while self._rows > _KEPT and len(self._tables) > 1:
+            self._rows -= self._tables.popleft().height
+
+    def under(self, prefix: str) -> Iterator[tuple[str, str, Said]]:
+        for table in self._tables:
+            some = table.filter(pl.col("subject").str.starts_with(f"{prefix}/"))
+            for subject, kind, data in some.select("subject", "kind", "data").iter_rows():
+                yield subject, kind, msgspec.json.decode(data)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLines:
+    """What the feed, and this payload before, say of the lines of orders."""
+
+    ledger: Ledger
+    lately: Lately
+
+    def standing(self, partner: str, order: str) -> dict[str, Said]:
+        """What was said last of each line of the order that is not cancelled, by subject."""
+        return {subject: data for subject, (kind, data) in self._last(partner, order).items() if kind != "cancelled"}
+
+    def knows(self, partner: str, order: str) -> bool:
+        """Whether anything was ever said of the order."""
+        return bool(self._last(partner, order))
+
+    def given(self, document: Document, begins: str, partner: str, order: str) -> dict[str, Said]:
+        """What the document has said before, where it is read again: by the subject of the order's line."""
+        said = self.ledger.readings.given(document.id, STREAM, f"{begins}/{key_of(partner, order)}")
+        return {f"{ORDER}/{one.subject.partition('/')[2]}": one.data for one in said}
+
+    def _last(self, partner: str, order: str) -> dict[str, tuple[str, Said]]:
+        prefix = f"{ORDER}/{key_of(partner, order)}"
+        last = {one.subject: (one.kind, one.data) for one in self.ledger.readings.stands(STREAM, [prefix])}
+        return last | {subject: (kind, data) for subject, kind, data in self.lately.under(prefix)}
+
+
+def key_of(partner: str, order: str) -> str:
+    """``ACME/4500017``, as it stands in subjects."""
+    return "/".join(pl.Series([partner, order]).str.replace_many(ESCAPES))
+
+
+def answered(before: Mapping[str, Any], status: str, number: str | None) -> Said:
+    """The answer ``status`` to an order line of which ``before`` was said last, given by document ``number``."""
+    told = before.get("references", {})
+    references = ({"document": number} if number else {}) | {name: told[name] for name in _ALSO if name in told}
+    data = {name: before[name] for name in _COMMON if name in before}
+    return data | {"status": status, "kind": "confirmed", "references": references}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """One event to be made. ``place`` is where in the document it comes from (lineage)."""
+
+    subject: str
+    time: str
+    line: int
+    data: Said
+    place: Mapping[str, Any]
+
+
+def events_of(speeches: Iterable[Speech], document: Document, record: PayloadRecord) -> pl.DataFrame:
+    """Events as ``mappings.normalise`` makes them; the id tells this document from any other."""
+    some = list(speeches)
+    keys = key_hashes(STREAM, pl.Series([one.subject for one in some], dtype=pl.String)).bin.encode("hex").to_list()
+    said_by = {"mapping": document.mapping, "mapping_version": document.mapping_version}
+    made = []
+    for key, one in zip(keys, some, strict=True):
+        content = hashlib.blake2b(msgspec.json.encode(one.data), digest_size=8)
+        fingerprint = content.hexdigest()
+        content.update(document.id.encode())
+        lineage = {"payload": record.sha256, "document": document.id, **said_by, **one.place}
+        made.append(
+            {
+                "id": key + content.hexdigest()[:12],
+                "key": key,
+                "fingerprint": fingerprint,
+                "stream": STREAM,
+                "kind": one.data["kind"],
+                "subject": one.subject,
+                "time": one.time,
+                "partner": one.data["partner"],
+                "item": one.data["item"],
+                "site": one.data["site"],
+                "line": one.line,
+                "data": msgspec.json.encode(one.data | {"lineage": lineage}).decode(),
+            }
+        )
+    return pl.DataFrame(made, schema=empty_events().schema)
