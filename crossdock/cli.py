@@ -26,6 +26,7 @@ from crossdock.commands import (
     header,
     held,
     mail,
+    master,
     outlets,
     publish,
     repair,
@@ -465,7 +466,7 @@ app.command(rich_help_panel=REMEMBERED)(audit.verify)
 app.command(rich_help_panel=REMEMBERED)(audit.history)
 app.command(rich_help_panel=RUN)(audit.hold)
 app.command(rich_help_panel=RUN)(audit.maintain)
-app.add_typer(audit.master, name="master", rich_help_panel=REMEMBERED)
+app.add_typer(master.app, name="master", rich_help_panel=REMEMBERED)
 app.command(rich_help_panel=SETUP)(workbooks.template)
 app.add_typer(workbooks.partner, name="partner", rich_help_panel=SETUP)
 

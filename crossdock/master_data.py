@@ -9,7 +9,7 @@ What changed nothing is not judged at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import polars as pl
 from connectors.base import Arrival, Source
 from connectors.channel import Channel
 from crossdock.master_idocs import laid_over
-from crossdock.master_tables import ReadTable, read_table
+from crossdock.master_tables import ReadTable, read_tables
 from mappings import quality
 from mappings.integrity import POINTS_TO, left_dangling, with_checks
 from mappings.master_data import MasterData
@@ -82,7 +82,9 @@ def load_master_data(
     again as soon as something it points to changes. Raises ConfigError when a table has no suite or a
     faulty one.
     """
-    received = [_receive(arrival, channel, source, archive, ledger) for arrival in source.arrivals(ARRIVALS)]
+    received = [
+        one for arrival in source.arrivals(ARRIVALS) for one in _receive(arrival, channel, source, archive, ledger)
+    ]
     in_force = ledger.loaded_master()
     received = _completed(received, in_force)
     held_back = _held_back_earlier(channel, _new_rows(_latest(received), in_force), archive, ledger)
@@ -92,18 +94,33 @@ def load_master_data(
     verdicts = _judged(
         candidates, in_force, suites, judge or partial(quality.judge, data_docs=data_docs, run=channel.channel)
     )
-    loads = []
-    for one in received:
-        if one.read.table and latest[one.read.table] is not one:
-            _finish(one, (), ledger)
-        elif not (faults := _faults(one, verdicts.get(one.read.table))):
-            loads.append(_put_in_force(one, verdicts.get(one.read.table), ledger))
-        elif one.arrival is not None:
-            loads.append(_hold_back(one, faults, ledger))
+    loads = _concluded(received, verdicts, ledger)
     loads = [_with_dangling(load, candidates, in_force, verdicts) for load in loads]
+    for arrival in {one.arrival.key: one.arrival for one in received if one.arrival is not None}.values():
+        source.settle(arrival)
+    return loads
+
+
+def _concluded(received: Sequence[_Received], verdicts: Mapping[str, Verdict], ledger: Ledger) -> list[MasterLoad]:
+    """Each table in force or held back; a payload is done with once none of its tables is held back."""
+    latest, loads = _latest(received), []
+    remarks: dict[int, list[Finding]] = {}
+    held: set[int] = set()
     for one in received:
+        said = remarks.setdefault(one.payload.id, [])
+        if one.read.table and latest[one.read.table] is not one:
+            continue
+        if not (faults := _faults(one, verdicts.get(one.read.table))):
+            load, noted = _put_in_force(one, verdicts.get(one.read.table), ledger)
+            loads.append(load)
+            said += noted
+            continue
+        held.add(one.payload.id)
         if one.arrival is not None:
-            source.settle(one.arrival)
+            loads.append(_hold_back(one, faults, ledger))
+    for payload in {one.payload.id: one.payload for one in received}.values():
+        if payload.id not in held:
+            _finish(payload, remarks[payload.id], ledger)
     return loads
 
 
@@ -119,7 +136,10 @@ def master_in_force(ledger: Ledger) -> MasterData:
     return known[1]
 
 
-def _receive(arrival: Arrival, channel: Channel, source: Source, archive: Archive, ledger: Ledger) -> _Received:
+def _receive(
+    arrival: Arrival, channel: Channel, source: Source, archive: Archive, ledger: Ledger
+) -> Iterator[_Received]:
+    """The tables of one payload."""
     stored = archive.write(source.fetch(arrival))
     payload = ledger.record_payload(
         sha256=stored.sha256,
@@ -131,7 +151,8 @@ def _receive(arrival: Arrival, channel: Channel, source: Source, archive: Archiv
         metadata=arrival.metadata,
     )
     with archive.open(stored.sha256) as stream:
-        return _Received(payload, read_table(stream, arrival.name), arrival)
+        for read in read_tables(stream, arrival.name):
+            yield _Received(payload, read, arrival)
 
 
 def _held_back_earlier(
@@ -145,19 +166,24 @@ def _held_back_earlier(
     for load in ledger.master_loads(ARRIVALS):
         newest.setdefault(load["table"], load)
     sources = {
-        load["source"]
+        (load["source"], table)
         for table, load in newest.items()
-        if load["status"] == "rejected" and table not in arriving and set(POINTS_TO.get(table, ())) & set(arriving)
+        if load["status"] == "rejected"
+        and not load["decision"]
+        and table not in arriving
+        and set(POINTS_TO.get(table, ())) & set(arriving)
     }
     if not sources:
         return []
     found = []
     for row in ledger.payloads(status="quarantined", channel=channel.channel, limit=ARRIVALS):
         payload = ledger.payload(row["id"])
-        if _source(payload) in sources:
-            sources.remove(_source(payload))
+        wanted = {table for source, table in sources if source == _source(payload)}
+        if wanted:
+            sources -= {(_source(payload), table) for table in wanted}
             with archive.open(payload.sha256) as stream:
-                found.append(_Received(payload, read_table(stream, payload.name)))
+                reads = read_tables(stream, payload.name)
+            found += [_Received(payload, read) for read in reads if read.table in wanted]
     return found
 
 
@@ -192,10 +218,16 @@ def _new_rows(received: Mapping[str, _Received], in_force: Mapping[str, pl.DataF
 
 
 def _same(rows: pl.DataFrame, others: pl.DataFrame) -> bool:
-    columns = rows.columns
-    return rows.height == others.height and rows.sort(columns).equals(
-        others.select(columns).fill_null("").sort(columns)
-    )
+    """Whether both say the same, in whatever order; a column that one has not is empty there."""
+    if rows.height != others.height:
+        return False
+    columns = list(dict.fromkeys((*rows.columns, *others.columns)))
+    return _whole(rows, columns).equals(_whole(others, columns))
+
+
+def _whole(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    missing = [pl.lit("").alias(name) for name in columns if name not in rows.columns]
+    return rows.with_columns(missing).select(pl.col(columns).fill_null("")).sort(columns)
 
 
 def _judged(
@@ -253,31 +285,38 @@ def _finding(unmet: Unmet, one: _Received) -> Finding:
 def _hold_back(one: _Received, faults: Sequence[Finding], ledger: Ledger) -> MasterLoad:
     reasons = tuple(fault.message for fault in faults)
     if one.read.table:
-        ledger.note_rejected_master(one.read.table, source=_source(one.payload), actor=_actor(one), reasons=reasons)
+        ledger.note_rejected_master(
+            one.read.table,
+            source=_source(one.payload),
+            actor=_actor(one),
+            reasons=reasons,
+            payload=one.payload.id,
+        )
     ledger.quarantine(one.payload.id, faults)
     rows = 0 if one.read.rows is None else one.read.rows.height
     return MasterLoad(table=one.read.table or one.payload.name, version=None, reasons=reasons, rows=rows)
 
 
-def _put_in_force(one: _Received, verdict: Verdict | None, ledger: Ledger) -> MasterLoad:
+def _put_in_force(one: _Received, verdict: Verdict | None, ledger: Ledger) -> tuple[MasterLoad, Sequence[Finding]]:
+    """What became of it, and what is to be remarked on the payload."""
     assert one.read.rows is not None
     version = ledger.load_master(one.read.table, one.read.rows, source=_source(one.payload), actor=_actor(one))
     remarks = (*one.read.findings, *(_finding(unmet, one) for unmet in (verdict.warnings if verdict else ())))
-    _finish(one, remarks, ledger)
-    return MasterLoad(
+    load = MasterLoad(
         table=one.read.table,
         version=version,
         warnings=tuple(remark.message for remark in remarks),
         rows=one.read.rows.height,
         changed=verdict is not None,
     )
+    return load, remarks
 
 
-def _finish(one: _Received, remarks: Sequence[Finding], ledger: Ledger) -> None:
+def _finish(payload: PayloadRecord, remarks: Sequence[Finding], ledger: Ledger) -> None:
     """The payload is done with; one that was quarantined by an earlier load no longer is."""
-    if one.payload.status == "quarantined":
-        ledger.requeue([one.payload.id])
-    ledger.store(one.payload.id, remarks)
+    if payload.status == "quarantined":
+        ledger.requeue([payload.id])
+    ledger.store(payload.id, remarks)
 
 
 def _with_dangling(

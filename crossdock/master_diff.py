@@ -38,7 +38,7 @@ def differences(table: str, old: pl.DataFrame, new: pl.DataFrame) -> Iterator[Ro
     ``table`` may be one that rows were added to by hand. Equal rows cost no Python.
     """
     key = [*KEYS[table.partition("/")[0]], "valid_from"]
-    columns = new.columns
+    columns = list(dict.fromkeys((*new.columns, *old.columns)))
     old, new = (_plain(rows, columns) for rows in (old, new))
     gone = old.join(new, on=columns, how="anti").unique(key, keep="last")
     come = new.join(old, on=columns, how="anti").unique(key, keep="last")

@@ -16,7 +16,7 @@ import polars as pl
 from connectors.formats.idoc import Idoc
 from schemas.documents import DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity, Stage
-from schemas.master import MASTER_TABLES
+from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,10 @@ def read_idocs(stream: BinaryIO, name: str) -> ReadIdocs:
 
 def laid_over(table: str, rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     """``before`` with the rows of ``rows`` in it; what these leave empty stays as it was."""
-    key, columns = KEY_OF[table], list(MASTER_TABLES[table])
+    extras = [name for name in MASTER_EXTRAS[table] if name in before.columns]
+    key, columns = KEY_OF[table], [*MASTER_TABLES[table], *extras]
     known = before.select(columns).fill_null("")
+    rows = rows.with_columns(pl.lit("").alias(name) for name in extras)
     kept = known.join(rows.select(key), on=key, how="anti")
     was = known.unique(key, keep="last", maintain_order=True)
     joined = rows.select(columns).join(was, on=key, how="left", suffix="_was")

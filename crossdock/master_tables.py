@@ -3,7 +3,8 @@
 A pull is the JSON Lines of ``connectors.formats.rows`` whose query is the table's name. A CSV file is
 UTF-8 with a header line, its values parted by comma, semicolon or tab; its name begins with the
 table's (``items.csv``, ``cross_references-2026-11-22.csv``). Column names match in any case, with
-blanks or ``-`` for ``_``. MATMAS and CREMAS are the parts of a table that changed (``crossdock.master_idocs``).
+blanks or ``-`` for ``_``. A workbook holds a table on each sheet that is named after one, or one table under its
+own name. MATMAS and CREMAS are the parts of a table that changed (``crossdock.master_idocs``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import difflib
 import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -21,14 +22,18 @@ import msgspec
 import polars as pl
 
 from connectors.formats.rows import Header, Rows
+from connectors.formats.workbook.cells import Fault, column_letter, text_of
+from connectors.formats.workbook.sheets import Batch, Sheet, open_workbook
+from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
 from crossdock.master_idocs import looks_like_idocs, read_idocs
 from schemas.documents import DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity, Stage
-from schemas.master import MASTER_TABLES
+from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 
 _CHUNK = 65_536  # rows of a CSV file that are turned into columns at once
 _SEPARATORS = ",;\t"
 _HEAD = 4096
+_SUFFIXES = ("csv", "txt", "tsv", "xlsx", "xlsm", "xlsb", "xls", "ods")
 _LONGEST = 16 << 20  # bytes the first line may have
 _FAULTS = 20  # findings about single rows, before it is said that there are more
 
@@ -37,8 +42,8 @@ _FAULTS = 20  # findings about single rows, before it is said that there are mor
 class ReadTable:
     """What a payload holds. ``rows`` is None where an error among ``findings`` forbids its use.
 
-    ``table`` is empty when the payload is no master table that we know. ``rows`` has exactly the
-    table's columns, all text, trimmed, empty for nothing.
+    ``table`` is empty when the payload is no master table that we know. ``rows`` has the table's
+    columns and those of its extras that were given, all text, trimmed, empty for nothing.
     """
 
     table: str
@@ -61,6 +66,69 @@ def read_table(stream: BinaryIO, name: str) -> ReadTable:
     return _read_csv(stream, name)
 
 
+def read_tables(stream: BinaryIO, name: str) -> list[ReadTable]:
+    """The master tables in ``stream``: of a workbook one a sheet, else one. Never raises for what the bytes hold."""
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    if not head.startswith((ZIP, OLE2)):
+        return [read_table(stream, name)]
+    try:
+        return list(_read_workbook(stream, name))
+    except Unreadable as unreadable:
+        return [ReadTable(table=_table_of(name), findings=(unreadable.finding,))]
+
+
+def _read_workbook(stream: BinaryIO, name: str) -> Iterator[ReadTable]:
+    """The sheets that are tables; the only sheet of a workbook may bear any name if the file's says which it is."""
+    remarks: list[Finding] = []
+    sheets: list[Sheet] = []
+    for one in open_workbook(stream):
+        if isinstance(one, Finding):
+            remarks.append(one)
+        else:
+            sheets.append(one)
+    by_file = _table_of(name) if len(sheets) == 1 else ""
+    tables = [(sheet, _named_after(_plain(sheet.name)) or by_file) for sheet in sheets]
+    if not any(table for _, table in tables):
+        named = ", ".join(sheet.name for sheet in sheets) or "no sheet"
+        yield ReadTable(table="", findings=(*remarks, _no_such_table(named, name)))
+    for sheet, table in tables:
+        if table:
+            yield _read_sheet(sheet, table, f"{name} {sheet.name}", remarks)
+            remarks = []
+
+
+def _read_sheet(sheet: Sheet, table: str, name: str, remarks: Sequence[Finding]) -> ReadTable:
+    """Its first row that is not empty is the header; empty rows are none."""
+    findings = list(remarks)
+    chunks: list[pl.DataFrame] = []
+    places: dict[str, int] | None = None
+    for batch in sheet.batches(_CHUNK):
+        rows = [[text_of(cell) for cell in row] for row in batch.rows]
+        filled = [row for row in rows if any(row)]
+        if places is None and filled:
+            places, said = _places(table, filled[0], name)
+            findings += said
+            filled = filled[1:]
+        if places is None or not _usable(findings):
+            continue
+        findings += _faults(batch, sheet, name)
+        chunks.append(_columns(filled, places))
+    if places is None:
+        findings.append(_error("master.unreadable", f"{table}: the sheet is empty", at=name))
+    return _result(table, chunks, findings)
+
+
+def _faults(batch: Batch, sheet: Sheet, name: str) -> Iterator[Finding]:
+    """Cells that hold an error, or a formula that was never calculated: nobody may take them for empty."""
+    if sheet.faulty:
+        for number, row in zip(batch.numbers, batch.rows, strict=True):
+            for place, cell in enumerate(row):
+                if isinstance(cell, Fault):
+                    at = f"{name}!{column_letter(sheet.first_column + place)}{number}"
+                    yield _error("master.row_unreadable", f"{at} holds {str(cell)!r} and no value", at=at)
+
+
 def _read_pull(stream: BinaryIO, first: bytes, name: str) -> ReadTable:
     try:
         header = msgspec.json.decode(first, type=Header)
@@ -72,15 +140,11 @@ def _read_pull(stream: BinaryIO, first: bytes, name: str) -> ReadTable:
     places, findings = _places(header.query, header.columns, name)
     if not _usable(findings):
         return ReadTable(table=header.query, findings=tuple(findings))
-    wanted = _Wanted([header.columns[place] for place in places])
+    wanted = _Wanted([header.columns[place] for place in places.values()])
     chunks = []
     for item in Rows().read(stream, name=name, plans=wanted, metadata={}):
         if isinstance(item, LineChunk):
-            chunks.append(
-                item.table.select(wanted.paths).rename(
-                    dict(zip(wanted.paths, MASTER_TABLES[header.query], strict=True))
-                )
-            )
+            chunks.append(item.table.select(wanted.paths).rename(dict(zip(wanted.paths, places, strict=True))))
         elif isinstance(item, Finding):
             findings.append(item)
     return _result(header.query, chunks, findings)
@@ -112,7 +176,7 @@ def _read_csv(stream: BinaryIO, name: str) -> ReadTable:
         if _usable(findings):
             batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
             kept = (_whole(batch, len(header), name, findings) for batch in batches)
-            chunks = [_columns(batch, places, table) for batch in kept]
+            chunks = [_columns(batch, places) for batch in kept]
     except UnicodeDecodeError:
         findings.append(_error("master.unreadable", "the file is not UTF-8 text; save it as CSV in UTF-8", at=name))
     except csv.Error as error:
@@ -144,30 +208,31 @@ def _whole(batch: Iterable[tuple[int, list[str]]], width: int, name: str, findin
     return kept
 
 
-def _columns(rows: Sequence[Sequence[str]], places: Sequence[int], table: str) -> pl.DataFrame:
+def _columns(rows: Sequence[Sequence[str]], places: Mapping[str, int]) -> pl.DataFrame:
     return pl.DataFrame(
-        {
-            column: pl.Series([row[place] for row in rows], dtype=pl.String)
-            for column, place in zip(MASTER_TABLES[table], places, strict=True)
-        }
+        {column: pl.Series([row[place] for row in rows], dtype=pl.String) for column, place in places.items()}
     )
 
 
-def _result(table: str, chunks: Iterable[pl.DataFrame], findings: Sequence[Finding]) -> ReadTable:
+def _result(table: str, chunks: Sequence[pl.DataFrame], findings: Sequence[Finding]) -> ReadTable:
     if not _usable(findings):
         return ReadTable(table=table, findings=_shortened(findings))
-    empty = pl.DataFrame(schema=dict.fromkeys(MASTER_TABLES[table], pl.String))
+    first = next(iter(chunks), None)
+    columns = first.columns if first is not None else MASTER_TABLES[table]
+    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     rows = pl.concat([empty, *chunks]).select(pl.all().str.strip_chars().fill_null(""))
     return ReadTable(table=table, rows=rows, findings=tuple(findings))
 
 
-def _places(table: str, given: Sequence[str], name: str) -> tuple[list[int], list[Finding]]:
+def _places(table: str, given: Sequence[str], name: str) -> tuple[dict[str, int], list[Finding]]:
     """Where each of the table's columns stands among ``given``, and what is wrong with them."""
     plain = [_plain(column) for column in given]
-    wanted = MASTER_TABLES[table]
+    wanted = (*MASTER_TABLES[table], *MASTER_EXTRAS[table])
     spare = [column for column in plain if column not in wanted]
     findings = []
     for column in wanted:
+        if column in MASTER_EXTRAS[table] and column not in plain:
+            continue
         if plain.count(column) > 1:
             findings.append(_error("master.column_twice", f"{table}: column {column} stands there twice", at=name))
         elif column not in plain:
@@ -188,14 +253,18 @@ def _places(table: str, given: Sequence[str], name: str) -> tuple[list[int], lis
                 expected=", ".join(wanted),
             )
         )
-    return [plain.index(column) for column in wanted if column in plain], findings
+    return {column: plain.index(column) for column in wanted if column in plain}, findings
 
 
 def _table_of(name: str) -> str:
     """The table a file is named after, or empty."""
     stem, _, suffix = _plain(name.rpartition("/")[2]).rpartition(".")
-    if suffix not in ("csv", "txt", "tsv"):
+    if suffix not in _SUFFIXES:
         return ""
+    return _named_after(stem)
+
+
+def _named_after(stem: str) -> str:
     fitting = [table for table in MASTER_TABLES if re.match(rf"{table}(?![a-z])", stem)]
     return max(fitting, key=len, default="")
 

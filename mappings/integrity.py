@@ -12,7 +12,8 @@ from zoneinfo import available_timezones
 
 import polars as pl
 
-from mappings.units import shipped_units
+from mappings.identifiers import Gs1, fault_of, wrong_check_digit
+from mappings.units import rounding_of, shipped_units
 from schemas.master import MASTER_TABLES
 
 #: What one row of a table is about; ``valid_from`` completes it to a unique key.
@@ -22,15 +23,35 @@ KEYS: dict[str, tuple[str, ...]] = {
     "items": ("item",),
     "units": ("item", "from_unit", "to_unit"),
     "cross_references": ("partner", "kind", "theirs"),
+    "calendars": ("calendar", "day"),
 }
 
 #: table -> the tables its rows point to
-POINTS_TO: dict[str, tuple[str, ...]] = {"units": ("items",), "cross_references": ("partners", "sites", "items")}
+POINTS_TO: dict[str, tuple[str, ...]] = {
+    "units": ("items",),
+    "cross_references": ("partners", "sites", "items"),
+    "partners": ("calendars",),
+    "sites": ("calendars",),
+}
 
 ROW = "row"  #: number of the row in its load, from 1
 
 _OURS = {"partner": "partners", "site": "sites", "item": "items"}  # kind of cross-reference -> table of our ids
 _SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
+#: A country's calendar, or that of a part of it: ``DE``, ``DE-BY``.
+COUNTRY = r"^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$"
+_POINTERS = ("unknown_partner", "unknown_ours", "unknown_item", "unknown_calendar")
+#: table -> how its check columns begin, the column judged, and as what
+_LISTED = {
+    "partners": (
+        ("unknown", "country", "country"),
+        ("wrong", "vat", "vat"),
+        ("unknown", "currency", "currency"),
+        ("unknown", "incoterms", "incoterm"),
+    ),
+    "sites": (("unknown", "country", "country"),),
+}
+_DAY = r"^(?:\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|MON|TUE|WED|THU|FRI|SAT|SUN)$"
 _REC20 = r"^[A-Z0-9]{2,3}$"
 
 
@@ -41,27 +62,39 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
 
     - every table: ``overlaps``, the start of validity where an earlier row of the same key still holds
     - partners, sites: ``wrong_gln``, thirteen digits of which the last does not check (GS1 General
-      Specifications 7.9); sites: ``unknown_timezone``, not in the IANA database
-    - items: ``unlisted_unit``, a base unit the shipped code list does not know
-    - units: ``unknown_item``; ``unlisted_unit``; ``to_itself``, a unit with a factor to itself
-    - cross_references: ``unknown_partner``; ``unknown_ours``, an id its table does not hold
+      Specifications); ``unknown_country``; ``unknown_calendar``; sites: ``unknown_timezone``, none of the IANA database
+    - partners: ``wrong_vat``, ``unknown_currency``, ``unknown_incoterms``
+    - items: ``unlisted_unit``, a base unit the shipped code list does not know; ``wrong_gtin``; ``wrong_rounding``
+    - units: ``unknown_item``; ``unlisted_unit``; ``to_itself``, a unit with a factor to itself; ``wrong_rounding``
+    - cross_references: ``unknown_partner``; ``unknown_ours``, an id its table does not hold; ``wrong_key``, a GLN of a
+      site or partner, or a GTIN of fourteen digits, of which the last digit does not check
+    - calendars: ``wrong_day``, neither a date nor a day of the week
     """
     checks: dict[str, pl.Expr | pl.Series] = {"overlaps": _overlaps(rows, KEYS[table])}
+    checks |= {f"{what}_{column}": _judged(rows, column, kind) for what, column, kind in _LISTED.get(table, ())}
     match table:
         case "partners":
-            checks["wrong_gln"] = _wrong_gln(pl.col("gln"))
+            checks["wrong_gln"] = _wrong("gln", pl.col("gln"))
+            checks["unknown_calendar"] = _unknown_calendar(rows, tables)
         case "sites":
-            checks["wrong_gln"] = _wrong_gln(pl.col("gln"))
+            checks["wrong_gln"] = _wrong("gln", pl.col("gln"))
+            checks["unknown_calendar"] = _unknown_calendar(rows, tables)
             checks["unknown_timezone"] = _outside(pl.col("timezone"), pl.Series(sorted(available_timezones())))
         case "items":
             checks["unlisted_unit"] = _unlisted(pl.col("base_unit"))
+            checks["wrong_gtin"] = _judged(rows, "gtin", "gtin")
+            checks["wrong_rounding"] = _wrong_rounding(rows)
         case "units":
             checks["unknown_item"] = _outside(pl.col("item"), _ids("items", tables))
             checks["unlisted_unit"] = pl.coalesce(_unlisted(pl.col("from_unit")), _unlisted(pl.col("to_unit")))
             checks["to_itself"] = _where(pl.col("from_unit") == pl.col("to_unit"), pl.col("from_unit"))
+            checks["wrong_rounding"] = _wrong_rounding(rows)
         case "cross_references":
             checks["unknown_partner"] = _outside(pl.col("partner"), _ids("partners", tables))
             checks["unknown_ours"] = _unknown_ours(tables)
+            checks["wrong_key"] = _wrong_key()
+        case "calendars":
+            checks["wrong_day"] = _where(~pl.col("day").str.contains(_DAY), pl.col("day"))
     return rows.with_columns(**checks).with_row_index(ROW, offset=1)
 
 
@@ -70,7 +103,7 @@ def left_dangling(
 ) -> int:
     """How many ``rows`` of ``table`` point to something that ``before`` had and ``after`` has not."""
     old, new = with_checks(table, rows, before), with_checks(table, rows, after)
-    pointers = [name for name in ("unknown_partner", "unknown_ours", "unknown_item") if name in old.columns]
+    pointers = [name for name in _POINTERS if name in old.columns]
     lost = [(old.get_column(name).is_null() & new.get_column(name).is_not_null()).alias(name) for name in pointers]
     return int(pl.DataFrame(lost).select(pl.any_horizontal(pl.all()).sum()).item())
 
@@ -79,7 +112,7 @@ def _ids(table: str, tables: Mapping[str, pl.DataFrame]) -> pl.Series:
     return tables[table].get_column(MASTER_TABLES[table][0]).unique()
 
 
-def _where(condition: pl.Expr, value: pl.Expr) -> pl.Expr:
+def _where(condition: pl.Expr | pl.Series, value: pl.Expr | pl.Series) -> pl.Expr:
     return pl.when(condition).then(value)
 
 
@@ -116,9 +149,40 @@ def _day(column: str, when_empty: int) -> pl.Expr:
     return pl.when(pl.col(column) == "").then(when_empty).otherwise(day)
 
 
-def _wrong_gln(column: pl.Expr) -> pl.Expr:
-    """Thirteen digits whose weighted sum (1, 3, 1, 3 ...) is no multiple of ten."""
-    weighted = [
-        column.str.slice(place, 1).cast(pl.Int32, strict=False) * (3 if place % 2 else 1) for place in range(13)
-    ]
-    return _where(column.str.contains(r"^[0-9]{13}$") & (pl.sum_horizontal(weighted) % 10 != 0), column)
+def _unknown_calendar(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.Expr:
+    """A load need not say which calendar holds; a country's own is known by its ISO 3166 code."""
+    if "calendar" not in rows.columns:
+        return pl.lit(None, pl.String)
+    return _where(~pl.col("calendar").str.contains(COUNTRY), _outside(pl.col("calendar"), _ids("calendars", tables)))
+
+
+def _judged(rows: pl.DataFrame, column: str, kind: str) -> pl.Series:
+    """The filled values of which ``identifiers`` says that something is wrong; each distinct one is judged once."""
+    if column not in rows.columns:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.height)
+    values = rows[column]
+    wrong = [value for value in values.unique() if value and fault_of(kind, value)]
+    return pl.select(_where(values.is_in(pl.Series(wrong, dtype=pl.String).implode()), values)).to_series()
+
+
+def _wrong_rounding(rows: pl.DataFrame) -> pl.Series:
+    if "rounding" not in rows.columns:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.height)
+    wrong = [text for text in rows["rounding"].unique() if text and rounding_of(text) is None]
+    return pl.select(
+        _where(rows["rounding"].is_in(pl.Series(wrong, dtype=pl.String).implode()), rows["rounding"])
+    ).to_series()
+
+
+def _wrong(kind: Gs1, column: pl.Expr, lengths: tuple[int, ...] = ()) -> pl.Expr:
+    return _where(wrong_check_digit(kind, column, lengths), column)
+
+
+def _wrong_key() -> pl.Expr:
+    theirs = pl.col("theirs")
+    return (
+        pl.when(pl.col("kind").is_in(["site", "partner"]))
+        .then(_wrong("gln", theirs))
+        .when(pl.col("kind") == "item")
+        .then(_wrong("gtin", theirs, (14,)))
+    )

@@ -10,7 +10,7 @@ Which row answers, when several could:
 1. only rows valid on the business date count; ``valid_from`` and ``valid_to`` are both inclusive,
    empty is open, and a date that is not ``YYYY-MM-DD`` makes its row never valid;
 2. the partner's own cross-reference beats the general one (empty partner), which beats a value
-   that is our own id already; for units the shipped code list comes last;
+   that is our own id already, which beats a GTIN or GLN of ours; for units the shipped code list comes last;
 3. among overlapping rows the latest ``valid_from`` wins, then the later row of the table.
 
 Codes match as exact text once blanks at both ends are gone; units match in any case as well.
@@ -30,9 +30,9 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from mappings.remembered import Remembered, is_constant
-from mappings.units import Step, find_rate, shipped_units, times
+from mappings.units import Step, find_rate, find_rounding, shipped_units, times
 from schemas.errors import ConfigError
-from schemas.master import MASTER_TABLES
+from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 
 #: kind of look-up -> the table and column that hold our own ids
 OWN_IDS = {"partner": ("partners", "partner"), "site": ("sites", "site"), "item": ("items", "item")}
@@ -84,7 +84,7 @@ class MasterData:
             raise ConfigError("master data does not have its shape", problems=tuple(problems))
         return cls(
             {
-                name: tables[name].select(pl.col(columns).cast(pl.String).fill_null(""))
+                name: tables[name].select(pl.col(columns + _used(name, tables)).cast(pl.String).fill_null(""))
                 if name in tables
                 else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
                 for name, columns in MASTER_TABLES.items()
@@ -136,9 +136,17 @@ class MasterData:
         ]
         own = pl.Series(list(shipped_units()), dtype=pl.String) if kind == "unit" else self._own_codes(kind)
         known = asked["theirs"].is_in(own.str.strip_chars().implode())
-        for table in found:
+        for table in (*found, self._keyed(kind, asked)):
             known |= table["known"].fill_null(False)
         return known
+
+    def _keyed(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        """``known`` beside what a GTIN or GLN of ours is, on whatever day."""
+        if kind not in _GS1_COLUMNS or _GS1_COLUMNS[kind] not in self._tables[OWN_IDS[kind][0]].columns:
+            return asked.select(known=pl.lit(False))
+        keys = self._index(f"keys:{kind}").rows["theirs"]
+        key = pl.col("theirs")
+        return asked.select(known=key.str.contains(_GS1_KEY) & key.str.zfill(_GTIN).is_in(keys.implode()))
 
     def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
         """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
@@ -163,7 +171,7 @@ class MasterData:
         asked = asked.with_columns(theirs=_normal(kind, pl.col("theirs"))).with_row_index(_QUERY)
         answers = []
         open_ = asked.filter(pl.col("theirs").is_not_null() & (pl.col("theirs") != ""))
-        for ask in (self._partners_own, self._general, self._our_own):
+        for ask in (self._partners_own, self._general, self._our_own, self._by_gs1_key):
             answer = ask(kind, open_)
             answers.append(answer)
             open_ = open_.join(answer, on=_QUERY, how="anti")
@@ -204,6 +212,24 @@ class MasterData:
             pl.lit("").alias("partner"),
             "theirs",
             "ours",
+            "valid_from",
+            "valid_to",
+        )
+
+    def _by_gs1_key(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
+        """What our own rows say is their GTIN or GLN; a GTIN is the same with fewer zeros before it."""
+        keys = asked.filter(pl.col("theirs").str.contains(_GS1_KEY)) if kind in _GS1_COLUMNS else asked.clear()
+        if keys.is_empty() or _GS1_COLUMNS[kind] not in self._tables[OWN_IDS[kind][0]].columns:
+            found, name = asked.clear().with_columns(ours=pl.lit(""), valid_from=pl.lit(""), valid_to=pl.lit("")), ""
+        else:
+            found = self._index(f"keys:{kind}").find(keys.with_columns(theirs=pl.col("theirs").str.zfill(_GTIN)))
+            name = OWN_IDS[kind][0]
+        return found.select(
+            _QUERY,
+            pl.lit(name).alias("table"),
+            pl.lit("").alias("partner"),
+            "theirs",
+            pl.col("ours").str.strip_chars(),
             "valid_from",
             "valid_to",
         )
@@ -269,30 +295,31 @@ class MasterData:
                 "_on": days,
             }
         )
-        rates, fractions = self._rates(lines.select("item", "unit", "_on").unique(maintain_order=True))
+        rates, conversions = self._rates(lines.select("item", "unit", "_on").unique(maintain_order=True))
         lines = lines.join(rates, on=["item", "unit", "_on"], how="left", nulls_equal=True, maintain_order="left")
-        products = _products(lines.filter(pl.col("rate") >= 0).select("quantity", "rate").unique(), fractions)
+        products = _products(lines.filter(pl.col("rate") >= 0).select("quantity", "rate").unique(), conversions)
         lines = lines.join(products, on=["quantity", "rate"], how="left", maintain_order="left")
         as_sent = pl.col("rate").is_null() & pl.col("unit").is_not_null()
         base_quantity = pl.when(as_sent).then("quantity").otherwise("product")
         converted = lines.select(base_quantity=base_quantity, base_unit=pl.coalesce("base", "unit"))
         return converted.get_column("base_quantity"), converted.get_column("base_unit")
 
-    def _rates(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, list[Fraction]]:
+    def _rates(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, list[Conversion]]:
         """Base unit and rate of each (item, unit, day).
 
-        ``rate`` is an index into the list of fractions, -1 where no conversion exists, null where the
+        ``rate`` is an index into the list of conversions, -1 where no conversion exists, null where the
         quantity stands as sent.
         """
         asked = asked.with_row_index(_QUERY)
-        bases = self._index("items").find(asked.with_columns(theirs="item")).select(_QUERY, base=_rec20("base_unit"))
+        found = self._index("items").find(asked.with_columns(theirs="item"))
+        bases = found.select(_QUERY, _rounding(found), base=_rec20("base_unit"))
         asked = asked.join(bases.filter(pl.col("base") != ""), on=_QUERY, how="left", maintain_order="left")
         differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
         own = self._agreed(differing).rename({"agreed": "own"})
         general = self._agreed(differing.with_columns(item=pl.lit(""))).select("_on", general="agreed")
         differing = differing.join(own, on=["item", "_on"], how="left").join(general, on="_on", how="left")
         cases = differing.select(_CASE).unique(maintain_order=True)
-        places: dict[Fraction, int] = {}
+        places: dict[Conversion, int] = {}
         rates = [
             -1 if rate is None else places.setdefault(rate, len(places))
             for rate in map(_agreed_rate, *cases.get_columns())
@@ -311,10 +338,12 @@ class MasterData:
         steps = (
             self._index("units")
             .find_all(asked)
-            .select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor")
+            .pipe(
+                lambda found: found.select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor", _rounding(found))
+            )
             .unique([_QUERY, "from_unit", "to_unit"], keep="last", maintain_order=True)
             .sort("from_unit", "to_unit")
-            .select(_QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", separator="\t"))
+            .select(_QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", "rounding", separator="\t"))
         )
         texts = steps.group_by(_QUERY).agg(agreed=pl.col("step").str.join(_SEPARATOR))
         return asked.join(texts, on=_QUERY).drop(_QUERY)
@@ -331,12 +360,29 @@ class MasterData:
         if name == "units":
             return _Index.over(self._tables["units"], {"item": pl.col("item").str.strip_chars()})
         table, _, kind = name.partition(":")
+        if table == "keys":
+            owner, id = OWN_IDS[kind]
+            key = pl.col(_GS1_COLUMNS[kind]).str.strip_chars()
+            rows = self._tables[owner].filter(key.str.contains(_GS1_KEY)).with_columns(ours=pl.col(id))
+            return _Index.over(rows, {"theirs": key.str.zfill(_GTIN)})
         if kind:
             rows = self._tables[table].filter(pl.col("kind") == kind).drop("kind")
             partner = pl.col("partner").str.strip_chars()
             return _Index.over(rows, {"partner": partner, "theirs": _normal(kind, pl.col("theirs"))})
         column = MASTER_TABLES[table][0]
         return _Index.over(self._tables[table], {"theirs": pl.col(column).str.strip_chars()})
+
+
+#: Extras that answers depend on.
+_USED = ("calendar", "gtin", "rounding")
+#: Kind of look-up -> the column that holds a GS1 key of our own.
+_GS1_COLUMNS = {"item": "gtin", "site": "gln", "partner": "gln"}
+_GS1_KEY = r"^(?:[0-9]{8}|[0-9]{12,14})$"
+_GTIN = 14
+
+
+def _used(name: str, tables: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
+    return tuple(one for one in MASTER_EXTRAS[name] if one in _USED and one in tables[name].columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +434,9 @@ class _Index:
 
 _SMALL = 20_000  # codes that are compared one by one for a message
 _SEPARATOR = "\x1f"
-_CASE = ["unit", "base", "own", "general"]
+_CASE = ["unit", "base", "rounding", "own", "general"]
+#: A rate, and how what it gives is rounded.
+Conversion = tuple[Fraction, str]
 
 
 def _hash(keys: Iterable[str]) -> pl.Expr:
@@ -441,20 +489,27 @@ def _rec20(column: str) -> pl.Expr:
 
 
 @lru_cache(maxsize=1 << 16)
-def _agreed_rate(unit: str, base: str, own: str | None, general: str | None) -> Fraction | None:
-    return find_rate(unit, base, tuple(_steps(own)), tuple(_steps(general)))
+def _agreed_rate(unit: str, base: str, rounding: str, own: str | None, general: str | None) -> Conversion | None:
+    steps = tuple(_steps(own)), tuple(_steps(general))
+    rate = find_rate(unit, base, *steps)
+    return None if rate is None else (rate, find_rounding(unit, base, *steps) or rounding)
 
 
 def _steps(agreed: str | None) -> Iterator[Step]:
     """The steps of one text; a factor that is no positive number makes none."""
     for step in agreed.split(_SEPARATOR) if agreed else ():
-        from_unit, to_unit, factor = step.split("\t")
+        from_unit, to_unit, factor, rounding = step.split("\t")
         with suppress(InvalidOperation, ValueError, OverflowError):
             if (rate := Fraction(Decimal(factor.strip()))) > 0:
-                yield Step(from_unit, to_unit, rate)
+                yield Step(from_unit, to_unit, rate, rounding)
 
 
-def _products(pairs: pl.DataFrame, fractions: list[Fraction]) -> pl.DataFrame:
+def _rounding(found: pl.DataFrame) -> pl.Expr:
+    """How quantities are rounded; most tables do not say."""
+    return (pl.col("rounding") if "rounding" in found.columns else pl.lit("")).alias("rounding")
+
+
+def _products(pairs: pl.DataFrame, conversions: list[Conversion]) -> pl.DataFrame:
     """Each (quantity, rate) with its ``product``; null where the quantity is no number."""
-    products = [times(quantity, fractions[rate]) for quantity, rate in pairs.iter_rows()]
+    products = [times(quantity, *conversions[rate]) for quantity, rate in pairs.iter_rows()]
     return pairs.with_columns(product=pl.Series(products, dtype=pl.String))

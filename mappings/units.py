@@ -11,7 +11,7 @@ a process); pieces, packages and whatever an item's own factors say never need i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -116,6 +116,7 @@ class Step(NamedTuple):
     from_unit: str
     to_unit: str
     rate: Fraction
+    rounding: str = ""
 
 
 @cache
@@ -160,20 +161,42 @@ def find_rate(unit: str, wanted: str, own: Sequence[Step], general: Sequence[Ste
     return _walk(unit, wanted, all_ways, physical_rate) if rate is None else rate
 
 
-def times(quantity: str | None, rate: Fraction) -> str | None:
+#: How a rounding may be written, and what each does: ``up`` away from nothing, ``down`` towards it.
+ROUNDINGS = {"up": ROUND_UP, "down": ROUND_DOWN, "half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN}
+
+
+@cache
+def rounding_of(text: str) -> tuple[Decimal, str] | None:
+    """``up``, ``half_even:2``: to which decimal, and how; None for what is written otherwise."""
+    how, _, places = text.strip().lower().partition(":")
+    if how not in ROUNDINGS or (places and not (places.isdecimal() and int(places) <= PLACES)):
+        return None
+    return Decimal(1).scaleb(-int(places or 0)), ROUNDINGS[how]
+
+
+def times(quantity: str | None, rate: Fraction, rounding: str = "") -> str | None:
     """``quantity`` (decimal text) times ``rate``, as decimal text without needless zeros; None for no number.
 
     The product is exact, then rounded half to even at the 12th decimal: only a division that does not
-    come to an end, or a finer scale than any plant has, loses a digit.
+    come to an end, or a finer scale than any plant has, loses a digit. ``rounding`` comes after that, so that
+    what is whole but for such a loss is not rounded up.
     """
     try:
         amount = Decimal(quantity or "")
         product = _WIDE.divide(_WIDE.multiply(amount, Decimal(rate.numerator)), Decimal(rate.denominator))
         product = product.quantize(_SMALLEST, context=_WIDE)
+        if (rule := rounding_of(rounding)) is not None:
+            product = product.quantize(rule[0], rounding=rule[1], context=_WIDE)
     except InvalidOperation:
         return None
     text = f"{product:f}".rstrip("0").rstrip(".") if product.is_finite() else None
     return "0" if text in ("-0", "") else text
+
+
+def find_rounding(unit: str, wanted: str, own: Sequence[Step], general: Sequence[Step]) -> str:
+    """What is agreed for the very step between two units, for the item or for all; empty where nothing is."""
+    steps = (step for step in (*own, *general) if {step.from_unit, step.to_unit} == {unit, wanted})
+    return next((step.rounding for step in steps if step.rounding), "")
 
 
 @cache
@@ -197,7 +220,7 @@ def _same(unit: str, wanted: str) -> Fraction | None:
 
 
 def _both_ways(steps: Sequence[Step]) -> list[Step]:
-    return sorted({*steps, *(Step(step.to_unit, step.from_unit, 1 / step.rate) for step in steps)})
+    return sorted({*steps, *(Step(step.to_unit, step.from_unit, 1 / step.rate, step.rounding) for step in steps)})
 
 
 def _walk(unit: str, wanted: str, ways: Sequence[Step], bridge: Bridge) -> Fraction | None:

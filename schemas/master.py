@@ -1,6 +1,6 @@
 """Master data: the tables that say who, what and where, and how partners call it.
 
-All columns are text. ``valid_from`` and ``valid_to`` are dates (``YYYY-MM-DD``), both inclusive;
+Each row may also say more (``MASTER_EXTRAS``), above all who answers for it and where it is from. All columns are text. ``valid_from`` and ``valid_to`` are dates (``YYYY-MM-DD``), both inclusive;
 empty means since ever and until further notice.
 """
 
@@ -16,4 +16,18 @@ MASTER_TABLES: dict[str, tuple[str, ...]] = {
     # kind: item, site, partner or unit; theirs: the code they use; ours: our id (or Rec 20 code);
     # partner empty: holds for every partner
     "cross_references": ("partner", "kind", "theirs", "ours", "valid_from", "valid_to"),
+    # day: a date, or MON to SUN for every such day; working: yes or no. Monday to Friday are, where nothing says otherwise
+    "calendars": ("calendar", "day", "working", "name", "valid_from", "valid_to"),
+}
+
+#: Columns that a load may have, in this order. ``owner``: who answers for the row; ``source``: where it comes from.
+MASTER_EXTRAS: dict[str, tuple[str, ...]] = {
+    # incoterms: the terms agreed, as FCA or FCA Hull
+    "partners": ("vat", "currency", "incoterms", "calendar", "owner", "source"),
+    "sites": ("calendar", "owner", "source"),
+    # rounding: up, down or half_even, to so many decimals, as in half_even:2 (see mappings.units)
+    "items": ("gtin", "rounding", "owner", "source"),
+    "units": ("rounding", "owner", "source"),
+    "cross_references": ("owner", "source"),
+    "calendars": ("owner", "source"),
 }

@@ -121,60 +121,6 @@ def maintain() -> None:
     raise typer.Exit(1 if done.alarms else 0)
 
 
-master = typer.Typer(help="Master data: versions, what differs between them, what was added by hand.")
-
-
-@master.command()
-def diff(
-    table: Annotated[str, typer.Argument(help="The table; 'cross_references/by_hand' for what was added.")],
-    old: Annotated[int | None, typer.Argument(help="A version; without one the one before.")] = None,
-    new: Annotated[int | None, typer.Argument(help="Another; without one the newest.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many rows.")] = 100,
-    json: Json = False,
-) -> None:
-    """What differs between two versions of a master table, row by row and field by field."""
-    from crossdock.dock import Dock
-    from crossdock.master_diff import differences
-    from schemas.errors import ConfigError
-
-    with Dock.open(create=False) as dock:
-        versions = dock.ledger.master_versions(table)
-        if not versions:
-            raise ConfigError(f"no version of {table!r} was ever loaded")
-        newer = new or versions[0]
-        older = old or next((one for one in versions if one < newer), 0)
-        after = dock.ledger.master_table(table, newer)
-        before = dock.ledger.master_table(table, older) if older else after.clear()
-    told = 0
-    for told, one in enumerate(differences(table, before, after), start=1):
-        if json:
-            _echo([{"change": one.change, "key": one.key, "fields": one.fields}])
-        elif told <= limit:
-            said = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in one.fields.items())
-            typer.echo(f"{one.change} {' / '.join(one.key)}: {said}")
-    if not json:
-        more = f", {limit:,} of them shown" if told > limit else ""
-        typer.echo(f"{told:,} rows differ between versions {older or 'none'} and {newer}{more}")
-
-
-@master.command()
-def added(json: Json = False) -> None:
-    """What was added by hand, with author and reason; the newest first."""
-    from crossdock.dock import Dock
-    from crossdock.repair import rows_by_hand
-
-    with Dock.open(create=False) as dock:
-        rows = rows_by_hand(dock.ledger)
-    if json:
-        _echo(rows)
-        return
-    for row in rows:
-        what = ", ".join(
-            f"{name} {row[name]}" for name in row if name not in ("table", "author", "reason", "added_at") and row[name]
-        )
-        typer.echo(f"{row['added_at'][:16]} {row['author']}: {what}" + (f" ({row['reason']})" if row["reason"] else ""))
-
-
 def _echo(rows: Any) -> None:
     import msgspec
 

@@ -16,7 +16,9 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import audit, master
 from crossdock.ledger.master import columns_of, name_of
 from crossdock.ledger.tables import iso
-from schemas.master import MASTER_TABLES
+from schemas.master import MASTER_EXTRAS, MASTER_TABLES
+
+BY_HAND = "by hand"  #: the source of such rows
 
 
 def together(stored: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -25,7 +27,12 @@ def together(stored: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     for table, columns in MASTER_TABLES.items():
         rows = stored[table]
         added = stored.get(name_of(table))
-        whole[table] = rows if added is None else pl.concat([rows.select(columns), added.select(columns)])
+        if added is None:
+            whole[table] = rows
+            continue
+        said = added.select(*columns, owner=pl.col("author"), source=pl.lit(BY_HAND))
+        told = [name for name in MASTER_EXTRAS[table] if name in rows.columns or name in said.columns]
+        whole[table] = pl.concat([rows, said], how="diagonal").select(*columns, pl.col(told).fill_null(""))
     return whole
 
 

@@ -504,10 +504,22 @@ class Ledger:
         with self._database.write() as connection:
             return master.load(connection, table, rows, source=source, actor=actor)
 
-    def note_rejected_master(self, table: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
+    def note_rejected_master(
+        self, table: str, *, source: str, actor: str, reasons: Sequence[str], payload: int | None = None
+    ) -> None:
         """A load failed its expectations; the version in force stays. Shown by ``crossdock status``."""
         with self._database.write() as connection:
-            master.note_rejected(connection, table, source=source, actor=actor, reasons=reasons)
+            master.note_rejected(connection, table, source=source, actor=actor, reasons=reasons, payload=payload)
+
+    def held_master(self) -> list[dict[str, Any]]:
+        """Loads of master tables that were held back and that nobody has decided on, newest first."""
+        with self._database.read() as connection:
+            return master.held(connection)
+
+    def decide_master(self, id: int, decision: str, *, reason: str) -> bool:
+        """``decision``: accepted or discarded; False where somebody else had decided."""
+        with self._database.write() as connection:
+            return master.decide(connection, id, decision, reason)
 
     def master(self) -> Mapping[str, pl.DataFrame]:
         """The tables in force, by name: partners, items, sites, units, cross_references; rows by hand included."""

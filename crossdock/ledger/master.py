@@ -14,10 +14,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import audit
-from crossdock.ledger.tables import feed, master_in_force, master_rejections, master_versions
+from crossdock.ledger.payloads import QUARANTINED
+from crossdock.ledger.tables import feed, master_in_force, master_rejections, master_versions, payloads
 from crossdock.ledger.text import sentences, storable, to_json
 from schemas.errors import ConfigError
-from schemas.master import MASTER_TABLES
+from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 
 #: The tables that take rows by hand, see ``by_hand``.
 TABLES = ("cross_references", "units")
@@ -32,7 +33,7 @@ def name_of(table: str) -> str:
 
 
 def columns_of(name: str) -> tuple[str, ...]:
-    """The columns of a master table, or of what was added to one. Raises ConfigError for an unknown name."""
+    """The least columns of a master table, or of what was added to one. Raises ConfigError for an unknown name."""
     table = name.removesuffix(_SUFFIX)
     if table not in MASTER_TABLES or (table != name and table not in TABLES):
         raise ConfigError(f"unknown master table {name!r}", hint=f"known: {', '.join(MASTER_TABLES)}")
@@ -83,8 +84,10 @@ def _put_in_force(connection: Connection, name: str, version: int, since: dateti
     )
 
 
-def note_rejected(connection: Connection, name: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
-    """Remember that a load was held back, and why."""
+def note_rejected(
+    connection: Connection, name: str, *, source: str, actor: str, reasons: Sequence[str], payload: int | None = None
+) -> None:
+    """Remember that a load was held back, why, and which payload holds it."""
     columns_of(name)
     connection.execute(
         master_rejections.insert(),
@@ -94,9 +97,39 @@ def note_rejected(connection: Connection, name: str, *, source: str, actor: str,
             "actor": storable(actor),
             "rejected_at": datetime.now(UTC),
             "reasons": to_json(reasons),
+            "payload_id": payload,
         },
     )
     audit.note(connection, "master.held_back", f"master {name}", reason="; ".join(reasons), detail={"source": source})
+
+
+def held(connection: Connection) -> list[dict[str, Any]]:
+    """Loads that were held back and that nobody has decided on, the newest of each table and payload; newest first."""
+    newest = sa.select(sa.func.max(master_rejections.c.id)).group_by(
+        master_rejections.c.name, master_rejections.c.payload_id
+    )
+    query = sa.select(master_rejections).where(
+        master_rejections.c.id.in_(newest),
+        master_rejections.c.decision.is_(None),
+        master_rejections.c.payload_id.in_(sa.select(payloads.c.id).where(payloads.c.status == QUARANTINED)),
+    )
+    return [
+        {**row._mapping, "reasons": sentences(row.reasons)}
+        for row in connection.execute(query.order_by(master_rejections.c.id.desc()))
+    ]
+
+
+def decide(connection: Connection, id: int, decision: str, reason: str) -> bool:
+    """A person has decided on a load that was held back; False where somebody else had."""
+    mine = (master_rejections.c.id == id, master_rejections.c.decision.is_(None))
+    row = connection.execute(sa.select(master_rejections.c.name, master_rejections.c.source).where(*mine)).one_or_none()
+    if (
+        row is None
+        or not connection.execute(master_rejections.update().where(*mine).values(decision=decision)).rowcount
+    ):
+        return False
+    audit.note(connection, f"master.{decision}", f"master {row.name}", reason=reason, detail={"source": row.source})
+    return True
 
 
 def stored(connection: Connection) -> dict[str, pl.DataFrame]:
@@ -148,6 +181,8 @@ def history(connection: Connection, limit: int) -> list[dict[str, Any]]:
             "actor": row.actor,
             "at": row.loaded_at,
             "reasons": [],
+            "payload": None,
+            "decision": "",
         }
         for row in loaded
     ] + [
@@ -160,6 +195,8 @@ def history(connection: Connection, limit: int) -> list[dict[str, Any]]:
             "actor": row.actor,
             "at": row.rejected_at,
             "reasons": sentences(row.reasons),
+            "payload": row.payload_id,
+            "decision": row.decision or "",
         }
         for row in held_back
     ]
@@ -167,14 +204,17 @@ def history(connection: Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def _shaped(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Exactly the table's columns, as text. Raises ConfigError when one is missing."""
+    """The table's columns and those extras that say anything, as text. Raises ConfigError when a column is missing."""
     columns = columns_of(name)
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         raise ConfigError(
             f"master table {name!r} lacks {', '.join(missing)}", hint=f"it has {', '.join(rows.columns)}; add the rest"
         )
-    return rows.select(pl.col(column).cast(pl.String) for column in columns)
+    said = [column for column in MASTER_EXTRAS.get(name, ()) if column in rows.columns]
+    whole = rows.select(pl.col(column).cast(pl.String) for column in (*columns, *said))
+    nothing = [column for column in said if not (whole[column].fill_null("") != "").any()]
+    return whole.drop(nothing)
 
 
 def _digest(table: pl.DataFrame) -> str:

@@ -81,6 +81,11 @@ CREATE VIEW integration_units AS
 SELECT c.material AS item, f.iso_code AS from_unit, t.iso_code AS to_unit, c.base_units AS factor, '' AS valid_from, '' AS valid_to
 FROM material_unit AS c JOIN material AS m ON m.material = c.material
 JOIN unit_of_measure AS f ON f.unit = c.unit JOIN unit_of_measure AS t ON t.unit = m.base_unit;
+CREATE VIEW integration_calendars AS
+SELECT 'RAVENSMOOR' AS calendar, '2026-04-03' AS day, 'no' AS working, 'Good Friday' AS name, '' AS valid_from, '' AS valid_to
+UNION ALL SELECT 'RAVENSMOOR', '2026-04-06', 'no', 'Easter Monday', '', ''
+UNION ALL SELECT 'RAVENSMOOR', '2026-08-03', 'no', 'Works holiday', '', ''
+UNION ALL SELECT 'GULLHAVEN', '2026-05-25', 'no', 'Memorial Day', '', '';
 CREATE VIEW integration_cross_references AS
 SELECT p.search_term AS partner, 'item' AS kind, i.vendor_material AS theirs, i.material AS ours, i.valid_from, '' AS valid_to
 FROM purchasing_info AS i JOIN business_partner AS p ON p.number = i.vendor

@@ -18,9 +18,10 @@ from connectors.channel import Channel
 from connectors.sources.folder import FolderSource
 from crossdock.ledger import Ledger
 from crossdock.master_data import MasterLoad, load_master_data, master_in_force
+from crossdock.master_held import accept, discard, held
 from mappings.integrity import with_checks
 from mappings.quality import KEPT_RUNS, Case, Verdict, judge, read_suite
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, PermanentError
 from schemas.master import MASTER_TABLES
 
 pytestmark = pytest.mark.integration
@@ -60,6 +61,9 @@ GOOD = {
         ("", "partner", "100017", "BOLT-CO", "", ""),
         ("BOLT-CO", "unit", "Stk", "H87", "", ""),
     ),
+    "calendars": table(
+        "calendars", ("WORKS", "2026-12-24", "no", "Christmas Eve", "", ""), ("WORKS", "SAT", "yes", "", "", "")
+    ),
 }
 
 TWICE: dict[str, str] = {}  # the first row once more
@@ -74,6 +78,22 @@ FAULTS: list[tuple[str, dict[str, str], str]] = [
     ("partners", {"duns": "12345"}, "A D-U-N-S number has nine digits."),
     ("partners", {"gln": "54123450000"}, "A GLN has thirteen digits."),
     ("partners", {"gln": "5412345000014"}, "The last digit of a GLN checks"),
+    ("partners", {"country": "XX"}, "The country is one of ISO 3166-1."),
+    ("partners", {"vat": "DE136695975"}, "The VAT number is one of its country"),
+    ("partners", {"currency": "DEM"}, "The currency is one of ISO 4217."),
+    ("partners", {"incoterms": "FOX Hull"}, "The terms agreed are Incoterms"),
+    ("partners", {"calendar": "NOWHERE"}, "The calendar is one of the table calendars."),
+    ("sites", {"country": "ZZ"}, "The country is one of ISO 3166-1."),
+    ("sites", {"calendar": "NOWHERE"}, "The calendar is one of the table calendars."),
+    ("items", {"gtin": "4006381333932"}, "A GTIN has 8, 12, 13 or 14 digits"),
+    ("items", {"rounding": "often"}, "The rounding is up, down"),
+    ("units", {"rounding": "up:99"}, "The rounding is up, down"),
+    ("cross_references", {"theirs": "04006381333932"}, "The last digit of a GLN, and of a GTIN"),
+    ("calendars", {"calendar": ""}, "Every row names a calendar."),
+    ("calendars", {"day": ""}, "Every row names a day."),
+    ("calendars", {"day": "Xmas"}, "The day is a date"),
+    ("calendars", {"working": ""}, "Every row says whether"),
+    ("calendars", {"working": "half"}, "A day is worked"),
     ("sites", {"site": ""}, "Every row names a site."),
     ("sites", {"name": ""}, "Every site has a name."),
     ("sites", {"country": "gb"}, "The country is an ISO 3166-1"),
@@ -112,6 +132,7 @@ FAULTS: list[tuple[str, dict[str, str], str]] = [
             "items": "item",
             "units": "item and pair of units",
             "cross_references": "code of a partner",
+            "calendars": "day of a calendar",
         }.items()
         for fault in [
             (name, {"valid_from": "01.04.2026"}, "valid_from is empty or a day"),
@@ -179,7 +200,9 @@ def test_nothing_is_asked_of_the_network(verdicts: tuple[list[Verdict], list[str
 def faulty() -> dict[str, Verdict]:
     """Each table judged with all its faults, one row a fault behind the good rows, and said to have lost rows."""
     rows = {
-        name: pl.concat([good, *(changed(name, change) for table, change, _ in FAULTS if table == name)])
+        name: pl.concat(
+            [good, *(changed(name, change) for table, change, _ in FAULTS if table == name)], how="diagonal"
+        ).fill_null("")
         for name, good in GOOD.items()
     }
     return {
@@ -322,3 +345,68 @@ class TestLoads:
         answer = master_in_force(ledger).look_up("item", pl.Series(["ACME"]), pl.Series(["V-3"]))
         assert answer.to_list() == ["P3"]
         assert [row["name"] for row in ledger.payloads(status="quarantined")] == ["items.csv"]
+
+    def test_a_workbook_has_a_table_on_each_sheet_and_says_who_answers_for_a_row(
+        self, tmp_path: Path, ledger: Ledger
+    ) -> None:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        del book["Sheet"]
+        for name, rows in GOOD.items():
+            sheet = book.create_sheet(name.replace("_", " ").title())
+            owned = name == "cross_references"
+            sheet.append([*rows.columns, *(["Owner", "Source"] if owned else [])])
+            for row in rows.rows():
+                sheet.append([*row, *(["Purchasing", "Acme's catalogue"] if owned else [])])
+        (tmp_path / "inbox").mkdir()
+        book.create_sheet("Remarks").append(["nothing of ours"])
+        book.save(tmp_path / "inbox" / "masters.xlsx")
+        assert {name: load.version for name, load in self.load(tmp_path, ledger).items()} == dict.fromkeys(GOOD, 1)
+        loaded = ledger.loaded_master()
+        assert loaded["cross_references"]["owner"].unique().to_list() == ["Purchasing"]
+        assert loaded["cross_references"]["source"].unique().to_list() == ["Acme's catalogue"]
+        assert {name: rows.height for name, rows in loaded.items()} == {n: rows.height for n, rows in GOOD.items()}
+        assert loaded["units"]["factor"].sort().to_list() == ["0.05", "12", "6"]
+        assert [row["status"] for row in ledger.payloads()] == ["translated"]
+
+        for name, rows in GOOD.items():
+            self.drop(tmp_path, name, rows)
+        assert [load.changed for load in self.load(tmp_path, ledger).values()] == [
+            name == "cross_references" for name in GOOD
+        ]
+
+    def test_a_held_load_shows_what_it_would_change_and_a_person_accepts_or_discards_it(
+        self, tmp_path: Path, ledger: Ledger
+    ) -> None:
+        for name, rows in GOOD.items():
+            self.drop(tmp_path, name, rows)
+        self.load(tmp_path, ledger)
+        self.drop(tmp_path, "items", GOOD["items"].head(1).with_columns(description=pl.lit("Pump, blue")))
+        assert self.load(tmp_path, ledger)["items"].version is None
+        archive = Archive(tmp_path / "archive")
+        (row,) = ledger.held_master()
+        assert (row["name"], row["reasons"][0].startswith("The table has not collapsed")) == ("items", True)
+        changes = list(held(row["id"], archive=archive, ledger=ledger).changes())
+        assert [(one.change, one.key) for one in changes] == [
+            ("changed", ("P1", "")), ("removed", ("P1", "2026-04-01")), ("removed", ("P2", "2020-01-01")),
+        ]  # fmt: skip
+        assert changes[0].fields == {"description": ("Pump", "Pump, blue")}
+
+        with pytest.raises(ConfigError, match="needs a reason"):
+            accept(row["id"], author="person me", reason=" ", archive=archive, ledger=ledger)
+        assert accept(row["id"], author="person me", reason="a new range", archive=archive, ledger=ledger) == 2
+        assert ledger.loaded_master()["items"].height == 1
+        assert ledger.held_master() == []
+        assert ledger.payloads(status="quarantined") == []
+        with pytest.raises(PermanentError, match="held back"):
+            discard(row["id"], reason="too late", archive=archive, ledger=ledger)
+
+        self.drop(tmp_path, "items", GOOD["items"].head(1).with_columns(base_unit=pl.lit("piece")))
+        self.load(tmp_path, ledger)
+        (row,) = ledger.held_master()
+        discard(row["id"], reason="a slip", archive=archive, ledger=ledger)
+        assert ledger.held_master() == []
+        assert ledger.loaded_master()["items"].height == 1
+        decided = [(load["decision"], load["status"]) for load in ledger.master_loads() if load["decision"]]
+        assert decided == [("discarded", "rejected"), ("accepted", "rejected")]

@@ -81,8 +81,11 @@ class FakeLedger:
             self.loads.insert(0, {"table": table, "status": "in_force", "source": source})
         return self.versions[table]
 
-    def note_rejected_master(self, table: str, *, source: str, actor: str, reasons: Sequence[str]) -> None:
-        self.loads.insert(0, {"table": table, "status": "rejected", "source": source, "reasons": tuple(reasons)})
+    def note_rejected_master(
+        self, table: str, *, source: str, actor: str, reasons: Sequence[str], payload: int
+    ) -> None:
+        load = {"table": table, "status": "rejected", "source": source, "reasons": tuple(reasons)}
+        self.loads.insert(0, load | {"payload": payload, "decision": ""})
 
     def master_loads(self, limit: int) -> list[dict[str, Any]]:
         return self.loads[:limit]

@@ -95,7 +95,7 @@ class TestCsv:
             ("cross-references.tsv", "cross_references"),
             ("cross_references acme.csv", "cross_references"),
             ("itemsets.csv", ""),
-            ("items.xlsx", ""),
+            ("items.docx", ""),
             ("colours.csv", ""),
         ],
     )

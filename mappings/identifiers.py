@@ -1,0 +1,153 @@
+"""Keys and codes that others give out: what is wrong about one, told apart from being unknown.
+
+GS1 keys are judged by biip, VAT numbers by python-stdnum, currencies by the list of ISO 4217 that the package iso4217
+carries, countries by the territories of Unicode's CLDR (babel) that ISO 3166-1 has, Incoterms by our own short list.
+Each is imported when it is first needed. Whole columns of GS1 keys are judged by the same weights over columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import yaml
+
+Gs1 = Literal["gtin", "gln", "sscc"]
+
+#: How many digits each GS1 key has (GS1 General Specifications 2.1, 2.2, 2.4); the last one checks.
+DIGITS: Mapping[Gs1, tuple[int, ...]] = {"gtin": (8, 12, 13, 14), "gln": (13,), "sscc": (18,)}
+#: Kind of look-up -> the key that a code of digits alone may be meant as. Eight digits may be anybody's number.
+LOOKED_UP: Mapping[str, tuple[Gs1, tuple[int, ...]]] = {
+    "item": ("gtin", (12, 13, 14)),
+    "site": ("gln", (13,)),
+    "partner": ("gln", (13,)),
+}
+#: CLDR's territories of two letters that ISO 3166-1 has not assigned to a country.
+_NO_COUNTRIES = frozenset({"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"})
+_INCOTERMS = Path(__file__).parent / "incoterms.yaml"
+
+
+def right_digit(key: str) -> str:
+    """The check digit that the digits before the last of ``key`` call for (GS1 General Specifications 7.9.1)."""
+    from biip.checksums import gs1_standard_check_digit
+
+    return str(gs1_standard_check_digit(key[:-1]))
+
+
+def wrong_check_digits(kind: Gs1, keys: pl.Series, lengths: tuple[int, ...] = ()) -> pl.Series:
+    """Which of ``keys`` have the form of such a key, but for the last digit. Never null."""
+    if keys.null_count() == len(keys):
+        return pl.Series(keys.name, [False], pl.Boolean).new_from_index(0, len(keys))
+    table = pl.DataFrame({"key": keys})
+    return table.select(wrong_check_digit(kind, pl.col("key"), lengths)).to_series().alias(keys.name)
+
+
+def wrong_check_digit(kind: Gs1, key: pl.Expr, lengths: tuple[int, ...] = ()) -> pl.Expr:
+    """Whether the last digit of ``key`` is not the one that checks; False for what has another form."""
+    longest = 18
+    padded = key.str.zfill(longest)
+    weighted = [
+        padded.str.slice(place, 1).cast(pl.Int32, strict=False) * (1 if place % 2 else 3) for place in range(longest)
+    ]
+    form = "|".join(f"[0-9]{{{length}}}" for length in lengths or DIGITS[kind])
+    return (key.str.contains(f"^(?:{form})$") & (pl.sum_horizontal(weighted) % 10 != 0)).fill_null(False)
+
+
+def fault_of(kind: str, value: str) -> str:
+    """What is wrong about ``value``, in words; empty where nothing is. ``kind`` is one of ``KINDS``."""
+    return KINDS[kind](value)
+
+
+def _gs1(kind: Gs1) -> Callable[[str], str]:
+    def judge(value: str) -> str:
+        if not re.fullmatch(r"[0-9]+", value) or len(value) not in DIGITS[kind]:
+            return f"a {kind.upper()} has {' or '.join(map(str, DIGITS[kind]))} digits"
+        right = right_digit(value)
+        return "" if value[-1] == right else f"the check digit is {value[-1]}, the digits before it call for {right}"
+
+    return judge
+
+
+def _duns(value: str) -> str:
+    """Since 2006 the ninth digit checks nothing."""
+    return "" if re.fullmatch(r"[0-9]{9}|[0-9]{2}-[0-9]{3}-[0-9]{4}", value) else "a D-U-N-S number has nine digits"
+
+
+def _vat(value: str) -> str:
+    """With the prefix of its country; EU numbers, and those of countries that python-stdnum knows by themselves."""
+    from importlib import import_module
+
+    from stdnum.eu import vat
+    from stdnum.exceptions import InvalidChecksum, ValidationError
+
+    country = value[:2].upper()
+    try:
+        if country.lower() in vat.MEMBER_STATES or country == "EL":
+            vat.validate(value)
+        elif country in _VAT_ELSEWHERE:
+            import_module(_VAT_ELSEWHERE[country]).validate(value)
+        else:
+            return "" if country in countries() else "a VAT number begins with its country's code"
+    except InvalidChecksum:
+        return "the check digits of the VAT number are wrong"
+    except ValidationError as error:
+        return f"it is no VAT number of {country}: {error}"
+    return ""
+
+
+_VAT_ELSEWHERE = {"GB": "stdnum.gb.vat", "CH": "stdnum.ch.vat", "NO": "stdnum.no.mva"}
+
+
+@cache
+def currencies() -> frozenset[str]:
+    """The codes of ISO 4217 in force."""
+    from iso4217 import Currency
+
+    return frozenset(str(one.code) for one in Currency)
+
+
+@cache
+def countries() -> frozenset[str]:
+    """The alpha-2 codes of ISO 3166-1."""
+    from babel import Locale
+
+    codes = map(str, Locale("en").territories)
+    return frozenset(code for code in codes if re.fullmatch("[A-Z]{2}", code)) - _NO_COUNTRIES
+
+
+@cache
+def incoterms() -> Mapping[str, Any]:
+    """Three letters -> name and editions."""
+    listed: dict[str, Any] = yaml.safe_load(_INCOTERMS.read_text(encoding="utf-8"))
+    return listed
+
+
+def _listed(what: str, known: Callable[[], frozenset[str]]) -> Callable[[str], str]:
+    return lambda value: "" if value in known() else f"{value!r} is no {what}"
+
+
+def _incoterm(value: str) -> str:
+    """The three letters, perhaps a place, perhaps the edition: ``FCA Hull Incoterms 2020``."""
+    term, *rest = value.upper().split()
+    if term not in incoterms():
+        return f"{term!r} is none of the Incoterms: {', '.join(incoterms())}"
+    if (edition := next((int(word) for word in rest if word in ("2010", "2020")), None)) is None:
+        return ""
+    editions = incoterms()[term]["editions"]
+    return "" if edition in editions else f"{term} is not among the Incoterms {edition}"
+
+
+KINDS: Mapping[str, Callable[[str], str]] = {
+    "gtin": _gs1("gtin"),
+    "gln": _gs1("gln"),
+    "sscc": _gs1("sscc"),
+    "duns": _duns,
+    "vat": _vat,
+    "currency": _listed("currency of ISO 4217", currencies),
+    "country": _listed("country of ISO 3166-1", countries),
+    "incoterm": _incoterm,
+}
