@@ -77,7 +77,7 @@ golden: $(VENV)/.dev ## rewrite the golden folders; read the diff as carefully a
 bench: $(VENV)/.dev ## measure; NAME=prefix for some
 	@$(BIN)/python -m bench $(NAME)
 
-fuzz: $(VENV)/.dev ## look for bytes that break the X12 reader; TIME=seconds, TARGET=read or translate
+fuzz: $(VENV)/.dev ## look for bytes that break the EDI readers; TIME=seconds, TARGET=read, edifact or translate
 	@$(BIN)/python -m fuzz $(or $(TARGET),read) -max_total_time=$(or $(TIME),600)
 
 # -- generated files ----------------------------------------------------------------------------

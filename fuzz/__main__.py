@@ -1,4 +1,4 @@
-"""``python -m fuzz TARGET [FILE ...] [libFuzzer options]``; targets are ``read`` and ``translate``.
+"""``python -m fuzz TARGET [FILE ...] [libFuzzer options]``; targets are ``read``, ``edifact`` and ``translate``.
 
 What is found on the way is kept in ``var/fuzz/TARGET`` and taken up again. With FILE only these are tried: that is
 how a crash is looked at. Needs atheris, which there is for Linux on x86-64.
@@ -27,13 +27,15 @@ def target(name: str) -> Callable[[bytes], None]:
     if name == "translate":
         return lambda data: invariants.check_translation(data, context)
     plans = invariants.StandardPlans(context)
+    if name == "edifact":
+        return lambda data: invariants.check_edifact(data, plans)
     return lambda data: invariants.check_reading(data, plans)
 
 
 def prepared(folder: Path) -> Path:
     """The folder of kept payloads, with the seeds in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, payload in seeds.seeds():
+    for name, payload in seeds.edifact_seeds() if folder.name == "edifact" else seeds.seeds():
         (folder / f"seed-{name}").write_bytes(payload)
     return folder
 
@@ -44,7 +46,7 @@ def mutate(data: bytes, most: int, seed: int) -> bytes:
 
 def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments or ("",)
-    if name not in ("read", "translate"):
+    if name not in ("read", "edifact", "translate"):
         sys.exit(__doc__)
     named = any(not option.startswith("-") for option in rest)
     corpus = () if named else (str(prepared(KEPT / name)),)

@@ -1,4 +1,4 @@
-"""What must hold for any bytes at all: of the X12 reader, and of the whole way to events.
+"""What must hold for any bytes at all: of the readers of X12 and EDIFACT, and of the whole way to events.
 
 Each check raises AssertionError, saying what does not hold.
 """
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi import X12
 from connectors.formats.edi.delimiters import begins_header
+from connectors.formats.edi.edifact import Edifact
+from connectors.formats.edi.edifact.plan import Layouts
 from connectors.formats.edi.machine import Plan
 from connectors.formats.edi.scan import scan
 from crossdock.translated import DocumentClosed, DocumentLines, DocumentOpened, EnvelopeClosed
@@ -57,7 +59,15 @@ def check_reading(payload: bytes, plans: Plans) -> None:
     check_segments(items, payload)
 
 
-def read(format_: X12, payload: bytes, plans: Plans) -> list[ReadItem]:
+def check_edifact(payload: bytes, plans: Plans) -> None:
+    """The same of the EDIFACT reader."""
+    items = read(Edifact(), payload, plans)
+    block = 1 + zlib.crc32(payload) % 400
+    check_same(items, read(Edifact(block, learn=False), payload, plans))
+    check_items(items, payload, plans)
+
+
+def read(format_: X12 | Edifact, payload: bytes, plans: Plans) -> list[ReadItem]:
     return list(format_.read(io.BytesIO(payload), name="fuzz", plans=plans, metadata={}))
 
 
@@ -127,24 +137,31 @@ def check_items(items: Iterable[ReadItem], payload: bytes, plans: Plans) -> None
 
 def opening_segments(plan: LinePlan | None) -> tuple[bytes, ...]:
     """The ids of segments that may begin a line."""
-    if plan is None or not isinstance(plan.compiled, Plan):
+    if plan is None:
         return ()
-    compiled = plan.compiled
-    loops = [chain[-1].id for chain in (compiled.chain, *compiled.others)]
-    if compiled.bare:
-        loops.append(compiled.chain[-2].id)
+    compiled = plan.compiled.plans if isinstance(plan.compiled, Layouts) else (plan.compiled,)
+    loops = []
+    for one in (one for one in compiled if isinstance(one, Plan)):
+        loops += [chain[-1].id for chain in (one.chain, *one.others)]
+        loops += [one.chain[-2].id] if one.bare else []
     return tuple(id_.encode() for id_ in loops)
 
 
 def check_lines(chunk: LineChunk, payload: bytes, openings: tuple[bytes, ...], before: int, reached: int) -> int:
-    """Lines are numbered through, stand where they are said to, one behind the other; how far they reach."""
+    """Lines are numbered through, stand where they are said to, one behind the other; how far they reach.
+
+    Lines that one is shared out among stand where that one does.
+    """
+    shared = (-1, -1)
     for ordinal, offset, length, where in chunk.table.select(ORDINAL, OFFSET, LENGTH, LOCATION).iter_rows():
         before += 1
         assert ordinal == before, f"line {ordinal} is the {before}th"
         assert where.startswith("segment "), where
-        assert offset >= reached, f"line {ordinal} begins at {offset}, the one before ends at {reached}"
+        assert offset >= reached or (offset, length) == shared, (
+            f"line {ordinal} begins at {offset}, the one before ends at {reached}"
+        )
         assert length >= 0
-        reached = offset + length
+        reached, shared = offset + length, (offset, length)
         assert reached <= len(payload), f"line {ordinal} ends behind the payload"
         found = payload[offset : offset + 4].replace(b"\r", b"").replace(b"\n", b"")
         assert found.startswith(openings), f"line {ordinal} begins with {found!r}, not with one of {openings}"

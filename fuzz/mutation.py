@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 from connectors.formats.edi.delimiters import Delimiters, find_header, read_header
+from connectors.formats.edi.edifact.service import LONGEST_HEAD, find_head, read_head
 
 Segments = list[str]
 
@@ -13,16 +14,17 @@ VALUES = (
     "", " ", "0", "1", "-1", "9" * 9, "9" * 40, "00", "1.5", "1E5", "20261122", "20260230", "261122", "0300",
     "2561", "EA", "ZZ",
     "VN", "BP", "ST", "I", "O", "S", "P", "T", "A" * 81, "\x00", "\r\n", "\xe9", "\xc3\xa9", "\xc3", "\xff", "?",
-    "^", ":", ">",
+    "^", ":", ">", "?+", "??", "'", "5:PCE", "B-1:BP", "DESADV:D:96A:UN", "ORDERS:D:01B:UN:EAN008",
     "004010", "005010", "008060", "002040VICS", "999999", "856", "850",
 )  # fmt: skip
 SNIPPETS = (
     "", "HL*1**S", "HL*2*1*O*1", "HL*3*3*I", "HL*4*9*I*0", "HL**1*P", "PO1*1*1*EA", "LIN**BP*B", "SN1**1*EA",
-    "N1*ST*X", "QQ*1",
-    "CTT*1", "ST*850*1", "ST*856*1", "SE*1*1", "SE", "GS*PO*A*B*20261122*0300*1*X*004010", "GE*1*1", "GE",
-    "IEA*1*1", "IEA",
-    "TA1*000000007*261122*0300*A*000", "ISA*00", "REF", "FST*1*C*D*20261123", "LS*A", "LE*A", "UNB+UNOA:2",
-    "PID*F****Caf\xc3\xa9",
+    "N1*ST*X", "QQ*1", "CTT*1", "ST*850*1", "ST*856*1", "SE*1*1", "SE", "GS*PO*A*B*20261122*0300*1*X*004010",
+    "GE*1*1", "GE", "IEA*1*1", "IEA", "TA1*000000007*261122*0300*A*000", "ISA*00", "REF", "FST*1*C*D*20261123",
+    "LS*A", "LE*A", "UNB+UNOA:2", "PID*F****Caf\xc3\xa9", "SDQ*EA*92*P1*3*P2*4", "SDQ*EA**P3*5", "MTX**hurry",
+    "UNA:+.? ", "UNB*UNOC:3*A*B*261122:0300*1", "UNH*1*DESADV:D:96A:UN", "UNT*1*1", "UNZ*1*1", "UNS*D", "CPS*2*1",
+    "LIN*1**B-1:BP", "QTY*12:5:PCE", "IMD*F**:::Stra\xdfe", "NAD*ST*P1::92", "QTY*12:1?", "SCC*1**W", "GIS*37",
+    "GEI*1*37", "INV**3", "FTX*AAI***It?'s", "UNG*X*A*B*261122:0300*1*UN*D:96A", "UNE*1*1",
 )  # fmt: skip
 MARKS = "*|^~!$:;<>{}+'\t\n\r \x07\x1c\x1d\x1f\x00aZ09\xa7\xc3"
 
@@ -34,11 +36,9 @@ def mutate(data: bytes, most: int, seed: int, plain: Callable[[bytes, int], byte
     """
     chance = random.Random(seed)
     text = data.decode("latin-1")
-    at = find_header(text)
-    header = read_header(text, at, complete=True) if at >= 0 else None
-    if header is None or not header.delimiters.segment or chance.random() < 0.1:
+    marks = _marks(text)
+    if marks is None or not marks.segment or not marks.element or chance.random() < 0.1:
         return plain(data, most)
-    marks = header.delimiters
     segments = text.split(marks.segment)
     for _ in range(chance.choice((1, 1, 2, 4))):
         chance.choice(STEPS)(segments, marks, chance)
@@ -50,10 +50,21 @@ def mutate(data: bytes, most: int, seed: int, plain: Callable[[bytes, int], byte
     return out.encode("latin-1", "replace")[:most]
 
 
+def _marks(text: str) -> Delimiters | None:
+    """The delimiters of the first interchange; None where there is none to be seen."""
+    if (at := find_header(text)) >= 0:
+        header = read_header(text, at, complete=True)
+        return header.delimiters if header is not None else None
+    if (at := find_head(text)) >= 0:
+        head = read_head(text[at : at + LONGEST_HEAD])
+        return head.delimiters if head.problem != "unusable" else None
+    return None
+
+
 def cross(one: bytes, other: bytes, most: int, seed: int) -> bytes:
     """The beginning of one payload and the end of another, cut between segments where there are any."""
     chance = random.Random(seed)
-    head, tail = (chance.choice((b"~", b"\n", b"*")) for _ in range(2))
+    head, tail = (chance.choice((b"~", b"\n", b"*", b"'", b"+")) for _ in range(2))
     left, right = one.split(head), other.split(tail)
     return (
         head.join(left[: chance.randrange(len(left)) + 1]) + head + tail.join(right[chance.randrange(len(right)) :])

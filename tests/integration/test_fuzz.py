@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(("target", "runs"), [("read", 300), ("translate", 60)])
+@pytest.mark.parametrize(("target", "runs"), [("read", 300), ("edifact", 100), ("translate", 60)])
 def test_nothing_is_found_in_a_short_run(target, runs, tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fuzz", target, f"-runs={runs}", "-seed=20261122"],

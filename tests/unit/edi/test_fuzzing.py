@@ -14,6 +14,7 @@ from schemas.documents import DocumentEnd, DocumentStart, LineChunk
 from schemas.findings import Finding
 
 SEEDS = dict(seeds.seeds())
+EDIFACT_SEEDS = dict(seeds.edifact_seeds())
 
 
 def scrambled(data: bytes, most: int) -> bytes:
@@ -36,6 +37,15 @@ def test_seeds_and_their_neighbours_hold(name, standard) -> None:
     for seed in range(6):
         payload = mutation.mutate(payload, 4096, seed, scrambled)
         invariants.check_reading(payload, standard)
+
+
+@pytest.mark.parametrize("name", EDIFACT_SEEDS)
+def test_seeds_of_edifact_and_their_neighbours_hold(name, standard) -> None:
+    payload = EDIFACT_SEEDS[name]
+    invariants.check_edifact(payload, standard)
+    for seed in range(6):
+        payload = mutation.mutate(payload, 4096, seed, scrambled)
+        invariants.check_edifact(payload, standard)
 
 
 def test_sound_seeds_hold_all_the_way_to_events() -> None:
