@@ -45,11 +45,11 @@ def load(text: str) -> list[Column]:
     return msgspec.json.decode(text, type=list[Column])
 
 
-def changes(was: Sequence[Column], now: Sequence[Column], *, typed: bool = True) -> list[Change]:
+def changes(was: Sequence[Column], now: Sequence[Column]) -> list[Change]:
     """How ``now`` differs. Their order does not matter, nor does the case of their letters.
 
     A column that is gone while one of its type stands newly in its place, or has nearly its name, was
-    renamed. Without ``typed`` the types of ``now`` say nothing: there was no row to tell them.
+    renamed.
     """
     old, new = ({column.name.casefold(): column for column in columns} for columns in (was, now))
     gone = [column for name, column in old.items() if name not in new]
@@ -62,7 +62,7 @@ def changes(was: Sequence[Column], now: Sequence[Column], *, typed: bool = True)
             found.append(Change(column.name, "renamed", column.name, heir.name))
     found += [Change(column.name, "dropped", was=column.type) for column in gone]
     found += [Change(column.name, "added", now=column.type) for column in fresh]
-    return found + (list(_retyped(old, new)) if typed else [])
+    return [*found, *_retyped(old, new)]
 
 
 def _heir(column: Column, fresh: Sequence[Column], was: Sequence[Column], now: Sequence[Column]) -> Column | None:

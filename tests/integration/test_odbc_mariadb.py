@@ -74,6 +74,32 @@ def test_every_type_comes_as_text_and_exact(erp: Erp) -> None:
     assert header["types"][:5] == ["text", "decimal", "integer", "integer", "timestamp"]
 
 
+def test_instants_come_in_the_zone_of_the_channel_or_not_at_all(erp: Erp) -> None:
+    """The server's own zone is another, and it knows no zone by name."""
+    erp.db.execute("SET GLOBAL time_zone = '-05:00'")
+    try:
+        erp.db.execute("CREATE TABLE t (day datetime)")
+        erp.db.execute("INSERT INTO t VALUES ('2026-07-01 12:00:00')")
+        berlin = {"timezone": "Europe/Berlin"}
+        assert erp.pull("SELECT * FROM t", options=berlin)[1] == [["2026-07-01T12:00:00+02:00"]]
+        erp.db.execute("SET SESSION time_zone = '+00:00'")
+        erp.db.execute("ALTER TABLE t ADD COLUMN at timestamp NULL")
+        erp.db.execute("UPDATE t SET at = '2026-07-01 10:00:00'")
+        with pytest.raises(PermanentError, match=r"does not know the zone Europe/Berlin, in which .*\.t\.at would"):
+            erp.pull("SELECT at FROM t", options=berlin)
+        utc = {"timezone": "UTC"}
+        assert erp.pull("SELECT at FROM t", options=utc)[1] == [["2026-07-01T10:00:00+00:00"]]
+        erp.channel.state.clear()
+        erp.db.execute("INSERT INTO mysql.time_zone VALUES (7777, 'N')")
+        erp.db.execute("INSERT INTO mysql.time_zone_name VALUES ('Indian/Maldives', 7777)")
+        erp.db.execute("INSERT INTO mysql.time_zone_transition_type VALUES (7777, 0, 18000, 0, '+05')")
+        erp.db.execute("INSERT INTO mysql.time_zone_transition VALUES (7777, 0, 0)")
+        maldives = {"timezone": "Indian/Maldives"}
+        assert erp.pull("SELECT at FROM t", options=maldives)[1] == [["2026-07-01T15:00:00+05:00"]]
+    finally:
+        erp.db.execute("SET GLOBAL time_zone = SYSTEM")
+
+
 def test_a_row_that_no_calendar_knows_stops_no_other(erp: Erp) -> None:
     erp.db.execute("SET SESSION sql_mode = ''")
     erp.db.execute("CREATE TABLE t (id int, day date)")

@@ -29,11 +29,14 @@ class Dialect:
     keys: Mapping[str, str]
     options: Mapping[str, str] = field(default_factory=dict)
     session: tuple[str, ...] = ()  #: statements after connecting: that it only reads, its zone, its patience
-    wished: tuple[str, ...] = ()  #: the same, which a server may refuse
+    zone: str = ""  #: sets the zone by its name, which a server may not know
+    zoned: str = ""  #: columns that would come wrong then
     clock: str = ""  #: asks the server how many seconds it is since 1970; empty: our own clock will do
     quotes: str = '""'  #: what stands before and after a column's name
     page: int | None = None  #: rows asked for in one statement, for a driver that holds a whole result in memory
-    types_tell: bool = True  #: a result's types are those of its columns, not of what happens to stand in them
+    first_row_tells: bool = (
+        False  #: types of what is reckoned are those of the first row, so columns are asked for apart
+    )
     writes: bool = False  #: it writes rows as JSON (connectors.sources.odbc.written)
     moments_as_text: bool = False  #: the driver cuts the fraction of a second off a moment that is bound
 
@@ -48,7 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
         # without BigInt a 64-bit integer comes back cut to 32 bits; without NoCreat a misspelt path makes a database
         options={"BigInt": "1", "NoCreat": "1", "Timeout": "5000"},
         session=("PRAGMA query_only = 1",),
-        types_tell=False,
+        first_row_tells=True,
     ),
     "postgres": Dialect(
         driver="PostgreSQL Unicode",
@@ -72,13 +75,16 @@ DIALECTS: Mapping[str, Dialect] = {
         options={"FORWARDONLY": "1", "NO_CACHE": "1", "CHARSET": "utf8mb4"},
         session=(
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            "SET SESSION time_zone = '+00:00'",
             # MariaDB reads the first comment and MySQL the second, and neither the other's
             "SET SESSION lock_wait_timeout = {seconds} /*M!100108 , SESSION max_statement_time = {seconds} */"
             " /*!50708 , SESSION max_execution_time = {milliseconds} */",
         ),
-        wished=(
-            "SET SESSION time_zone = '{zone}'",
-        ),  # a name is known only once the server's tables of zones are filled
+        # a name is known only once the server's tables of zones are filled; a DATETIME is the same in any zone
+        zone="SET SESSION time_zone = '{timezone}'",
+        zoned="SELECT concat(table_schema, '.', table_name, '.', column_name) FROM information_schema.columns"
+        " WHERE data_type = 'timestamp' AND table_schema NOT IN"
+        " ('information_schema', 'mysql', 'performance_schema', 'sys') LIMIT 3",
         clock="SELECT unix_timestamp(now(6))",
         quotes="``",
         page=20_000,
@@ -184,14 +190,12 @@ def connect(connection: Connection, *, login_timeout: float, timeout: float, tim
     with translated(f"connection {connection.conn_id}", connection.password):
         opened = pyodbc.connect(written, autocommit=True, readonly=True, timeout=max(1, round(login_timeout)))
         try:
-            zone = timezone or "UTC"
             given = {"milliseconds": round(timeout * 1000), "seconds": max(1, round(timeout))}
-            words = given | {"timezone": zone, "zone": "+00:00" if zone == "UTC" else zone}
+            words = given | {"timezone": timezone or "UTC"}
             for statement in dialect.session:
                 opened.execute(statement.format_map(words)).close()
-            for statement in dialect.wished:
-                with suppress(pyodbc.Error):
-                    opened.execute(statement.format_map(words)).close()
+            if dialect.zone and timezone not in (None, "UTC"):
+                _enter_zone(opened, dialect, timezone or "")
             with suppress(pyodbc.Error):  # not every driver knows this attribute
                 opened.timeout = given["seconds"]
             opened.autocommit = False
@@ -199,6 +203,19 @@ def connect(connection: Connection, *, login_timeout: float, timeout: float, tim
             opened.close()
             raise
     return Session(opened, dialect)
+
+
+def _enter_zone(opened: pyodbc.Connection, dialect: Dialect, timezone: str) -> None:
+    """Raises PermanentError where the server does not know the zone and keeps instants, which would come in another."""
+    try:
+        opened.execute(dialect.zone.format(timezone=timezone)).close()
+    except _pyodbc().Error:
+        columns = [row[0] for row in opened.execute(dialect.zoned).fetchall()]
+        if columns:
+            raise PermanentError(
+                f"the server does not know the zone {timezone}, in which {', '.join(columns)} would have to come",
+                hint="let its administrator fill its tables of zones (mariadb-tzinfo-to-sql), or say `timezone: UTC`",
+            ) from None
 
 
 @contextmanager

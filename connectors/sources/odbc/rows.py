@@ -45,16 +45,14 @@ class Result:
         self._order = order
         self._page = session.dialect.page if order else None
         self._batches: Generator[Batch] | None = None
-        # a database that writes the rows is asked once it is known which columns there are
         none = f"SELECT * FROM ({text}\n) AS pulled LIMIT 0"  # noqa: S608 - the channel's own query; data are bound
-        self._cursor = session.run(none, values) if session.dialect.writes else session.run(*self._asked(None))
+        apart = session.dialect.writes or session.dialect.first_row_tells
+        self._cursor = session.run(none, values) if apart else session.run(*self._asked(None))
         self.columns = [Column(one[0], TYPE_NAMES.get(one[1], one[1].__name__)) for one in self._cursor.description]
+        if session.dialect.first_row_tells:
+            self._cursor.close()
+            self._cursor = session.run(*self._asked(None))
         self._kinds = [Kind(one[1], one[3]) for one in self._cursor.description]
-
-    @property
-    def types_tell(self) -> bool:
-        """Whether a column's type is the table's, and not the first row's."""
-        return self._session.dialect.types_tell
 
     def close(self) -> None:
         if self._batches is not None:

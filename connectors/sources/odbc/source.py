@@ -116,7 +116,7 @@ def _shape(pull: Query, result: Result, kept: Kept) -> tuple[Sequence[Column], l
     """
     known = kept(_SHAPE)
     was = shape.load(known) if known else result.columns
-    found = shape.changes(was, result.columns, typed=result.types_tell)
+    found = shape.changes(was, result.columns)
     if found and pull.drift is Drift.STOP:
         raise PermanentError(
             f"query {pull.name} has changed: {'; '.join(map(str, found))}",
