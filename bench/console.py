@@ -35,6 +35,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("documents.file", f"/documents?q=po-{_MIDDLE:06d}"),
     ("documents.nothing", "/documents?q=nobody-says-this"),
     ("document", f"/documents/doc-{_MIDDLE:020x}"),
+    ("event", f"/events/{EVENTS // 2}"),
     ("parked", "/parked"),
     ("parked.cause", "/parked?partner=P20&code=item.unknown&value=V-20"),
     ("supply", "/supply"),

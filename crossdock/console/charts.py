@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
@@ -41,6 +42,7 @@ def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
         {
             "week": _label(week),
             "balance": float(week.balance),
+            "short": week.balance < 0,
             "told": f"Week of {shown(week.day)}: {week.balance} left",
         }
         for week in weeks
@@ -73,11 +75,23 @@ def _bars(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _line(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    point = {"color": BALANCE, "size": 30}
+    """Steps from week to week, with a point in each; one at which it is short stands out."""
+    y = {"field": "balance", "type": "quantitative"}
+    colour = {"condition": {"test": "datum.short", "value": BAD}, "value": BALANCE}
+    size = {"condition": {"test": "datum.short", "value": 90}, "value": 30}
+    told = {"description": {"field": "told"}}
     return {
         "data": {"values": rows},
-        "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2, "color": BALANCE, "point": point},
-        "encoding": {"y": {"field": "balance", "type": "quantitative"}, "description": {"field": "told"}},
+        "layer": [
+            {
+                "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2, "color": BALANCE},
+                "encoding": {"y": y},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "opacity": 1},
+                "encoding": {"y": y, "color": colour, "size": size, **told},
+            },
+        ],
     }
 
 
@@ -97,8 +111,9 @@ def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime,
         for kind, number in (("read", hour["payloads"] - hour["unreadable"]), ("not readable", hour["unreadable"])):
             if number:
                 told = f"{at:%d %b %H}:00: {number} {kind} by {hour['channel']}"
+                to = f"/documents?hour={at:%Y-%m-%dT%H}Z&channel={quote(hour['channel'])}"
                 middle = (at + timedelta(minutes=30)).isoformat()
-                rows.append({"hour": middle, "kind": kind, "payloads": number, "told": told})
+                rows.append({"hour": middle, "kind": kind, "payloads": number, "told": told, "to": to})
     colours = {"domain": ["read", "not readable"], "range": [GOOD, BAD]}
     spec = {
         "title": title,
@@ -114,6 +129,7 @@ def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime,
                 "axis": {"tickMinStep": 1, "tickCount": 4},
             },
             "color": {"field": "kind", "type": "nominal", "legend": None, "scale": colours},
+            "href": {"field": "to"},
             "description": {"field": "told"},
         },
     }  # fmt: skip
@@ -145,7 +161,7 @@ def _svg(spec: bytes) -> str:
 def _picture(svg: str, title: str) -> Markup:
     """The SVG to stand in a page: as wide as there is room, told what it shows, its links those of the page."""
     svg = re.sub(r' width="\d+(?:\.\d+)?" height="\d+(?:\.\d+)?"', "", svg, count=1)
-    svg = re.sub(r'xlink:href="[^"#]*#', 'href="#', svg)
+    svg = re.sub(r'xlink:href="[^"]*/vega-datasets/(?=[#/])', 'href="', svg)  # Vega puts a base before them
     svg = re.sub(r'<g class="mark-[^>]*(?:/>|></g>)', "", svg)  # of marks there are none of
     name = str(Markup.escape(title))
     return Markup(svg.replace("<svg ", f'<svg role="group" aria-label="{name}" ', 1))  # noqa: S704 - vl-convert escapes

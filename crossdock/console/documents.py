@@ -13,6 +13,7 @@ from crossdock.console.raw import Raw, raw_of
 from crossdock.console.workplace import Workplace
 from crossdock.ledger.corrections import Difference
 from crossdock.ledger.runs import AirflowRun
+from crossdock.ledger.searching import Only
 from crossdock.ledger.selecting import Selection
 from crossdock.replay import Replayed, preview, replay
 from crossdock.uploads import CHANNEL
@@ -26,15 +27,13 @@ DIFFERENCES = 200
 Row = Mapping[str, Any]
 
 
-def found(
-    place: Workplace, text: str, partner: str, status: str, run: AirflowRun | None = None
-) -> list[dict[str, Any]]:
+def found(place: Workplace, text: str, only: Only, run: AirflowRun | None = None) -> list[dict[str, Any]]:
     """Documents that ``text`` stands on; also where it is how a partner calls an item of ours."""
     ledger = place.service.ledger
     if text:
         ledger.spans.follow(seconds=0.2)  # items are found by them
     items = _ours(place, text)
-    return ledger.searching.documents(text, items=items, partner=partner, status=status, run=run, limit=MOST)
+    return ledger.searching.documents(text, items=items, only=only, run=run, limit=MOST)
 
 
 def _ours(place: Workplace, text: str) -> list[str]:
@@ -62,6 +61,11 @@ class DocumentPage:
     answers: Sequence[Row]
     timeline: Sequence[tuple[str, datetime]]
     airflow_run: str
+
+    @property
+    def offsets(self) -> frozenset[int | None]:
+        """The bytes at which a shown line begins."""
+        return frozenset(line.offset for line in self.raw.lines) if self.raw else frozenset()
 
     @property
     def count(self) -> int:
@@ -95,18 +99,28 @@ def document_page(place: Workplace, document: str) -> DocumentPage | None:
         parked=ledger.searching.parked_of(document, limit=LINES),
         events=ledger.searching.events_of(document, limit=EVENTS),
         answers=answers,
-        timeline=sorted(_timeline(payload, rows, answers), key=lambda step: step[1]),
+        timeline=sorted(_timeline(payload, rows, answers, _left(place, rows)), key=lambda step: step[1]),
         airflow_run=_run(place, row),
     )
 
 
-def _timeline(payload: Any, rows: Sequence[Row], answers: Sequence[Row]) -> list[tuple[str, datetime]]:
+def _timeline(
+    payload: Any, rows: Sequence[Row], answers: Sequence[Row], left: Mapping[str, datetime]
+) -> list[tuple[str, datetime]]:
     steps = [("received", payload.received_at)]
     for number, row in enumerate(reversed(rows)):
         again = " again" if number else ""
-        steps += [(f"read{again}", row["read_at"]), (f"{row['status']}{again}", row["stored_at"])]
+        steps += [(f"read{again}", row["read_at"]), (f"{row['status'].replace('_', ' ')}{again}", row["stored_at"])]
     steps += [(f"{one['kind']} sent as {one['name']}", one["sent_at"]) for one in answers if one["sent_at"]]
-    return steps
+    return steps + [(f"handed to the outlet {sink}", at) for sink, at in left.items()]
+
+
+def _left(place: Workplace, rows: Sequence[Row]) -> dict[str, datetime]:
+    """When each outlet had got the last of the document's events."""
+    last = max((row["last_position"] for row in rows if row["last_position"] is not None), default=None)
+    if last is None:
+        return {}
+    return {sink: at for sink, at in place.service.ledger.searching.delivered(last).items() if at is not None}
 
 
 def _run(place: Workplace, row: Row) -> str:

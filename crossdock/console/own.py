@@ -28,6 +28,17 @@ class OwnPage:
     tier: str
     documents: Sequence[Row]
     orders: Sequence[Row]  #: open order lines by due day
+    most: int = DOCUMENTS
+
+    @property
+    def parked(self) -> int:
+        """Lines of these documents that wait."""
+        return sum(row["parked"] for row in self.documents)
+
+    @property
+    def faulty(self) -> int:
+        """How many of these documents have an error."""
+        return sum(row["errors"] > 0 for row in self.documents)
 
 
 def own_page(service: Service, view: View) -> OwnPage:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from crossdock.console import data_docs, documents, forms, own, parked, partners, supply_page
+from crossdock.console import data_docs, documents, event_page, forms, own, parked, partners, supply_page
 from crossdock.console.charts import hours_chart
 from crossdock.console.workplace import Workplace
 from crossdock.display import clock, count, place, quoted, size
 from crossdock.feed.access import viewer_of
 from crossdock.feed.dock_page import dock_page
+from crossdock.feed.events import LAST
 from crossdock.ledger.runs import AirflowRun
+from crossdock.ledger.searching import Only
 from crossdock.visibility import Audience
 from schemas.errors import ConfigError, TransientError
 
@@ -36,6 +38,7 @@ def routes(workplace: Workplace) -> APIRouter:
         ("/parked", pages.parked),
         ("/supply", pages.supply),
         ("/supply/{item}/{site}", pages.supply_of),
+        ("/events/{position}", pages.event),
         ("/partners", pages.partners),
         ("/partners/{name}", pages.partner),
         ("/supplier", pages.own),
@@ -74,16 +77,17 @@ class _Pages:
 
     # -- documents --------------------------------------------------------------------------------
 
-    def documents(
-        self, request: Request, q: str = "", partner: str = "", status: str = "", *, dag: str = "", run: str = ""
-    ) -> HTMLResponse:
-        text = q.strip()[:200]
+    def documents(self, request: Request, q: str = "", *, hour: str = "", dag: str = "", run: str = "") -> HTMLResponse:
+        text, asked, at = q.strip()[:200], request.query_params, _hour(hour)
+        chosen = {name: asked.get(name, "") for name in ("partner", "status", "channel", "stream")}
         of_run = AirflowRun(dag, run) if dag and run else None
-        rows = documents.found(self._place, text, partner, status, of_run)
-        known = sorted({*self._service.partners, *(row["partner"] for row in rows if row["partner"])})
+        rows = documents.found(self._place, text, Only(**chosen, hour=at), of_run)
+        known = {*self._service.partners, *(row["partner"] for row in rows), chosen["partner"]}
+        channels = {*(row["channel"] for row in rows), chosen["channel"]}
         return self._page(
-            request, "documents.html", rows=rows, text=text, partner=partner, status=status, partners=known,
-            most=documents.MOST, run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
+            request, "documents.html", rows=rows, text=text, chosen=chosen, hour=at, most=documents.MOST,
+            partners=sorted(known - {""}), channels=sorted(channels - {""}),
+            run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
         )  # fmt: skip
 
     def document(self, request: Request, document: str) -> HTMLResponse:
@@ -148,6 +152,13 @@ class _Pages:
         view = self._service.visibility.view(viewer_of(request))
         return self._page(request, "supply_of.html", page=supply_page.supply_page(self._service, view, item, site))
 
+    def event(self, request: Request, position: Annotated[int, Path(ge=1, le=LAST)]) -> HTMLResponse:
+        view = self._service.visibility.view(viewer_of(request))
+        page = event_page.event_page(self._service, view, position)
+        if page is None:
+            raise HTTPException(404, f"There is no event at position {position}.")
+        return self._page(request, "event.html", page=page)
+
     # -- partners ---------------------------------------------------------------------------------
 
     def partners(self, request: Request) -> HTMLResponse:
@@ -203,6 +214,15 @@ def _opened(given: Any) -> str:
 
     asked = {name: given.get(name, "") for name in ("partner", "code", "value")}
     return f"/parked?{urlencode(asked)}"
+
+
+def _hour(written: str) -> datetime | None:
+    """The hour that an address names, ``2026-03-01T08Z``; None where it names none."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _require_supplier(request: Request) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crossdock.console.workplace import Workplace
-from crossdock.ledger.searching import PartnerFacts
+from crossdock.ledger.searching import Only, PartnerFacts
 from mappings.spec import Partner
 
 DOCUMENTS = 20
@@ -73,7 +73,7 @@ def partner_page(place: Workplace, name: str) -> PartnerPage | None:
         standing=standing,
         types=ledger.searching.types(name),
         clocks=[row for row in ledger.answer_summary() if row["partner"] == name],
-        documents=ledger.searching.documents(partner=name, limit=DOCUMENTS),
+        documents=ledger.searching.documents(only=Only(partner=name), limit=DOCUMENTS),
         file=_file(place, name) if standing.partner is not None else "",
     )
 

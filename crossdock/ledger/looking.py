@@ -180,7 +180,7 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
     payload = connection.execute(sa.select(payloads).where(payloads.c.id == document.payload_id)).one()
     data = msgspec.json.decode(event.data)
     fields = [name for name in event.__struct_fields__ if name != "data"]
-    delivered = _delivered(connection, event.position)
+    left = delivered(connection, event.position)
     answered = answers.of_document(connection, payload.id, document.functional_group, document.ordinal)
     return {
         "event": {name: getattr(event, name) for name in fields} | {"line": row.line, "data": data},
@@ -189,9 +189,9 @@ def trace(connection: Connection, event_id: str) -> dict[str, Any] | None:
         "payload": _plain(payload, "metadata"),
         "revisions": _revisions(connection, event),
         "findings": problems(connection, severity=None, document=document.document, payload=payload.id, limit=1000),
-        "delivered": delivered,
+        "delivered": left,
         "answers": answered,
-        "timeline": _timeline(payload, document, delivered, answered),
+        "timeline": _timeline(payload, document, left, answered),
     }
 
 
@@ -210,7 +210,7 @@ def _revisions(connection: Connection, event: StoredEvent) -> list[dict[str, Any
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def _delivered(connection: Connection, position: int) -> dict[str, datetime | None]:
+def delivered(connection: Connection, position: int) -> dict[str, datetime | None]:
     """When each sink got the event; None: not yet."""
     first = (
         sa.select(deliveries.c.delivered_at)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import runs
+from crossdock.ledger import bodies, looking, runs
 from crossdock.ledger.database import Database
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
@@ -21,6 +22,7 @@ from crossdock.ledger.text import texts
 
 _RECENT = 50  #: newest documents of a partner by which its time to the feed is judged
 _RHYTHM = timedelta(days=120)  #: before its newest document, by which the rhythm of a partner is judged
+STREAMS = ("demand", "shipment", "inventory")
 _LIKE = {ord(c): f"\\{c}" for c in "\\%_"}
 
 
@@ -45,6 +47,29 @@ class PartnerFacts:
         return now - self.newest > max(3 * self.usual_gap, timedelta(days=1))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """Which documents: those for which everything holds that is given. ``stream``: with events in it."""
+
+    partner: str = ""
+    status: str = ""
+    channel: str = ""
+    stream: str = ""
+    hour: datetime | None = None  #: received within the hour that begins then
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        """For a query over documents and payloads."""
+        given = ((documents.c.partner, self.partner), (documents.c.status, self.status))
+        for column, value in (*given, (payloads.c.channel, self.channel)):
+            if value:
+                yield column == value
+        if self.stream in STREAMS:
+            yield documents.c[self.stream] > 0
+        if self.hour is not None:
+            yield payloads.c.received_at >= self.hour
+            yield payloads.c.received_at < self.hour + timedelta(hours=1)
+
+
 class Searching:
     """Reads only."""
 
@@ -56,8 +81,7 @@ class Searching:
         text: str = "",
         *,
         items: Sequence[str] = (),
-        partner: str = "",
-        status: str = "",
+        only: Only | None = None,
         run: AirflowRun | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
@@ -70,14 +94,10 @@ class Searching:
         query = (
             sa.select(documents, payloads.c.name, payloads.c.channel, payloads.c.received_at)
             .join_from(documents, payloads)
-            .where(documents.c.replaced_by.is_(None))
+            .where(documents.c.replaced_by.is_(None), *(only or Only()).conditions())
             .order_by(documents.c.id.desc())
             .limit(limit)
         )
-        if partner:
-            query = query.where(documents.c.partner == partner)
-        if status:
-            query = query.where(documents.c.status == status)
         with self._database.read() as connection:
             if run is not None:
                 query = query.where(documents.c.payload_id.in_(runs.payloads_of(connection, run)))
@@ -154,7 +174,8 @@ class Searching:
             return [dict(row._mapping) for row in connection.execute(query)]
 
     def events_of(self, document: str, *, limit: int) -> list[dict[str, Any]]:
-        """The envelope facts of a document's events in the order of the feed, at most ``limit``."""
+        """A document's events in the order of the feed, at most ``limit``: facts of the envelope, the line each comes
+        from, and what it ``says``."""
         columns = ("position", "id", "stream", "kind", "subject", "sequence", "time", "item", "site", "line")
         side_by_side = events.c.position.between(documents.c.first_position, documents.c.last_position)
         query = (
@@ -165,7 +186,14 @@ class Searching:
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+            said = bodies.read(connection, [row["position"] for row in rows])
+            return [row | {"says": msgspec.json.decode(said[row["position"]])} for row in rows]
+
+    def delivered(self, position: int) -> dict[str, datetime | None]:
+        """When each sink got the event at that position; None: not yet."""
+        with self._database.read() as connection:
+            return looking.delivered(connection, position)
 
     def parked_of(self, document: str, *, limit: int) -> list[dict[str, Any]]:
         """The lines of a document that are or were parked, with what became of each."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 TOKEN = "correct-horse-battery"
 CROSSDOCK = str(Path(sys.executable).with_name("crossdock"))
-PAGES = ("/", "/documents", "/parked", "/supply", "/partners", "/partners/BRIGHTSEAL")
+PAGES = ("/", "/documents", "/parked", "/supply", "/partners", "/partners/BRIGHTSEAL", "/events/1")
 SCREENS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 
 
@@ -154,6 +155,54 @@ def test_the_keyboard_alone_leads_through(visit: Callable[..., Page]) -> None:
     assert page.locator("[aria-current=page]").inner_text() == "Documents"
 
 
+def test_every_number_of_what_came_in_leads_on(visit: Callable[..., Page]) -> None:
+    page = visit("/")
+    for cell in page.locator("table[aria-labelledby=channels] td.number, [aria-labelledby=channels] td.number").all():
+        assert cell.inner_text() == "0" or cell.locator("a").count() == 1, cell.inner_html()
+    row = page.locator("[aria-labelledby=channels] tbody tr").filter(has_text="mailbox")
+    shipments = int(row.locator("td[data-name=shipment]").inner_text())
+    row.locator("td[data-name=shipment] a").click()
+    page.wait_for_url("**/documents?**")
+    shown = page.locator("tbody td[data-name=events]").all_inner_texts()
+    assert sum(int(number) for number in shown) == shipments
+    hour = visit("/").locator(".chart a").first.get_attribute("href")
+    assert hour is not None
+    page.goto(hour)
+    assert page.locator("tbody tr").count() >= 1
+
+
+def test_what_holds_is_taken_along_as_a_workbook(visit: Callable[..., Page], site: Site, tmp_path: Path) -> None:
+    token = site.run("token", "new", "Brightseal's desk", "--audience", "supplier", "--partner", "BRIGHTSEAL")
+    theirs = re.search(r"cd_\S+", token)
+    assert theirs is not None
+    for path, button, whose in (
+        ("/supply", "Everything that holds", {"ANVILGATE", "BRIGHTSEAL"}),
+        ("/supplier", "Everything shared with you", {"BRIGHTSEAL"}),
+    ):
+        page = visit(path, token=theirs[0] if path == "/supplier" else TOKEN)
+        with page.expect_download() as coming:
+            page.get_by_role("link", name=button).click()
+        taken = tmp_path / coming.value.suggested_filename
+        coming.value.save_as(taken)
+        book = openpyxl.load_workbook(taken)
+        header, *rows = book["shipment"].iter_rows(values_only=True)
+        partners = {row[header.index("partner")] for row in rows}
+        assert partners >= whose
+        assert partners == whose or path == "/supply"
+
+
+def test_a_movement_leads_to_its_event_and_that_to_its_bytes(visit: Callable[..., Page], site: Site) -> None:
+    shipment = next(one for one in site.events if ".shipment." in one["type"])
+    page = visit(f"/documents/{shipment['correlationid']}")
+    page.get_by_role("link", name="shipment notified").first.click()
+    page.wait_for_url("**/events/*")
+    assert shipment["subject"] in page.locator("main").inner_text()
+    assert "feed, " in page.locator("section[aria-labelledby=delivered]").inner_text()
+    page.get_by_role("link", name="of its document").click()
+    page.wait_for_url(f"**/documents/{shipment['correlationid']}#byte-*")
+    assert page.locator(":target").count() == 1
+
+
 def test_documents_are_found_by_whatever_stands_on_them(visit: Callable[..., Page], site: Site) -> None:
     page = visit("/documents")
     shipment = next(one for one in site.events if ".shipment." in one["type"])
@@ -243,6 +292,8 @@ def test_who_is_not_of_the_house_sees_what_it_may(visit: Callable[..., Page], si
     for path, token in (("/documents", theirs), ("/parked", theirs), ("/supply", theirs), ("/parked", planning)):
         assert status(site, path, token) == 403, path
     assert status(site, "/supply", planning) == 200
+    assert status(site, "/events/1", planning) == 200
+    assert status(site, "/events/1", theirs) == 403
     assert status(site, "/supplier", TOKEN) == 403
 
 
