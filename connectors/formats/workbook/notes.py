@@ -23,7 +23,7 @@ _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _RELATION = re.compile(r"^\{[^}]*relationships\}id$")
 #: Number formats that show zeroes in front: ``0000000``, also ``000-000`` and ``0000000;@``.
 _PADDED = re.compile(r'^0[0\-" ./]*0$')
-_MOST_NOTES = 200_000  #: cells of a sheet that anything is noted of
+MOST_NOTES = 200_000  #: cells of a sheet that anything is noted of
 _LARGEST_STYLES = 64 << 20
 
 
@@ -45,8 +45,9 @@ class Notes:
             for column, digits in self.padded.get(number, {}).items():
                 place = column - first_column
                 value = row[place] if 0 <= place < len(row) else None
-                if isinstance(value, float) and value.is_integer() and value >= 0:
-                    row[place] = f"{int(value):0{digits}d}"
+                whole = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+                if whole >= 0 and whole.is_integer():
+                    row[place] = f"{int(whole):0{digits}d}"
         return rows
 
 
@@ -80,6 +81,12 @@ def padded_formats(archive: zipfile.ZipFile) -> bool:
         return False
 
 
+def padded_digits(format: str) -> int:
+    """How many digits a number format shows at least, where it shows zeroes in front; else 0."""
+    code = format.split(";", maxsplit=1)[0]
+    return code.count("0") if _PADDED.match(code) else 0
+
+
 def _parsed(archive: zipfile.ZipFile, name: str) -> etree._Element:
     if archive.getinfo(name).file_size > _LARGEST_STYLES:
         raise ValueError(f"{name} is too large to be looked at")
@@ -106,9 +113,8 @@ def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
     styles = _parsed(archive, "xl/styles.xml")
     digits: dict[object, int] = {}
     for one in styles.iter(f"{_MAIN}numFmt", f"{_STRICT}numFmt"):
-        code = str(one.get("formatCode") or "").split(";")[0]
-        if _PADDED.match(code):
-            digits[one.get("numFmtId")] = code.count("0")
+        if shown := padded_digits(str(one.get("formatCode") or "")):
+            digits[one.get("numFmtId")] = shown
     found: dict[str, int] = {}
     for cells in styles.iter(f"{_MAIN}cellXfs", f"{_STRICT}cellXfs"):
         for index, one in enumerate(cells):
@@ -140,10 +146,10 @@ def _read(file: object, padded: Mapping[str, int]) -> Notes:
             continue
         column = _column(element.get("r"), column)
         fault = _fault(element)
-        if fault is not None and noted < _MOST_NOTES:
+        if fault is not None and noted < MOST_NOTES:
             faults.setdefault(number, {})[column] = fault
             noted += 1
-        elif element.get("s") in padded and noted < _MOST_NOTES:
+        elif element.get("s") in padded and noted < MOST_NOTES:
             digits.setdefault(number, {})[column] = padded[element.get("s") or ""]
             noted += 1
         element.clear()

@@ -7,12 +7,12 @@ out, such as errors and number formats, is looked up beside it (``notes``).
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Protocol
 
-from connectors.formats.workbook.bounds import measure
+from connectors.formats.workbook.bounds import Measure, measure
 from connectors.formats.workbook.notes import Notes, notes_of
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable, damaged, encrypted
 from schemas.findings import Finding, Severity, Stage
@@ -120,10 +120,22 @@ def open_workbook(stream: BinaryIO) -> Iterator[Sheet | Finding]:
 
         yield from open_ods(stream)
     else:
-        yield from _grids(stream, found.remarkable)
+        yield from _grids(stream, _notes(stream, found))
 
 
-def _grids(stream: BinaryIO, remarkable: frozenset[str]) -> Iterator[Sheet | Finding]:
+def _notes(stream: BinaryIO, found: Measure) -> Callable[[str], Notes]:
+    """What is noted of a sheet, by its name."""
+    if found.kind in ("xls", "xlsb"):
+        from connectors.formats.workbook.notes_binary import notes_of_xls, notes_of_xlsb
+
+        known = (notes_of_xls if found.kind == "xls" else notes_of_xlsb)(stream)
+        return lambda name: known.get(name, Notes())
+    if found.remarkable:
+        return lambda name: notes_of(stream, name, found.remarkable)
+    return lambda _: Notes()
+
+
+def _grids(stream: BinaryIO, notes: Callable[[str], Notes]) -> Iterator[Sheet | Finding]:
     from python_calamine import (
         CalamineError,
         CalamineWorkbook,
@@ -144,8 +156,7 @@ def _grids(stream: BinaryIO, remarkable: frozenset[str]) -> Iterator[Sheet | Fin
                     if sheet.name != LISTS:
                         yield hidden(sheet.name)
                     continue
-                notes = notes_of(stream, sheet.name, remarkable) if remarkable else Notes()
-                yield GridSheet(sheet.name, workbook.get_sheet_by_index(index), notes)
+                yield GridSheet(sheet.name, workbook.get_sheet_by_index(index), notes(sheet.name))
     except PasswordError:
         raise encrypted() from None
     except (CalamineError, ZipError, XmlError, OSError, ValueError) as error:

@@ -117,9 +117,28 @@ def test_what_libreoffice_saves(office: Callable[[bytes, str], bytes], kind: str
 
     items = read(office(made(fill), kind), f"stock.{kind}")
     assert lines(items, "Part no.", "Qty", "As of")[:2] == READ
-    errors = [place for code, place in told(items) if code == "cell.error"]
-    assert errors == ([] if kind == "xls" else ["Sheet!B5"])
+    assert [place for code, place in told(items) if code == "cell.error"] == ["Sheet!B5"]
     assert [item.documents for item in items if isinstance(item, WorkbookEnd)] == [1]
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods"])
+def test_what_stands_beside_the_values_of_other_workbooks(office: Callable[[bytes, str], bytes], kind: str) -> None:
+    def fill(sheet: Any) -> None:
+        for row in (["Part no.", "Qty"], [17, 1], [18, 2], [19, "=NA()"], [20, "=1/0"], [21, 5]):
+            sheet.append(row)
+        for row in range(2, 7):
+            sheet[f"A{row}"].number_format = "000000"
+        sheet.row_dimensions[3].hidden = True
+        sheet.parent.create_sheet("Größen & mehr").append(["Part no.", "Qty"])
+        sheet.parent.worksheets[1].append(["A", "=NA()"])
+
+    items = read(office(made(fill), kind), f"stock.{kind}")
+    found = told(items)
+    assert ("workbook.rows_hidden", "Sheet!A3") in found
+    errors = [place for code, place in found if code == "cell.error"]
+    assert errors == ["Sheet!B4", "Sheet!B5", "Größen & mehr!B2"]
+    if kind == "xls":
+        assert [one for (one,) in lines(items, "Part no.")] == ["000017", "000018", "000019", "000020", "000021", "A"]
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -129,18 +148,24 @@ def record(kind: int, body: bytes) -> bytes:
     return head + length + body
 
 
-def xlsb(*table: Sequence[object], far: int = 0) -> bytes:
-    """A binary workbook as MS-XLSB describes it: one sheet, text and numbers in its cells."""
+def xlsb(*table: Sequence[object], far: int = 0, hidden: Sequence[int] = ()) -> bytes:
+    """A binary workbook as MS-XLSB describes it: one sheet, texts, numbers and errors (by their codes) in its cells."""
 
     def text(value: str) -> bytes:
         return struct.pack("<I", len(value)) + value.encode("utf-16-le")
 
     cells = b""
     for number, row in enumerate(table):
-        cells += record(0, struct.pack("<IIHHBI", number, 0, 0, 0, 0, 0))
+        cells += record(0, struct.pack("<IIHHBI", number, 0, 0, 0x1000 * (number + 1 in hidden), 0, 0))
         for column, value in enumerate(row):
             at = struct.pack("<II", column + (far if number else 0), 0)
-            cells += record(6, at + text(value)) if isinstance(value, str) else record(5, at + struct.pack("<d", value))
+            match value:
+                case str():
+                    cells += record(6, at + text(value))
+                case bytes():
+                    cells += record(3, at + value)
+                case _:
+                    cells += record(5, at + struct.pack("<d", value))
     spans = struct.pack("<IIII", 0, len(table) - 1, 0, far + 1)
     sheet = record(129, b"") + record(148, spans) + record(145, b"") + cells + record(146, b"") + record(130, b"")
     bundle = record(156, struct.pack("<II", 0, 1) + text("rId1") + text("Stock"))
@@ -161,6 +186,13 @@ def xlsb(*table: Sequence[object], far: int = 0) -> bytes:
 def test_a_binary_workbook() -> None:
     items = read(xlsb(["Part no.", "Qty"], ["0017", 12.5]), "stock.xlsb")
     assert lines(items, "Part no.", "Qty") == [("0017", "12.5")]
+
+
+def test_errors_and_hidden_rows_of_a_binary_workbook() -> None:
+    items = read(xlsb(["Part no.", "Qty"], ["A", 1.0], ["B", b"\x2a"], hidden=[2]), "stock.xlsb")
+    assert told(items) == [("workbook.rows_hidden", "Stock!A2"), ("cell.error", "Stock!B3")]
+    (error,) = [one for one in items if isinstance(one, Finding) and one.code == "cell.error"]
+    assert (error.value, error.line) == ("#N/A", 2)
 
 
 def test_a_binary_workbook_whose_cells_span_too_much() -> None:
