@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 
+from crossdock.announced import RULES as SUMS
+from crossdock.announced import Announced
 from crossdock.reading import CAUSE
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.checks import RULES, Agreed, agreed, offences
@@ -96,6 +98,7 @@ class _Bench:
         self._library = library
         self._now = now
         self._again = again
+        self._announced = Announced(ledger)
         self._rules: dict[str, list[Agreed]] = {}
         self._held = 0  #: of the open document
 
@@ -162,6 +165,8 @@ class _Bench:
         of_row = [known.get(key, {}) for key in keys.gather(rows)]
         columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in of_row], dtype=pl.String) for name in SAID}
         said = about.said().with_columns(**columns, is_known=pl.Series(map(bool, of_row), dtype=pl.Boolean))
+        if any(rule.name in SUMS for rule, _, _ in rules):
+            said = self._announced.beside(said)
         for row, finding in offences(said, rules):
             yield about.row(row), finding
 
@@ -223,23 +228,28 @@ _OF_EVENTS = ("stream", "partner", "item", "subject", "time", "line", "data")
 
 
 def _asked(tables: Sequence[DocumentLines]) -> _Asked:
-    parts = [_beside_their_lines(item) for item in tables]
+    parts = [_beside_their_lines(list(alike)) for _, alike in groupby(tables, lambda item: item.lines.columns)]
     table = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
     return _Asked(table.with_row_index(_ROW), list(accumulate(item.events.height for item in tables)))
 
 
-def _beside_their_lines(item: DocumentLines) -> pl.DataFrame:
+def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:
     """Events, with what is looked at of the lines they were made of, where those came along."""
-    events = item.events.select(_OF_EVENTS)
-    wanted = [name for name in OF_THE_LINES if name in item.lines.columns and name not in events.columns]
-    if not wanted or ORDINAL not in item.lines.columns:
+    events = pl.concat([item.events for item in tables]).select(_OF_EVENTS)
+    if ORDINAL not in tables[0].lines.columns:
         return events
-    lines = item.lines
+    lines = pl.concat([item.lines for item in tables])
     if lines.height != events.height:
-        lines = lines.filter(pl.col(ORDINAL).is_in(events["line"].implode()))
+        lines = pl.concat(map(_spoken_of, tables))
     if lines.height != events.height or not (lines[ORDINAL] == events["line"]).all():
         return events
+    wanted = [name for name in OF_THE_LINES if name in lines.columns and name not in events.columns]
     return events.hstack(lines.select(wanted))
+
+
+def _spoken_of(item: DocumentLines) -> pl.DataFrame:
+    """The lines of which there is an event."""
+    return item.lines.filter(pl.col(ORDINAL).is_in(item.events["line"].implode()))
 
 
 def _said(events: pl.DataFrame) -> pl.DataFrame:

@@ -26,6 +26,7 @@ from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
 
+SMALL = 1 << 18  #: bytes of a payload up to which it is translated and stored by turns
 _NOTHING = StoreSummary(documents=0, rejected=0, lines=0, events=0, unchanged=0, parked=0, findings=0)
 
 
@@ -47,7 +48,7 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
     try:
         with (
             ledger.claims() as claims,
-            closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated,
+            closing(translated_ahead(record, archive, context)) as translated,
         ):
             numbered = controlled(
                 translated, record=record, archive=archive, ledger=ledger, library=context.library, claims=claims
@@ -90,6 +91,12 @@ class Unreadable(Exception):
         self.finding = finding
 
 
+def translated_ahead(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
+    """The payload's translation, in a thread of its own unless that would cost more than it saves."""
+    translated = translated_payload(record, archive, context)
+    return translated if record.size <= SMALL else ahead(translated, weigh=rows_of)
+
+
 def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
     """The payload's translation, in which a crash of a reader is told apart from one of the ledger.
 
@@ -111,11 +118,13 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
         raise Unreadable(_crashed(record, error)) from error
 
 
+_FEW = 64
 _LOOKED_AT = (ORDINAL, *OF_THE_HEAD, *OF_THE_LINES)
 
 
 def _looked_at(lines: pl.DataFrame) -> pl.DataFrame:
-    return lines.select(name for name in _LOOKED_AT if name in lines.columns)
+    """Few lines stay as they are, as part of a larger table: a selection costs more than they do."""
+    return lines if lines.height < _FEW else lines.select(name for name in _LOOKED_AT if name in lines.columns)
 
 
 def _lost(record: PayloadRecord, error: PermanentError) -> Finding:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crossdock.ahead import ahead
 from crossdock.as_ordered import as_ordered
 from crossdock.batches import again
 from crossdock.checking import checked
@@ -21,7 +20,7 @@ from crossdock.ledger.draft import Draft
 from crossdock.ledger.readings import Corrected
 from crossdock.ledger.selecting import Chosen, Selection
 from crossdock.outright import outright
-from crossdock.process import Unreadable, rows_of, translated_payload
+from crossdock.process import Unreadable, translated_ahead
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened
 from schemas.findings import Finding
 
@@ -114,7 +113,7 @@ def _drafts(
 ) -> Iterator[Draft]:
     """The wanted documents of the payload, as they are read today."""
     current: Draft | None = None
-    with closing(ahead(translated_payload(record, archive, context), weigh=rows_of)) as translated:
+    with closing(translated_ahead(record, archive, context)) as translated:
         completed = as_ordered(translated, record=record, ledger=ledger, library=context.library)
         whole = outright(completed, record=record, ledger=ledger, library=context.library)
         sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True)

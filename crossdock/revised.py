@@ -16,6 +16,7 @@ import msgspec
 from crossdock.ledger import Ledger
 from crossdock.ledger.reconciling import Reconciling
 from crossdock.translation import DocumentLines, Translated
+from mappings.remembered import is_constant
 from schemas.events import Stream
 
 _ORDERS = "order/"
@@ -31,6 +32,8 @@ def revised(translated: Iterable[Translated], *, ledger: Ledger) -> Iterator[Tra
 
 def _told(item: DocumentLines, feed: Reconciling) -> DocumentLines:
     events = item.events
+    if events["stream"][0] != Stream.DEMAND.value and is_constant(events["stream"]):
+        return item
     orders = (events["stream"] == Stream.DEMAND.value) & events["subject"].str.starts_with(_ORDERS)
     orders &= events["kind"].is_in(["ordered", "changed"])
     if not orders.any():

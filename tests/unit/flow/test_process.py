@@ -137,6 +137,7 @@ def test_an_error_of_the_ledger_goes_through(ledger: Ledger, archive: Archive, c
     class Locked:
         payload = staticmethod(ledger.payload)
         claims = staticmethod(ledger.claims)
+        verdicts = ledger.verdicts
 
         def store(self, payload: int, translated: object) -> None:
             raise TransientError("the ledger is locked")
