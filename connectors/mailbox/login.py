@@ -11,16 +11,13 @@ The connection is written as Airflow writes one: host, port, login, password, an
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from connectors.connections import Connection
-from schemas.errors import ConfigError, PermanentError, TransientError
-
-if TYPE_CHECKING:
-    import requests
+from connectors.web.tokens import AccessTokens
+from schemas.errors import ConfigError
 
 Tls = Literal["implicit", "starttls", "none"]
 
@@ -29,8 +26,6 @@ _PORTS: dict[tuple[str, str], int] = {
     ("smtp", "implicit"): 465, ("smtp", "starttls"): 587, ("smtp", "none"): 25,
 }  # fmt: skip
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_MARGIN = 60.0  #: seconds before its end in which a token is no longer used
-_DEFAULT_LIFE = 300.0  #: seconds, of a token that does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,50 +87,3 @@ def _tokens(connection: Connection) -> Callable[[], str] | None:
     if missing := [name for name in ("client_id",) if not extra.get(name)]:
         raise ConfigError(f"connection {connection.conn_id!r}: OAuth 2 needs extra.{missing[0]}")
     return AccessTokens(connection).token
-
-
-class AccessTokens:
-    """Access tokens by refresh token or client credentials (RFC 6749, sections 6 and 4.4), each used until it ends."""
-
-    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
-        self._extra = connection.extra
-        self._place = connection.extra["token_url"]
-        self._clock = clock
-        self._token = ""
-        self._until = 0.0
-
-    def token(self) -> str:
-        """Raises TransientError when the token server is away, PermanentError when it refuses."""
-        if not self._token or self._clock() >= self._until:
-            self._ask()
-        return self._token
-
-    def _ask(self) -> None:
-        import requests
-
-        names = ("client_id", "client_secret", "refresh_token", "scope")
-        form = {name: self._extra[name] for name in names if self._extra.get(name)}
-        form["grant_type"] = "refresh_token" if "refresh_token" in form else "client_credentials"
-        try:
-            answer = requests.post(self._place, data=form, timeout=(10, 30), allow_redirects=False)
-        except requests.RequestException as error:
-            raise TransientError(f"{self._place}: {type(error).__name__}", hint="the token server is away") from None
-        self._take(answer)
-
-    def _take(self, answer: requests.Response) -> None:
-        try:
-            given = answer.json()
-        except ValueError:
-            given = {}
-        given = given if isinstance(given, dict) else {}
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise TransientError(f"{self._place} answered {answer.status_code}")
-        if answer.status_code != 200 or not given.get("access_token"):
-            reason = given.get("error_description") or given.get("error") or f"status {answer.status_code}"
-            raise PermanentError(f"{self._place} gives no access token: {str(reason)[:200]}")
-        self._token = str(given["access_token"])
-        try:
-            life = float(given.get("expires_in", _DEFAULT_LIFE))
-        except (TypeError, ValueError):
-            life = _DEFAULT_LIFE
-        self._until = self._clock() + max(0.0, life - _MARGIN)

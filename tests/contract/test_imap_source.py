@@ -13,8 +13,9 @@ import pytest
 
 from connectors.base import Arrival
 from connectors.connections import Connection
-from connectors.mailbox.login import AccessTokens, mail_login
+from connectors.mailbox.login import mail_login
 from connectors.sources import imap
+from connectors.web.tokens import AccessTokens
 from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.mail_servers import Dovecot
 

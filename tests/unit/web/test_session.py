@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from connectors.connections import Connection
+from connectors.web.answers import seconds_of
 from connectors.web.circuit import Circuit
-from connectors.web.session import WebSession, base_url, seconds_of
+from connectors.web.session import WebSession, base_url
 from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.web_servers import Asked, JsonApi, Told
 
