@@ -38,7 +38,7 @@ class Idoc:
     def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
         """Raises ConfigError for paths that are none, and for segments and fields that the message does not have."""
         family = by_message(type.partition(".")[2])
-        names = _names(family) if family else None
+        names = _names(family) if family and family.published else None
         return compiled(type, line, paths, options, names=names, blank=_INITIAL)
 
     def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:  # noqa: ARG002

@@ -43,11 +43,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A family of basic types."""
+    """A family of basic types. Where its segments are not ``published``, senders may have others."""
 
     types: tuple[str, ...]
     messages: tuple[str, ...]
     segments: Mapping[str, Segment] = field(default_factory=dict)
+    published: bool = True
 
     def segment(self, external: str) -> Segment | None:
         """The segment a flat record calls ``E2EDP01008``: with or without the version of its definition."""
@@ -85,7 +86,8 @@ def by_type(basic_type: str) -> Definition | None:
 
 def _definition(content: Mapping[str, Any]) -> Definition:
     segments = {one.name: one for one in _segments(content["segments"], "")}
-    return Definition(tuple(content["types"]), tuple(content["messages"]), segments)
+    published = content.get("published", True)
+    return Definition(tuple(content["types"]), tuple(content["messages"]), segments, published)
 
 
 def _segments(content: Mapping[str, Any], parent: str) -> Iterator[Segment]:

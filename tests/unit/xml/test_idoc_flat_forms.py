@@ -22,7 +22,8 @@ from mappings.library import Library
 from mappings.master_data import MasterData
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-CASES = sorted(GOLDEN.glob("cases/idoc.*/*/input.xml"))
+#: all but one whose sender has segments of its own
+CASES = sorted(path for path in GOLDEN.glob("cases/idoc.*/*/input.xml") if path.parent.name != "own_segments")
 #: what the layouts do not reach, because it stands behind fields whose length differs by release
 BEYOND = {"E1BP2017_GM_ITEM_CREATE/LINE_ID"}
 
