@@ -204,6 +204,11 @@ def may_enter(viewer: Viewer, path: str) -> bool:
     return path.startswith(MAY_ENTER.get(viewer.audience, "/"))
 
 
+def home_of(viewer: Viewer) -> str:
+    """The page on which the viewer's audience begins."""
+    return next(path for path in MAY_ENTER.get(viewer.audience, ("/",)) if path == "/" or not path.endswith("/"))
+
+
 def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:
     """``inner`` for this request, or 413 where it says that its body is longer than ``most`` bytes.
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crossdock.feed.access import bounded, described, may_enter
+from crossdock.feed.access import bounded, described, home_of, may_enter
 from crossdock.feed.problems import problem
 from crossdock.visibility import Viewer
 
@@ -48,8 +48,12 @@ class Mounted:
             refusal = problem(error.status_code, str(error.detail), headers=error.headers)
             await refusal(scope, receive, answering)
             return
-        if not may_enter(viewer, scope["path"].removeprefix(place)):
-            refusal = problem(403, f"This is not for the audience {viewer.audience}.")
+        path = scope["path"].removeprefix(place)
+        if not may_enter(viewer, path):
+            elsewhere = {"Location": home_of(viewer)} if path in ("", "/") else None
+            refusal = problem(
+                303 if elsewhere else 403, f"This is not for the audience {viewer.audience}.", headers=elsewhere
+            )
             await refusal(scope, receive, answering)
             return
         made = await to_thread.run_sync(self._first) if self._made is None else self._made

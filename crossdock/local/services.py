@@ -38,6 +38,7 @@ AIRFLOW_SETTINGS: Mapping[str, str] = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # what has landed waits for the scheduler's next look
 }
 
 TREE = Path(__file__).resolve().parent.parent.parent

@@ -109,7 +109,9 @@ def test_an_audience_enters_only_what_is_for_it(ask: Asking) -> None:
         return ask("GET", path, audience="planner").status_code
 
     assert (asked("/crossdock/supply"), asked("/crossdock/v1/events")) == (200, 200)
-    assert {asked(f"/crossdock/{page}") for page in ("", "documents", "parked", "partners")} == {403}
+    assert {asked(f"/crossdock/{page}") for page in ("documents", "parked", "partners")} == {403}
+    assert asked("/crossdock/") == 303
+    assert ask("GET", "/crossdock/", audience="planner").headers["location"] == "/crossdock/supply"
 
 
 def test_nobody_gets_nothing_and_is_told_so(ask: Asking) -> None:
