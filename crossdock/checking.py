@@ -283,7 +283,10 @@ def _keys(table: pl.DataFrame, beside: Beside) -> pl.Series:
     parts = [pl.lit(kind), *(pl.col(name).str.replace_many(_ESCAPES) for name in ("partner", *needed))]
     key: pl.Expr = pl.concat_str(parts, separator="/")
     if names:
-        key = pl.concat_str(key, *(pl.col(name).fill_null("") for name in names), separator="\x1f")
+        # the order line tells a shipment's lines apart; only where none is named the item does
+        by_line = pl.all_horizontal(pl.col(name).fill_null("") != "" for name in names[:-1])
+        apart = [pl.when(by_line != (name == names[-1])).then(pl.col(name)).fill_null("") for name in names]
+        key = pl.concat_str(key, *apart, separator="\x1f")
     filled = pl.all_horizontal(pl.col(name).fill_null("") != "" for name in needed)
     return told.with_columns(table["partner"]).select(pl.when(filled).then(key)).to_series()
 
@@ -305,10 +308,7 @@ def _answers(one: Stands, beside: Beside) -> set[str]:
     references = one.data.get("references") or {}
     order, line = references.get("order", ""), references.get("order_line", "")
     item = one.data.get("item", "")
-    # a receipt that names no order line is held against the item
-    return {
-        "\x1f".join(["/".join(parts[:3]), *key]) for key in ((order, line, item), ("", "", item), (order, line, ""))
-    }
+    return {"\x1f".join(["/".join(parts[:3]), *key]) for key in (("", "", item), (order, line, ""))}
 
 
 def _together(some: Sequence[Stands]) -> dict[str, str]:

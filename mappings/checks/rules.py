@@ -67,28 +67,28 @@ def other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG00
 
 @rule(
     "ship_notice.over",
-    "{base_quantity} {base_unit} are shipped, {known_base_quantity} were ordered",
+    "with {base_quantity} {base_unit} of this shipment {shipped} are shipped, {known_base_quantity} were ordered",
     beside="order",
-    value="base_quantity",
+    value="shipped",
     expected="known_base_quantity",
 )
 def over_shipped(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """No more is shipped than ordered, but for the tolerance ``over`` (per cent)."""
+    """No more is shipped than ordered, all shipments together, but for the tolerance ``over`` (per cent)."""
     same = table["base_unit"] == table["known_base_unit"]
-    return same & beyond(table["base_quantity"], table["known_base_quantity"], limits.over)
+    return same & beyond(table["shipped"], table["known_base_quantity"], limits.over)
 
 
 @rule(
     "ship_notice.under",
-    "{base_quantity} {base_unit} are shipped, {known_base_quantity} were ordered",
+    "{shipped_in_all} {base_unit} are shipped so far, {known_base_quantity} were ordered",
     beside="order",
-    value="base_quantity",
+    value="shipped_in_all",
     expected="known_base_quantity",
 )
 def under_shipped(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """No less is shipped than ordered, but for the tolerance ``under`` (per cent)."""
+    """No less is shipped than ordered, all shipments so far together, but for the tolerance ``under`` (per cent)."""
     same = table["base_unit"] == table["known_base_unit"]
-    return same & beyond(table["known_base_quantity"], table["base_quantity"], limits.under)
+    return same & beyond(table["known_base_quantity"], table["shipped_in_all"], limits.under)
 
 
 @rule(
@@ -149,6 +149,18 @@ def received_other_item(table: pl.DataFrame, limits: Limits) -> pl.Series:  # no
 
 
 @rule(
+    "receipt.unit",
+    "received in {unit}, announced in {known_unit}",
+    beside="shipment",
+    value="unit",
+    expected="known_unit",
+)
+def received_in_other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """What is received is counted in the unit in which it was announced."""
+    return other_unit(table, limits)
+
+
+@rule(
     "receipt.quantity",
     "{base_quantity} {base_unit} are received, {known_base_quantity} were announced",
     beside="shipment",
@@ -169,6 +181,42 @@ def received_otherwise(table: pl.DataFrame, limits: Limits) -> pl.Series:
 def confirmed_unknown(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
     """What is confirmed was ordered."""
     return ~table["is_known"] & table["order"].is_not_null()
+
+
+@rule(
+    "order_response.order_closed",
+    "order {order} / {order_line} is cancelled",
+    beside="order",
+    value="order",
+    expected="known_kind",
+)
+def confirmed_closed(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """What is confirmed has not been cancelled."""
+    return order_closed(table, limits)
+
+
+@rule(
+    "order_response.item",
+    "item {item} is confirmed, {known_item} was ordered",
+    beside="order",
+    value="item",
+    expected="known_item",
+)
+def confirmed_other_item(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """The item confirmed is the one ordered."""
+    return other_item(table, limits)
+
+
+@rule(
+    "order_response.unit",
+    "confirmed in {unit}, ordered in {known_unit}",
+    beside="order",
+    value="unit",
+    expected="known_unit",
+)
+def confirmed_in_other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """The unit is the order's, so that nobody has to convert."""
+    return other_unit(table, limits)
 
 
 @rule(

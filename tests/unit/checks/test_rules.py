@@ -34,7 +34,8 @@ def found(name: str, said: dict[str, str], known: dict[str, str] | None, **limit
 
 
 def amounts(ours: str, theirs: str) -> tuple[dict[str, str], dict[str, str]]:
-    return ({"base_quantity": ours, "base_unit": "C62"}, {"base_quantity": theirs, "base_unit": "C62"})
+    said = {"base_quantity": ours, "base_unit": "C62", "shipped": ours, "shipped_in_all": ours}
+    return (said, {"base_quantity": theirs, "base_unit": "C62"})
 
 
 OFFENCES = [
@@ -55,6 +56,10 @@ OFFENCES = [
     ("receipt.shipment_unknown", {"shipment": "S"}, None),
     ("receipt.item", {"item": "P-1"}, {"item": "P-2"}),
     ("receipt.quantity", *amounts("9", "10")),
+    ("receipt.unit", {"unit": "KGM"}, {"unit": "C62"}),
+    ("order_response.order_closed", {"order": "1"}, {"kind": "cancelled"}),
+    ("order_response.item", {"item": "P-1"}, {"item": "P-2"}),
+    ("order_response.unit", {"unit": "KGM"}, {"unit": "C62"}),
     ("order_response.order_unknown", {"order": "1", "order_line": "10"}, None),
     ("order_response.quantity", *amounts("12", "10")),
     ("order_response.date", {"due_at": LATER}, {"due_at": EARLIER}),
