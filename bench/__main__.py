@@ -26,6 +26,7 @@ AREAS = (
     "bench.fresh",
     "bench.console",
     "bench.trust",
+    "bench.master",
 )
 LATEST = Path(__file__).with_name("latest.json")
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import csv
 import difflib
+import gc
 import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -174,9 +176,10 @@ def _read_csv(stream: BinaryIO, name: str) -> ReadTable:
         header, rows = _open_csv(text, table)
         places, findings = _places(table, header, name)
         if _usable(findings):
-            batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
-            kept = (_whole(batch, len(header), name, findings) for batch in batches)
-            chunks = [_columns(batch, places) for batch in kept]
+            with _no_collection():
+                batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
+                kept = (_whole(batch, len(header), name, findings) for batch in batches)
+                chunks = [_columns(batch, places) for batch in kept]
     except UnicodeDecodeError:
         findings.append(_error("master.unreadable", "the file is not UTF-8 text; save it as CSV in UTF-8", at=name))
     except csv.Error as error:
@@ -209,9 +212,21 @@ def _whole(batch: Iterable[tuple[int, list[str]]], width: int, name: str, findin
 
 
 def _columns(rows: Sequence[Sequence[str]], places: Mapping[str, int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {column: pl.Series([row[place] for row in rows], dtype=pl.String) for column, place in places.items()}
-    )
+    given = list(zip(*rows, strict=True)) or [()] * (max(places.values()) + 1)
+    return pl.DataFrame({column: pl.Series(given[place], dtype=pl.String) for column, place in places.items()})
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Rows are lists of text, gone once they are columns: the cyclic collector could free none of them, and looking
+    at them all takes as long as reading them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _result(table: str, chunks: Sequence[pl.DataFrame], findings: Sequence[Finding]) -> ReadTable:

@@ -40,7 +40,6 @@ _OURS = {"partner": "partners", "site": "sites", "item": "items"}  # kind of cro
 _SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
 #: A country's calendar, or that of a part of it: ``DE``, ``DE-BY``.
 COUNTRY = r"^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$"
-_POINTERS = ("unknown_partner", "unknown_ours", "unknown_item", "unknown_calendar")
 #: table -> how its check columns begin, the column judged, and as what
 _LISTED = {
     "partners": (
@@ -75,37 +74,47 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
     match table:
         case "partners":
             checks["wrong_gln"] = _wrong("gln", pl.col("gln"))
-            checks["unknown_calendar"] = _unknown_calendar(rows, tables)
         case "sites":
             checks["wrong_gln"] = _wrong("gln", pl.col("gln"))
-            checks["unknown_calendar"] = _unknown_calendar(rows, tables)
             checks["unknown_timezone"] = _outside(pl.col("timezone"), pl.Series(sorted(available_timezones())))
         case "items":
             checks["unlisted_unit"] = _unlisted(pl.col("base_unit"))
             checks["wrong_gtin"] = _judged(rows, "gtin", "gtin")
             checks["wrong_rounding"] = _wrong_rounding(rows)
         case "units":
-            checks["unknown_item"] = _outside(pl.col("item"), _ids("items", tables))
             checks["unlisted_unit"] = pl.coalesce(_unlisted(pl.col("from_unit")), _unlisted(pl.col("to_unit")))
             checks["to_itself"] = _where(pl.col("from_unit") == pl.col("to_unit"), pl.col("from_unit"))
             checks["wrong_rounding"] = _wrong_rounding(rows)
         case "cross_references":
-            checks["unknown_partner"] = _outside(pl.col("partner"), _ids("partners", tables))
-            checks["unknown_ours"] = _unknown_ours(tables)
             checks["wrong_key"] = _wrong_key()
         case "calendars":
             checks["wrong_day"] = _where(~pl.col("day").str.contains(_DAY), pl.col("day"))
-    return rows.with_columns(**checks).with_row_index(ROW, offset=1)
+    return rows.with_columns(**checks, **_pointers(table, rows, tables)).with_row_index(ROW, offset=1)
+
+
+def _pointers(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.Expr]:
+    """What ``rows`` of ``table`` point to and ``tables`` do not hold."""
+    match table:
+        case "partners" | "sites":
+            return {"unknown_calendar": _unknown_calendar(rows, tables)}
+        case "units":
+            return {"unknown_item": _outside(pl.col("item"), _ids("items", tables))}
+        case "cross_references":
+            return {
+                "unknown_partner": _outside(pl.col("partner"), _ids("partners", tables)),
+                "unknown_ours": _unknown_ours(tables),
+            }
+        case _:
+            return {}
 
 
 def left_dangling(
     table: str, rows: pl.DataFrame, *, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]
 ) -> int:
     """How many ``rows`` of ``table`` point to something that ``before`` had and ``after`` has not."""
-    old, new = with_checks(table, rows, before), with_checks(table, rows, after)
-    pointers = [name for name in _POINTERS if name in old.columns]
-    lost = [(old.get_column(name).is_null() & new.get_column(name).is_not_null()).alias(name) for name in pointers]
-    return int(pl.DataFrame(lost).select(pl.any_horizontal(pl.all()).sum()).item())
+    old, new = _pointers(table, rows, before), _pointers(table, rows, after)
+    lost = [old[name].is_null() & new[name].is_not_null() for name in new]
+    return int(rows.select(pl.any_horizontal(lost).sum()).item())
 
 
 def _ids(table: str, tables: Mapping[str, pl.DataFrame]) -> pl.Series:

@@ -173,18 +173,20 @@ class MasterData:
         open_ = asked.filter(pl.col("theirs").is_not_null() & (pl.col("theirs") != ""))
         for ask in (self._partners_own, self._general, self._our_own, self._by_gs1_key):
             answer = ask(kind, open_)
+            if answer.height == asked.height:
+                return answer
             answers.append(answer)
-            open_ = open_.join(answer, on=_QUERY, how="anti")
+            open_ = open_.join(answer, on=_QUERY, how="anti", maintain_order="left")
         return asked.select(_QUERY).join(pl.concat(answers), on=_QUERY, how="left", maintain_order="left")
 
     def _partners_own(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        return self._cross_references(kind, asked.filter(pl.col("partner") != ""))
+        return self._cross_references(f"cross_references:{kind}", asked.filter(pl.col("partner") != ""))
 
     def _general(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        return self._cross_references(kind, asked.with_columns(partner=pl.lit("")))
+        return self._cross_references(f"{_GENERAL}:{kind}", asked.with_columns(partner=pl.lit("")))
 
-    def _cross_references(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        found = self._index(f"cross_references:{kind}").find(asked)
+    def _cross_references(self, index: str, asked: pl.DataFrame) -> pl.DataFrame:
+        found = self._index(index).find(asked)
         return found.select(
             _QUERY,
             pl.lit("cross_references").alias("table"),
@@ -315,6 +317,8 @@ class MasterData:
         bases = found.select(_QUERY, _rounding(found), base=_rec20("base_unit"))
         asked = asked.join(bases.filter(pl.col("base") != ""), on=_QUERY, how="left", maintain_order="left")
         differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
+        if differing.is_empty():
+            return asked.drop(_QUERY).with_columns(rate=pl.lit(None, pl.Int32)), []
         own = self._agreed(differing).rename({"agreed": "own"})
         general = self._agreed(differing.with_columns(item=pl.lit(""))).select("_on", general="agreed")
         differing = differing.join(own, on=["item", "_on"], how="left").join(general, on="_on", how="left")
@@ -351,7 +355,8 @@ class MasterData:
     # -- indexes ----------------------------------------------------------------------------------
 
     def _index(self, name: str) -> _Index:
-        """``items``, ``sites``, ``partners``, ``units``, or ``cross_references:<kind>``; built on first use."""
+        """``items``, ``sites``, ``partners``, ``units``, ``cross_references:<kind>``, or of these the few that are
+        everybody's, ``general:<kind>``; built on first use."""
         if (index := self._indexes.get(name)) is None:
             index = self._indexes[name] = self._build(name)
         return index
@@ -366,8 +371,9 @@ class MasterData:
             rows = self._tables[owner].filter(key.str.contains(_GS1_KEY)).with_columns(ours=pl.col(id))
             return _Index.over(rows, {"theirs": key.str.zfill(_GTIN)})
         if kind:
-            rows = self._tables[table].filter(pl.col("kind") == kind).drop("kind")
+            rows = self._tables["cross_references"].filter(pl.col("kind") == kind).drop("kind")
             partner = pl.col("partner").str.strip_chars()
+            rows = rows.filter(partner == "") if table == _GENERAL else rows
             return _Index.over(rows, {"partner": partner, "theirs": _normal(kind, pl.col("theirs"))})
         column = MASTER_TABLES[table][0]
         return _Index.over(self._tables[table], {"theirs": pl.col(column).str.strip_chars()})
@@ -394,6 +400,7 @@ class _Index:
 
     keys: tuple[str, ...]
     hashes: pl.Series
+    ends: pl.Series  #: where the rows of the same hash are over
     rows: pl.DataFrame
 
     @classmethod
@@ -407,31 +414,59 @@ class _Index:
             )
             .sort("_hash", "_from", maintain_order=True)
         )
-        return cls(tuple(keys), rows.get_column("_hash"), rows.drop("_hash"))
+        hashes = rows.get_column("_hash")
+        runs = hashes.rle_id().alias("_run").to_frame().with_row_index("_end", offset=1)
+        ends = runs.select(pl.col("_end").max().over("_run")).to_series()
+        return cls(tuple(keys), hashes, ends, rows.drop("_hash"))
 
     def find(self, asked: pl.DataFrame) -> pl.DataFrame:
         """The one row that answers each of ``asked`` (columns ``_query``, ``_on`` and the keys), where one does."""
-        return self.find_all(asked).unique(_QUERY, keep="last", maintain_order=True)
+        low, high = self._span(asked)
+        held = asked.select("_on", *self.keys)
+        answer = pl.Series("_row", [None], pl.UInt32).new_from_index(0, asked.height)
+        most = (high - low).max()
+        for further in range(most if isinstance(most, int) else 0):  # of several rows that hold the later one answers
+            open_ = (low + further < high).arg_true()
+            rows = (low + further).gather(open_)
+            hold = self._hold(held[open_], rows)
+            answer = answer.scatter(open_.filter(hold), rows.filter(hold))
+        hit = answer.is_not_null()
+        return pl.concat([asked.select(_QUERY).filter(hit), self.rows[answer.filter(hit)]], how="horizontal")
 
     def find_all(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Every row valid on the day for each of ``asked``, the one that beats the others last."""
-        wanted = asked.select(_hash(self.keys)).to_series()
-        span = asked.select(_QUERY, "_on", *(pl.col(key).alias(f"_asked_{key}") for key in self.keys)).with_columns(
-            _low=self.hashes.search_sorted(wanted, side="left"), _high=self.hashes.search_sorted(wanted, side="right")
-        )
+        low, high = self._span(asked)
         span = (
-            span.filter(pl.col("_low") < pl.col("_high"))
+            asked.select(_QUERY, "_on", *self.keys)
+            .with_columns(_low=low, _high=high)
+            .filter(pl.col("_low") < pl.col("_high"))
             .with_columns(_row=pl.int_ranges("_low", "_high"))
             .explode("_row")
         )
-        found = pl.concat([span, self.rows[span.get_column("_row")]], how="horizontal")
-        return found.filter(
-            pl.col("_from") <= pl.col("_on"),
-            pl.col("_on") <= pl.col("_to"),
-            *(pl.col(key) == pl.col(f"_asked_{key}") for key in self.keys),
-        )
+        rows = span.get_column("_row")
+        hold = self._hold(span, rows)
+        return pl.concat([span.select(_QUERY).filter(hold), self.rows[rows.filter(hold)]], how="horizontal")
+
+    def _span(self, asked: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+        """Where the rows begin and end whose hash is that of each of ``asked``."""
+        wanted = asked.select(_hash(self.keys)).to_series()
+        if not len(self.hashes):
+            nowhere = pl.Series("_low", [0], pl.UInt32).new_from_index(0, len(wanted))
+            return nowhere, nowhere
+        low = self.hashes.search_sorted(wanted, side="left")
+        there = low.clip(upper_bound=len(self.hashes) - 1)
+        found = self.hashes.gather(there) == wanted
+        return low, low.zip_with(~found, self.ends.gather(there))
+
+    def _hold(self, asked: pl.DataFrame, rows: pl.Series) -> pl.Series:
+        """Whether each of ``rows`` is really of the key asked for, and valid on the day."""
+        found = self.rows.select(pl.col("_from", "_to", *self.keys).gather(rows).name.prefix("_found"))
+        right = [pl.col(key) == pl.col(f"_found{key}") for key in self.keys]
+        day = (pl.col("_found_from") <= pl.col("_on")) & (pl.col("_on") <= pl.col("_found_to"))
+        return pl.concat([asked, found], how="horizontal").select(pl.all_horizontal(*right, day)).to_series()
 
 
+_GENERAL = "general"
 _SMALL = 20_000  # codes that are compared one by one for a message
 _SEPARATOR = "\x1f"
 _CASE = ["unit", "base", "rounding", "own", "general"]

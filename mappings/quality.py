@@ -10,9 +10,10 @@ none of its types leaves this module. It asks nothing of the network and reports
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -119,32 +120,35 @@ def judge(cases: Sequence[Case], *, data_docs: Path | None = None, run: str = ""
     """
     gx = _great_expectations()
     context = gx.get_context(project_config=_project(gx, data_docs), mode="ephemeral")
-    source = context.data_sources.add_pandas("master_data")
     verdicts = []
     for place, case in enumerate(cases, start=1):
-        suite = context.suites.add_or_update(_suite(gx, case.suite))
-        name = f"{case.suite.name} {place}"
-        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("load")
-        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
-        context.validation_definitions.add(definition)
-        result = definition.run(
-            batch_parameters={"dataframe": _to_pandas(case.rows)},
-            expectation_parameters=dict(case.parameters),
-            result_format={
-                "result_format": "SUMMARY",
-                "partial_unexpected_count": SAMPLES,
-                "unexpected_index_column_names": [ROW],
-            },
-            run_id=gx.core.run_identifier.RunIdentifier(run_name=run or None),
-        ).to_json_dict()
-        unmet = tuple(_unmet(one) for one in result["results"] if not one["success"])
-        verdicts.append(
-            Verdict(table=case.suite.name, rows=case.rows.height, expectations=len(result["results"]), unmet=unmet)
-        )
+        verdicts.append(_verdict(gx, context, case, f"{case.suite.name} {place}", run))
+        context.data_sources.delete(_SOURCE)
+        gc.collect()  # the source holds the rows, in cycles: large ones must not add up
     if data_docs is not None:
         _forget_old_runs(data_docs)
         context.build_data_docs()
     return verdicts
+
+
+def _verdict(gx: Any, context: Any, case: Case, name: str, run: str) -> Verdict:
+    source = context.data_sources.add_pandas(_SOURCE)
+    suite = context.suites.add_or_update(_suite(gx, case.suite))
+    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("load")
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+    context.validation_definitions.add(definition)
+    result = definition.run(
+        batch_parameters={"dataframe": _to_pandas(case.rows, compared=_compared_columns(case.suite))},
+        expectation_parameters=dict(case.parameters),
+        result_format={
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": SAMPLES,
+            "unexpected_index_column_names": [ROW],
+        },
+        run_id=gx.core.run_identifier.RunIdentifier(run_name=run or None),
+    ).to_json_dict()
+    unmet = tuple(_unmet(one) for one in result["results"] if not one["success"])
+    return Verdict(table=case.suite.name, rows=case.rows.height, expectations=len(result["results"]), unmet=unmet)
 
 
 # -- Great Expectations, kept in here -----------------------------------------------------------------
@@ -183,6 +187,9 @@ def _project(gx: Any, data_docs: Path | None) -> Any:
     return project
 
 
+_SOURCE = "master_data"
+
+
 def _folder(path: Path) -> dict[str, str]:
     path.mkdir(parents=True, exist_ok=True)
     return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(path.absolute())}
@@ -206,21 +213,34 @@ def _suite(gx: Any, suite: Suite) -> Any:
     return gx.ExpectationSuite(name=suite.name, expectations=built, meta=dict(suite.content.get("meta", {})))
 
 
-def _to_pandas(rows: pl.DataFrame) -> Any:
-    """``rows`` as objects, None for empty; equal texts share one object, which keeps millions of rows small."""
-    import numpy as np
+def _compared_columns(suite: Suite) -> set[str]:
+    """Those that an expectation compares with each other."""
+    kwargs = [one["kwargs"] for one in suite.content["expectations"]]
+    return {one[name] for one in kwargs for name in ("column_A", "column_B") if name in one}
+
+
+def _to_pandas(rows: pl.DataFrame, *, compared: Container[str] = ()) -> Any:
+    """``rows``, None for empty. Texts that repeat are categories, so that millions of rows stay small; as categories
+    cannot be ``compared``, there they are objects."""
     import pandas as pd
 
-    columns: dict[str, Any] = {}
+    columns = {}
     for series in rows:
-        if series.dtype == pl.String:
-            shared: dict[str | None, str | None] = {"": None, None: None}
-            values = np.empty(len(series), dtype=object)
-            values[:] = [shared.setdefault(text, text) for text in series]
-            columns[series.name] = values
-        else:
+        if series.dtype != pl.String:
             columns[series.name] = series.to_numpy()
+            continue
+        texts = series.set(series == "", None)
+        distinct = texts.drop_nulls().unique()
+        if len(distinct) * _REPEATED > len(texts):
+            columns[series.name] = texts.to_numpy()
+            continue
+        places = texts.cast(pl.Enum(distinct)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+        few = pd.Categorical.from_codes(places, categories=distinct.to_numpy())
+        columns[series.name] = few.astype(object) if series.name in compared else few
     return pd.DataFrame(columns, copy=False)
+
+
+_REPEATED = 2  # times that a text stands in a column on average, for which categories are smaller
 
 
 def _unmet(one: Mapping[str, Any]) -> Unmet:

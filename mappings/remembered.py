@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 import polars as pl
 
 MOST = 200_000  #: answers kept; beyond that all are forgotten
+MANY = 1_000  #: questions of one column that are rather asked anew than remembered one by one
 
 Ask = Callable[[Sequence[pl.Series]], pl.Series]
 
@@ -35,6 +36,8 @@ class Remembered:
             return self._learn(known, [""], [column.head(1) for column in questions], ask).new_from_index(0, height)
         keys = varying[0].cast(pl.String) if len(varying) == 1 else _together(varying)
         first = keys.arg_unique()
+        if len(first) > MANY and not keys.null_count():
+            return _anew(keys, first, questions, ask)
         asked = keys.gather(first).to_list()
         new = [place for place, key in zip(first, asked, strict=True) if key is not None and key not in known]
         if new:
@@ -54,6 +57,13 @@ class Remembered:
         if self._count > self._most:
             self._count, self._known = 0, {}
         return answers
+
+
+def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask: Ask) -> pl.Series:
+    if len(first) == len(keys):
+        return ask(questions)
+    answers = ask([column.gather(first) for column in questions])
+    return keys.replace_strict(keys.gather(first), answers, return_dtype=pl.String)
 
 
 def is_constant(column: pl.Series) -> bool:

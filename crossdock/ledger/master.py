@@ -25,6 +25,7 @@ TABLES = ("cross_references", "units")
 #: What is noted beside each of them.
 NOTED = ("author", "reason", "added_at")
 _SUFFIX = "/by_hand"
+_SOME = 65_536  # rows that are text at a time
 
 
 def name_of(table: str) -> str:
@@ -219,9 +220,12 @@ def _shaped(name: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _digest(table: pl.DataFrame) -> str:
     """Of the content alone: neither the order of rows nor how Parquet happens to be written matters."""
-    buffer = io.BytesIO()
-    table.sort(table.columns).write_csv(buffer, quote_style="non_numeric", null_value="")
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+    digest = hashlib.sha256()
+    for number, some in enumerate(table.sort(table.columns).iter_slices(_SOME)):
+        buffer = io.BytesIO()
+        some.write_csv(buffer, include_header=number == 0, quote_style="non_numeric", null_value="")
+        digest.update(buffer.getbuffer())
+    return digest.hexdigest()
 
 
 def _from_parquet(content: bytes) -> pl.DataFrame:
