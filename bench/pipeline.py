@@ -108,6 +108,7 @@ def ship_notice() -> Iterator[Measurement]:
         peer="pyx12 X12Reader, reading only",
         peer_value=theirs.peak_mb,
         ratio=theirs.peak_mb / ours.peak_mb,
+        limit=250.0,
     )
 
 
@@ -126,6 +127,7 @@ def larger() -> Iterator[Measurement]:
         peer=f"of {LINES:,} lines",
         peer_value=usual_cost,
         ratio=usual_cost / cost,
+        floor=1 / 1.15,
     )
     yield Measurement(
         name="pipeline.larger.peak_memory",
@@ -134,6 +136,8 @@ def larger() -> Iterator[Measurement]:
         peer=f"of {LINES:,} lines",
         peer_value=theirs.peak_mb,
         ratio=theirs.peak_mb / ours.peak_mb,
+        floor=1 / 1.15,
+        limit=250.0,
     )
 
 
