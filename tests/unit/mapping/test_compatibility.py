@@ -88,4 +88,4 @@ def test_the_data_contract_keeps_the_standard() -> None:
     written = yaml.safe_load((contract.TREE / "datacontract.yaml").read_text("utf-8"))
     jsonschema.validators.validator_for(standard)(standard).validate(written)
     assert {table["physicalName"] for table in written["schema"]} == {stream.type for stream in Stream}
-    assert {level["property"] for level in written["slaProperties"]} == {"latency", "delivery"}
+    assert {level["property"] for level in written["slaProperties"]} == {"latency", "frequency", "delivery"}
