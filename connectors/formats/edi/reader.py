@@ -16,15 +16,14 @@ from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.envelope import ANSWERS, LONGEST, MOST_FINDINGS, EnvelopeJudge, Group, Interchange, element
 from connectors.formats.edi.findings import envelope_finding
 from connectors.formats.edi.grammar import load_grammar, nearest_version
-from connectors.formats.edi.machine import Machine
 from connectors.formats.edi.plan import x12_plan
 from connectors.formats.edi.runs import Learner
 from connectors.formats.edi.tape import Tape, spell
+from connectors.formats.edi.walking import MOST_REMEMBERED, Learners, Passed, Remembered, next_segment, seek
 from schemas.documents import DocumentStart, LinePlan
 from schemas.findings import Finding, Severity
 
-_REMEMBERED = 100_000  #: control numbers kept to notice doubles
-_MOST_LEARNERS = 100  #: kinds of sets of which is kept what was learned
+_LONGEST_MARK = 8  #: characters in which an ISA is told
 
 
 def read_interchanges(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
@@ -37,14 +36,12 @@ class _Reader:
 
     def __init__(self, tape: Tape, plans: Plans, *, learn: bool) -> None:
         self.tape = tape
-        self.learn = learn
         self.plans = plans
         self.documents = 0
         self.interchanges = 0
         self.groups = 0
-        self.controls: set[tuple[str, str, str]] = set()
-        self.warned: set[str] = set()
-        self.learners: dict[tuple[str, str, Delimiters, str, int], tuple[Learner, LinePlan | None]] = {}
+        self.controls, self.warned = Remembered(), Remembered()
+        self.learners = Learners(enabled=learn)
 
     def run(self) -> Iterator[ReadItem]:
         while True:
@@ -61,33 +58,23 @@ class _Reader:
     def _next_header(self) -> Generator[Finding, None, Header | None]:
         """Skip to the next ISA and read it; None at the end. What is skipped is said when it is not blank."""
         tape = self.tape
-        begin, skipped = tape.offset, ""
-        while True:
-            at = find_header(tape.text, tape.at)
-            if at >= 0:
-                break
-            keep = max(tape.at, len(tape.text) - 8)
-            skipped = _sample(skipped, tape.text[tape.at : keep])
-            tape.at = keep
-            if not tape.more():
-                skipped = _sample(skipped, tape.text[tape.at :])
-                tape.at = len(tape.text)
-                if self.interchanges or not skipped:
-                    yield from self._skipped(begin, skipped, "text.after", "after the last interchange")
-                return None
-        skipped = _sample(skipped, tape.text[tape.at : at])
-        tape.at = at
+        passed = seek(tape, find_header, _LONGEST_MARK)
+        if not passed.found:
+            if self.interchanges or not passed.text:
+                yield from self._skipped(passed, "text.after", "after the last interchange")
+            return None
         place = "between interchanges" if self.interchanges else "before the first ISA"
-        yield from self._skipped(begin, skipped, "text.before", place)
+        yield from self._skipped(passed, "text.before", place)
         while (header := read_header(tape.text, tape.at, complete=tape.ended)) is None:
             tape.more()
         return header
 
-    def _skipped(self, offset: int, text: str, code: str, place: str) -> Iterator[Finding]:
-        if text:
+    @staticmethod
+    def _skipped(passed: Passed, code: str, place: str) -> Iterator[Finding]:
+        if passed.text:
             yield envelope_finding(
-                code, f"text {place} is no part of any interchange", place, offset,
-                severity=Severity.WARNING, value=spell(text[:80])[0],
+                code, f"text {place} is no part of any interchange", place, passed.offset,
+                severity=Severity.WARNING, value=spell(passed.text)[0],
             )  # fmt: skip
 
     def _interchange(self, header: Header) -> Iterator[ReadItem]:
@@ -105,7 +92,8 @@ class _Reader:
         tape.at = header.end
         judge = EnvelopeJudge(interchange)
         unreadable = header.problem in ("short", "terminator")
-        yield from judge.header(doubled=not unreadable and self._doubled(interchange))
+        named = (interchange.element(6), interchange.element(8), interchange.control_number)
+        yield from judge.header(doubled=not unreadable and self.controls.met(named))
         if unreadable:
             return
         group: Group | None = None
@@ -170,30 +158,12 @@ class _Reader:
 
     def _segment(self, header: Header) -> tuple[list[str], int, int, bool] | None:
         """The next segment outside a set: elements, byte offset, index in the window, whether it was terminated."""
-        tape, delimiters = self.tape, header.delimiters
-        while (end := tape.text.find(delimiters.segment, tape.at)) < 0 and len(tape.text) - tape.at < 1 << 20:
-            if not tape.more():
-                break
-        complete = end >= 0
-        if not complete:
-            end = len(tape.text)
-        raw = tape.text[tape.at : end].lstrip(delimiters.blanks)
-        start = end - len(raw)
-        if not complete:
-            raw = raw.rstrip(delimiters.blanks)
-            if not raw:
-                return None
-        tape.at = end + len(delimiters.segment) if complete else end
-        text = raw.translate({13: None, 10: None}) if raw[:3] != "ISA" else raw
-        return [spell(element)[0] for element in text.split(delimiters.element)], tape.base + start, start, complete
-
-    def _doubled(self, interchange: Interchange) -> bool:
-        """Whether this interchange stood in the payload before."""
-        key = (interchange.element(6), interchange.element(8), interchange.control_number)
-        known = key in self.controls
-        if len(self.controls) < _REMEMBERED:
-            self.controls.add(key)
-        return known
+        found = next_segment(self.tape, header.delimiters)
+        if found is None:
+            return None
+        text = found.raw.translate({13: None, 10: None}) if found.raw[:3] != "ISA" else found.raw
+        elements = [spell(element)[0] for element in text.split(header.delimiters.element)]
+        return elements, self.tape.base + found.start, found.start, found.complete
 
     def _set(
         self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
@@ -203,15 +173,11 @@ class _Reader:
         yield start
         early: list[Finding] = []
         version = nearest_version(start.version)
-        if version != start.version[:6]:
-            key = f"version {start.version}"
-            if key not in self.warned:
-                if len(self.warned) < _REMEMBERED:
-                    self.warned.add(key)
-                yield envelope_finding(
-                    "version.unknown", f"version {start.version or 'unknown'} is read by the tables of {version}",
-                    start.location, offset, severity=Severity.WARNING, value=start.version, expected=version,
-                )  # fmt: skip
+        if version != start.version[:6] and not self.warned.met(start.version):
+            yield envelope_finding(
+                "version.unknown", f"version {start.version or 'unknown'} is read by the tables of {version}",
+                start.location, offset, severity=Severity.WARNING, value=start.version, expected=version,
+            )  # fmt: skip
         wanted = self.plans.for_document(start)
         delimiters = interchange.header.delimiters
         learner = self._learner(version, start.attributes["set"], delimiters, wanted)
@@ -224,7 +190,7 @@ class _Reader:
                         offset, value=start.control_number, AK502="23",
                     )
                 )  # fmt: skip
-            if len(group.controls) < _REMEMBERED:
+            if len(group.controls) < MOST_REMEMBERED:
                 group.controls.add(start.control_number)
         if not plan.set.id:
             set_id = start.attributes["set"]
@@ -239,17 +205,11 @@ class _Reader:
         yield from read_body(self.tape, learner, X12Dialect(), opening, early)
 
     def _learner(self, version: str, set_id: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
-        """What was learned from one set serves the next of its kind in the payload."""
-        suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
         grammar = load_grammar(version)
         set_id = set_id if set_id in grammar.sets else ""
-        key = (version, set_id, delimiters, suffix, id(wanted))
-        if key not in self.learners:
-            if len(self.learners) >= _MOST_LEARNERS:
-                del self.learners[next(iter(self.learners))]
-            machine = Machine(x12_plan(grammar, set_id, wanted))
-            self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
-        return self.learners[key][0]
+        return self.learners.of(
+            (version, set_id), self.tape, delimiters, wanted, lambda: x12_plan(grammar, set_id, wanted)
+        )
 
     def _start(
         self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
@@ -288,8 +248,3 @@ class _Reader:
             offset=offset,
             attributes=attributes,
         )
-
-
-def _sample(so_far: str, text: str) -> str:
-    """The first visible characters of skipped text."""
-    return (so_far + text)[:80] if so_far else text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c")[:80]

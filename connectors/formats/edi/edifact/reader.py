@@ -20,14 +20,12 @@ from connectors.formats.edi.edifact.envelope import EnvelopeJudge, Group, Interc
 from connectors.formats.edi.edifact.plan import edifact_plan, layout_of
 from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
 from connectors.formats.edi.grammar import EDIFACT, load_grammar
-from connectors.formats.edi.machine import Machine
 from connectors.formats.edi.runs import Learner
 from connectors.formats.edi.tape import Tape
+from connectors.formats.edi.walking import MOST_REMEMBERED, Learners, Passed, Remembered, next_segment, seek
 from schemas.documents import DocumentStart, LinePlan
 from schemas.findings import Finding, Severity
 
-_REMEMBERED = 100_000  #: references kept to notice doubles
-_LONGEST_SEGMENT = 1 << 20
 _WITHOUT_BREAKS = {13: None, 10: None}
 
 
@@ -42,14 +40,12 @@ class _Reader:
     def __init__(self, tape: Tape, plans: Plans, *, learn: bool) -> None:
         self.tape = tape
         self.plans = plans
-        self.learn = learn
         self.documents = 0
         self.interchanges = 0
         self.groups = 0
-        self.controls: set[tuple[str, str, str]] = set()
-        self.warned: set[str] = set()
+        self.controls, self.warned = Remembered(), Remembered()
         self.head: Head | None = None
-        self.learners: dict[tuple[str, str, Delimiters, str, int, int], tuple[Learner, LinePlan | None]] = {}
+        self.learners = Learners(enabled=learn)
 
     def run(self) -> Iterator[ReadItem]:
         while True:
@@ -73,32 +69,20 @@ class _Reader:
     def _next_head(self) -> Generator[Finding, None, Head | None]:
         """Skip to the next interchange; None at the end. What is skipped is said when it is not blank."""
         tape = self.tape
-        begin, skipped = tape.offset, ""
-        while (at := find_head(tape.text, tape.at)) < 0:
-            keep = max(tape.at, len(tape.text) - LONGEST_HEAD)
-            skipped = self._sample(skipped, keep)
-            if not tape.more():
-                skipped = self._sample(skipped, len(tape.text))
-                if self.interchanges or not skipped:
-                    yield from _skipped(begin, skipped, "text.after", "after the last interchange")
-                return None
-        skipped = self._sample(skipped, at)
+        passed = seek(tape, find_head, LONGEST_HEAD)
+        if not passed.found:
+            if self.interchanges or not passed.text:
+                yield from _skipped(passed, "text.after", "after the last interchange")
+            return None
         while len(tape.text) - tape.at < LONGEST_HEAD and tape.more():
             pass
         place = "between interchanges" if self.interchanges else "before the first UNB"
-        yield from _skipped(begin, skipped, "text.before", place)
+        yield from _skipped(passed, "text.before", place)
         head = read_head(tape.raw(LONGEST_HEAD))
         if self.head is None or (head.delimiters, head.advice) != (self.head.delimiters, self.head.advice):
             tape.shield(head.shield)
             self.head = head
         return head
-
-    def _sample(self, so_far: str, to: int) -> str:
-        """The first visible characters of what is skipped."""
-        tape = self.tape
-        text = tape.raw(to - tape.at) if len(so_far) < 80 else ""
-        tape.at = to
-        return (so_far + text)[:80] if so_far else text.lstrip("\xef\xbb\xbf \t\r\n\0\x1a\x0c")[:80]
 
     def _walk(self, interchange: Interchange) -> Iterator[ReadItem]:
         """Everything from UNA or UNB to UNZ, or to what stands in its stead."""
@@ -115,7 +99,8 @@ class _Reader:
             if id_ == "UNB" and not interchange.elements and not interchange.bare:
                 interchange.open(elements)
                 tape.watch(foreign_characters(interchange.syntax, head.delimiters))
-                yield from judge.header(elements, offset, self._doubled(interchange))
+                named = (interchange.sender, interchange.receiver, interchange.control_number)
+                yield from judge.header(elements, offset, self.controls.met(named))
             elif id_[:3] in ("UNA", "UNB"):
                 tape.at = start
                 break
@@ -145,35 +130,15 @@ class _Reader:
             yield judge.no_trailer(tape.offset)
         yield from judge.repertoire(tape.seen, tape.offset)
 
-    def _doubled(self, interchange: Interchange) -> bool:
-        """Whether this interchange stood in the payload before."""
-        key = (interchange.sender, interchange.receiver, interchange.control_number)
-        known = key in self.controls
-        if len(self.controls) < _REMEMBERED:
-            self.controls.add(key)
-        return known
-
     def _segment(self, interchange: Interchange) -> tuple[list[str], int, int, bool] | None:
         """The next segment outside a message: elements, byte offset, index in the window, whether it was terminated."""
-        tape, delimiters = self.tape, interchange.head.delimiters
-        while (end := tape.text.find(delimiters.segment, tape.at)) < 0 and len(tape.text) - tape.at < _LONGEST_SEGMENT:
-            if not tape.more():
-                break
-        complete = end >= 0
-        if not complete:
-            end = len(tape.text)
-        raw = tape.text[tape.at : end].lstrip(delimiters.blanks)
-        start = end - len(raw)
-        if not complete:
-            raw = raw.rstrip(delimiters.blanks)
-            if not raw:
-                tape.at = end
-                return None
-        tape.at = end + len(delimiters.segment) if complete else end
-        text = raw.translate(_WITHOUT_BREAKS) if not raw.startswith("UNA") else raw
-        dialect = interchange.dialect
+        delimiters, dialect = interchange.head.delimiters, interchange.dialect
+        found = next_segment(self.tape, delimiters)
+        if found is None:
+            return None
+        text = found.raw.translate(_WITHOUT_BREAKS) if not found.raw.startswith("UNA") else found.raw
         elements = [dialect.spell(element)[0] for element in text.split(delimiters.element)]
-        return elements, tape.base + start, start, complete
+        return elements, self.tape.base + found.start, found.start, found.complete
 
     def _message(
         self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
@@ -183,8 +148,7 @@ class _Reader:
         yield start
         message = start.attributes["message"]
         directory, near = directory_for(message, start.attributes["version"], start.attributes["release"])
-        if not near and start.version not in self.warned:
-            self.warned.add(start.version)
+        if not near and not self.warned.met(start.version):
             yield syntax_finding(
                 "version.unknown", f"version {start.version or 'unknown'} is read by the tables of {directory}",
                 start.location, offset, severity=Severity.WARNING, value=start.version, expected=directory,
@@ -208,7 +172,7 @@ class _Reader:
                 "message.duplicate", f"message {start.control_number} stands twice in {interchange.where}",
                 start.location, start.offset or 0, value=start.control_number, standard={"0085": "26", "0013": "UNH"},
             )  # fmt: skip
-        if len(interchange.messages) < _REMEMBERED:
+        if len(interchange.messages) < MOST_REMEMBERED:
             interchange.messages.add(start.control_number)
         plan = learner.machine.plan
         if not plan.set.id:
@@ -219,15 +183,13 @@ class _Reader:
             )  # fmt: skip
 
     def _learner(self, directory: str, message: str, delimiters: Delimiters, wanted: LinePlan | None) -> Learner:
-        """What was learned from one message serves the next of its kind in the payload."""
-        suffix = self.tape.following("\r\n", 2) if delimiters.segment not in "\r\n" else ""
         grammar = load_grammar(directory, EDIFACT)
+        message = message if message in grammar.sets else ""
         layout = layout_of(grammar, message, wanted, self.tape, delimiters)
-        key = (directory, message, delimiters, suffix, id(wanted), layout)
-        if key not in self.learners:
-            machine = Machine(edifact_plan(grammar, message, wanted, layout))
-            self.learners[key] = Learner(machine, delimiters, suffix, enabled=self.learn), wanted
-        return self.learners[key][0]
+        return self.learners.of(
+            (directory, message, layout), self.tape, delimiters, wanted,
+            lambda: edifact_plan(grammar, message, wanted, layout),
+        )  # fmt: skip
 
     def _start(
         self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
@@ -267,9 +229,9 @@ class _Reader:
         )
 
 
-def _skipped(offset: int, text: str, code: str, place: str) -> Iterator[Finding]:
-    if text:
+def _skipped(passed: Passed, code: str, place: str) -> Iterator[Finding]:
+    if passed.text:
         yield syntax_finding(
-            code, f"text {place} is no part of any interchange", place, offset, severity=Severity.WARNING,
-            value=text.encode("latin-1").decode("utf-8", errors="replace"), standard={"0085": "33"},
+            code, f"text {place} is no part of any interchange", place, passed.offset, severity=Severity.WARNING,
+            value=passed.text.encode("latin-1").decode("utf-8", errors="replace"), standard={"0085": "33"},
         )  # fmt: skip
