@@ -42,7 +42,7 @@ def test_it_tells_what_came_in_what_waits_and_where_it_went(known, dock, browser
         assert told in text, told
     for table in ("partners", "sites", "items", "cross_references"):
         assert table in text, table
-    assert re.search(r"feed 2 0 \d{4}-", text), text
+    assert re.search(r"feed fine 2 0 0 0 \d{4}-", text), text
 
 
 def test_rejected_master_data_is_shown_until_a_good_load_follows(dock, browser):
