@@ -16,7 +16,7 @@ from connectors.formats.workbook import headers
 from connectors.formats.workbook.cells import plain
 from connectors.formats.workbook.drift import Drift, compare, fingerprint
 from connectors.formats.workbook.headers import Fit
-from connectors.formats.workbook.reader import CHUNK, confirmed_of, headings_of, wanting
+from connectors.formats.workbook.reader import CHUNK, best_fits, confirmed_of, headings_of, wanting
 from connectors.formats.workbook.sheets import Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
 from crossdock.desk import Desk
@@ -128,7 +128,7 @@ def _reviews(stream: BinaryIO, desk: Desk, partner: Partner, sender: str) -> Ite
         first = None if isinstance(sheet, Finding) else next(sheet.batches(CHUNK), None)
         if isinstance(sheet, Finding) or first is None:
             continue
-        fit = _likeliest(headers.fits(sheet, first, wanting(sheet, plans)))
+        fit = _likeliest(best_fits(sheet, first, wanting(sheet, plans)))
         if fit is None:
             continue
         mapping = library.mapping_for(partner, fit.plan.type)

@@ -22,9 +22,11 @@ import yaml
 from connectors.formats.workbook import headers
 from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.headers import Fit
+from connectors.formats.workbook.periods import periods_in
 from connectors.formats.workbook.reader import CHUNK, agreed_on, headings_of
 from connectors.formats.workbook.sheets import Batch, Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
+from crossdock.language import language, languages
 from crossdock.settings import Settings
 from crossdock.translation import (
     Context,
@@ -77,6 +79,7 @@ class Proposal:
     events: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     verdicts: tuple[Mapping[str, Any], ...] = field(default=())
+    unread: bool = False  #: nothing of the sample is read as the file says
 
 
 def propose(sample: Path, ask: Ask) -> Proposal:
@@ -184,7 +187,7 @@ def _document(sheet: Sheet, first: Batch, library: Library, ask: Ask) -> tuple[F
         return None
     choices = tuple(one.document for one in mappings)
     text = f"What is {f'the sheet {sheet.name}' if sheet.name else 'this table'}? (nothing: no document)"
-    type_ = ask(Question(key="document", text=text, proposal=fits[0].plan.type, choices=("", *choices)))
+    type_ = ask(Question(key="document", text=text, proposal=_likeliest(fits, sheet).plan.type, choices=("", *choices)))
     fit = next((fit for fit in fits if fit.plan.type == type_), None)
     if fit is None:
         return None
@@ -203,6 +206,18 @@ def _document(sheet: Sheet, first: Batch, library: Library, ask: Ask) -> tuple[F
     return fit, agreement
 
 
+def _likeliest(fits: Sequence[Fit], sheet: Sheet) -> Fit:
+    """The document that the sheet is called by, in any language, where it fits; else the one that fits best."""
+    name = plain(sheet.name)
+
+    def is_called(fit: Fit) -> bool:
+        kind = fit.plan.type.partition(".")[2]
+        called = any(plain(language(code).documents.get(kind, "?")) in name for code in languages())
+        return called and len(fit.missing) <= len(fits[0].missing)
+
+    return next(filter(is_called, fits), fits[0])
+
+
 def _columns(fit: Fit, mapping: CompiledMapping, ask: Ask) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Which column serves which field: as recognised, else as a person confirms; and what stands for a missing one."""
     header: dict[str, list[str]] = {}
@@ -212,7 +227,7 @@ def _columns(fit: Fit, mapping: CompiledMapping, ask: Ask) -> tuple[dict[str, li
             header[name] = [fit.titles[path]]
             taken.add(fit.titles[path])
     constants: dict[str, Any] = {}
-    across = {period.index for period in fit.periods}
+    across = {period.index for period in (*fit.periods, *periods_in(list(fit.header)))}
     for name in fit.missing:
         rule = mapping.rules[name]
         free = [one for at, one in enumerate(fit.header) if one.strip() and one not in taken and at not in across]
@@ -341,6 +356,7 @@ def _tried_out(partner: str, text: str, content: bytes, name: str) -> Proposal:
         events=tuple(events),
         findings=tuple(findings),
         verdicts=tuple(verdicts),
+        unread=not {type_ for _, type_ in library.agreed} & set(documents),
     )
 
 

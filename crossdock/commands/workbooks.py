@@ -117,7 +117,10 @@ def new(
     display.show(terminal, table)
     errors = [finding for finding in proposal.findings if finding.severity.value == "error"]
     typer.echo(f"{proposal.lines.height} lines, {len(proposal.events)} events, {len(errors)} errors")
-    if not yes and not typer.confirm("Write it?", default=True):
+    if yes and proposal.unread:
+        typer.echo("nothing of the sample is read by it, so it is not written: say more with --say", err=True)
+        raise typer.Exit(1)
+    if not yes and not typer.confirm("Write it?", default=not proposal.unread):
         raise typer.Exit(1)
     settings = Settings.from_environment()
     cases = Path("tests/golden/cases")

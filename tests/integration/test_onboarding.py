@@ -61,6 +61,24 @@ def test_a_sheet_that_has_drifted_from_what_was_confirmed_says_so(installation: 
     assert {"workbook.column_moved", "workbook.column_renamed"} <= set(codes)
 
 
+def test_a_sheet_is_taken_for_what_it_is_called(installation: Installation, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Zusagen KW 12"
+    for row in (["Werk:", "N1"], ["Sachnr.", "Mengeneinh.", "KW 15/2026", "KW 16/2026"], ["P-100", "Stk", 5, 6]):
+        book.active.append(row)
+    book.save(sample := tmp_path / "sample.xlsx")
+    say = ["--say", "partner=ODD", "--say", "name=Odd", "--yes", "--golden", str(tmp_path)]
+    done = installation.run("partner", "new", "--from", str(sample), *say)
+    assert done.exit_code == 0, done.output
+    assert "workbook.commit_list:" in done.stdout
+    assert "2 lines, 2 events, 0 errors" in done.stdout
+    unlike = ["--say", "partner=TWO", "--say", "document=workbook.receipt", *say[2:]]
+    refused = installation.run("partner", "new", "--from", str(sample), *unlike)
+    assert refused.exit_code == 1
+    assert "nothing of the sample is read" in refused.output
+    assert not (installation.home / "partners" / "two.yaml").exists()
+
+
 def test_a_partner_from_edi(installation: Installation) -> None:
     sample = installation.home / "sample.edi"
     large_856(sample, 12)

@@ -193,7 +193,7 @@ def _read(
             yield reference
             continue
         expected = wanting(sheet, candidates, any_name=ours)
-        fits = _meant(headers.fits(sheet, first, expected), first)
+        fits = _meant(best_fits(sheet, first, expected), first)
         if not fits or not fits[0].complete:
             unread.append(_Unread.of(sheet, headers.explain(sheet, first, fits, expected), fits))
             continue
@@ -214,6 +214,16 @@ def _reference(first: Batch) -> _Reference | None:
         if row and isinstance(row[0], str) and (match := _CORRECTS.search(row[0])):
             return _Reference(match[1])
     return None
+
+
+def best_fits(sheet: Sheet, first: Batch, expected: Sequence[tuple[LinePlan, Headings]]) -> list[Fit]:
+    """As ``headers.fits``; but a sheet with the whole header that a person confirmed is what that person said it is."""
+
+    def is_confirmed(fit: Fit) -> bool:
+        confirmed = frozenset(map(plain, _layout(fit.plan).columns))
+        return fit.complete and bool(confirmed) and confirmed <= {plain(title) for title in fit.header}
+
+    return sorted(headers.fits(sheet, first, expected), key=lambda fit: not is_confirmed(fit))
 
 
 def _meant(fits: list[Fit], first: Batch) -> list[Fit]:
