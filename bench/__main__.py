@@ -1,6 +1,7 @@
 """``python -m bench [PREFIX]``: take the measurements, print a table, write ``bench/latest.json``.
 
-Exit status 1 when a promised ratio or limit does not hold.
+Each benchmark says how long it took. One that cannot be taken (a server that is missing) is told and the others go on.
+Exit status 1 when a promised ratio or limit does not hold, or when one could not be taken.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.measure import Benchmark, Measurement
@@ -42,21 +45,21 @@ def benchmarks(prefix: str) -> dict[str, Benchmark]:
 def table(taken: list[Measurement]) -> Table:
     """The measurements for reading."""
     view = Table(title="Benchmarks (ratios within this run)", title_justify="left")
-    for heading, side in (("measure", "left"), ("value", "right"), ("peer", "left"), ("peer value", "right")):
+    view.add_column("measure", no_wrap=True)
+    for heading, side in (("value", "right"), ("peer", "left"), ("peer value", "right")):
         view.add_column(heading, justify=side)  # type: ignore[arg-type]
     for heading in ("ratio", "promised", "holds"):
         view.add_column(heading, justify="right")
     for one in taken:
-        promised = (
-            f">= {one.floor:g}x" if one.floor is not None else f"<= {one.limit:g}" if one.limit is not None else ""
-        )
+        promised = [f">= {one.floor:.3g}x"] if one.floor is not None else []
+        promised += [f"<= {one.limit:g}"] if one.limit is not None else []
         view.add_row(
             one.name,
             f"{one.value:,.1f} {one.unit}",
             one.peer,
             "" if one.peer_value is None else f"{one.peer_value:,.1f} {one.unit}",
             "" if one.ratio is None else f"{one.ratio:,.2f}x",
-            promised,
+            ", ".join(promised),
             "[green]yes[/]" if one.holds else "[red]no[/]",
         )
     return view
@@ -69,13 +72,21 @@ def main(prefix: str = "") -> int:
     if not chosen:
         console.print(f"no benchmark is called {prefix!r}; known: {', '.join(benchmarks(''))}")
         return 2
-    taken = []
+    taken: list[Measurement] = []
+    failed = 0
     for name, run in chosen.items():
-        console.print(f"measuring {name} ...", style="dim")
-        taken += [one for one in run() if one.name.startswith(prefix)]
+        console.print(f"measuring {name} ...", style="dim", end=" ")
+        begun = time.monotonic()
+        try:
+            taken += [one for one in run() if one.name.startswith(prefix)]
+        except Exception as error:
+            failed += 1
+            console.print(f"[red]could not be taken[/]: {type(error).__name__}: {escape(str(error))}", highlight=False)
+        else:
+            console.print(f"{time.monotonic() - begun:,.0f} s", style="dim", highlight=False)
     console.print(table(taken))
     LATEST.write_text(json.dumps([one.as_json() for one in taken], indent=2) + "\n")
-    return 0 if all(one.holds for one in taken) else 1
+    return 0 if all(one.holds for one in taken) and not failed else 1
 
 
 if __name__ == "__main__":
