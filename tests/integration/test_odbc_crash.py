@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from crossdock.dock import Dock
+from tests.killed_runs import PHASES, KilledRuns
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -35,7 +32,6 @@ source:
       overlap: 10s
       reconcile: {sql: "SELECT order_no, line_no, supplier_id, changed_at FROM po", every: 0.001s}
 """
-PHASES = ("receive", "translate", "publish")
 
 
 class Erp:
@@ -83,43 +79,6 @@ class Erp:
         self.db.close()
 
 
-class Home:
-    """An installation with master data, and the process that forks its runs: see crash_runs.py."""
-
-    def __init__(self, known: Any, erp: str) -> None:
-        (known.home / "channels" / "inbox.yaml").write_text(CHANNEL)
-        self.known = known
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("CROSSDOCK_")}
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("crash_runs.py"))],
-            env=environment | known.environment | {"AIRFLOW_CONN_ERP": erp, "POLARS_MAX_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, phase: str = "-", patience: float = 0) -> str:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{phase} {patience}\n")
-        self.process.stdin.flush()
-        outcome = self.process.stdout.readline().strip()
-        assert outcome in ("done", "killed"), "the run failed by itself"
-        return outcome
-
-    def state(self) -> dict[str, tuple[str, str]]:
-        """What stands of each order line, and that no event is there twice."""
-        with Dock.open(self.known.settings) as dock:
-            events = dock.ledger.events(after=0, limit=100_000)
-        assert len({event.id for event in events}) == len(events)
-        return {
-            event.subject: (event.kind, event.data.partition('"quantity":"')[2].partition('"')[0]) for event in events
-        }
-
-    def stop(self) -> None:
-        self.process.communicate(timeout=30)
-
-
 @pytest.fixture
 def erp(postgres: Any) -> Iterator[Erp]:
     erp = Erp(postgres.database())
@@ -128,16 +87,15 @@ def erp(postgres: Any) -> Iterator[Erp]:
 
 
 @pytest.fixture
-def home(known: Any, erp: Erp, odbc_to: Any) -> Iterator[Home]:
+def home(known: Any, erp: Erp, odbc_to: Any) -> Iterator[KilledRuns]:
     to = odbc_to(erp.url)
-    home = Home(
-        known, f'{{"conn_type": "postgres", "host": "{to.host}", "login": "{to.login}", "schema": "{to.schema}"}}'
-    )
+    connection = {"conn_type": "postgres", "host": to.host, "login": to.login, "schema": to.schema}
+    home = KilledRuns(known, CHANNEL, json.dumps(connection))
     yield home
     home.stop()
 
 
-def test_a_pull_killed_at_random_ends_with_what_the_erp_holds(erp: Erp, home: Home) -> None:
+def test_a_pull_killed_at_random_ends_with_what_the_erp_holds(erp: Erp, home: KilledRuns) -> None:
     chance = random.Random(7)
     outcomes = []
     for number in range(1, 13):

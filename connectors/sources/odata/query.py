@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
+from connectors.pulls.watermark import order_of
 from connectors.sources.odata.removed import is_removed, removed_row
 from connectors.sources.odata.values import literal, reader
 from connectors.web.columns import Column, Row, absent, kept_rows, rows_of
@@ -46,20 +47,18 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
     if asked.delta:
         headers["Prefer"] = "odata.track-changes"
     first = f"{session.base}/{asked.entity.lstrip('/')}"
-    parameters: Mapping[str, str] = _parameters(asked, since)
     delta = kept(_DELTA) if asked.delta else None
-    if delta:
-        first, parameters = delta, {}
-    url, skipped, text = first, 0, reader(asked.timezone)
+    url, place, text = delta or first, _Place(since), reader(asked.timezone)
+    parameters = {} if delta else _parameters(asked, place)
     while True:
-        begins = asked.conditional and url == first and not skipped
+        begins = asked.conditional and url == first and not place.skipped
         conditional = {"If-None-Match": etag} if begins and (etag := kept(_ETAG)) else {}
         answer = session.get(url, params=parameters, headers={**headers, **conditional})
         if answer.not_modified:
             yield Page(rows=(), unchanged=True)
             return
         told, following, continues = _told(answer.json(), answer.url)
-        entities = [one for one in told if not is_removed(one)]
+        entities = [one for one in told if not is_removed(one) and repr(one) not in place.seen]
         found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
         rows: list[Row] = list(kept_rows(found, asked.columns, asked.keep or {}))
         gone = [removed_row(one, asked.key, asked.columns, text) for one in told if is_removed(one)]
@@ -72,29 +71,47 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
         if following:
             url, parameters = urljoin(answer.url, following), {}
         elif full:
-            skipped += len(told)
-            parameters = {**parameters, "$skip": str(skipped)}
+            place = place.after(told, asked, text)
+            parameters = _parameters(asked, place)
         else:
             return
 
 
-def _parameters(asked: Asked, since: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page of ours begins. As far as a watermark moves, pages go on from it: what is counted by ``$skip`` is
+    pushed past us when something before it changes meanwhile."""
+
+    since: str
+    skipped: int = 0
+    seen: frozenset[str] = frozenset()  #: entities that come once more
+
+    def after(self, told: Sequence[Mapping[str, Any]], asked: Asked, text: Callable[[Any], str | None]) -> _Place:
+        """Where the page behind ``told`` begins."""
+        reached = text(told[-1].get(asked.mark[0])) if asked.mark else None
+        if reached and (not self.since or order_of(reached) > order_of(self.since)):
+            return _Place(reached, seen=frozenset(map(repr, told)))
+        return _Place(self.since, self.skipped + len(told), self.seen | frozenset(map(repr, told)))
+
+
+def _parameters(asked: Asked, place: _Place) -> dict[str, str]:
     conditions = [f"({asked.filter})"] if asked.filter else []
     order = list(asked.order)
     if asked.mark is not None:
         name, kind = asked.mark
         order = [name, *(one for one in order if one != name)]
-        if since:
+        if place.since:
             try:
-                conditions.append(f"{name} ge {literal(since, kind, asked.version)}")
+                conditions.append(f"{name} ge {literal(place.since, kind, asked.version)}")
             except ValueError as error:
-                raise ConfigError(f"{asked.entity}: the watermark {since!r} is no {kind}: {error}") from None
+                raise ConfigError(f"{asked.entity}: the watermark {place.since!r} is no {kind}: {error}") from None
     parameters = {
         "$select": ",".join(asked.select),
         "$expand": ",".join(_expanded(asked)),
         "$filter": " and ".join(conditions),
         "$orderby": ",".join(order),
         "$top": str(asked.page) if asked.page is not None and not asked.delta else "",
+        "$skip": str(place.skipped) if place.skipped else "",
         "$format": "json" if asked.version == 2 else "",
     }
     return {**(asked.parameters or {}), **{name: value for name, value in parameters.items() if value}}

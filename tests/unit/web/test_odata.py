@@ -69,7 +69,8 @@ def test_nested_lists_become_rows_page_by_page(api: JsonApi, pull) -> None:
         ["3", "00010", "1", "0.100", "84.50", "cancelled", "2026-03-30T12:01:00Z"],
     ]
     assert (header["query"], header["watermark"]["to"]) == ("purchase_orders", "2026-03-30T12:01:00Z")
-    assert [asked.query.get("$skip") for asked in api.asked] == [None, "2"]
+    # the second goes on from the watermark; as nothing is past it, the third counts
+    assert [asked.query.get("$skip") for asked in api.asked] == [None, None, "2"]
     first = api.asked[0].query
     assert first["$expand"] == "to_Item/to_Line"
     assert (first["$orderby"], first["sap-client"], first.get("$filter")) == ("Changed,Order", "100", None)
@@ -113,6 +114,23 @@ def test_a_large_pull_comes_in_payloads_and_nothing_twice(api: JsonApi, pull, ar
     assert len(arrived) == 4
     assert [int(row[0]) for row in rows] == list(range(20))
     assert pull(api.connection(), channel) == {}
+
+
+def test_nothing_is_passed_over_when_orders_change_between_two_pages(api: JsonApi, pull) -> None:
+    orders = {n: order(n, changed=NOON + 1000 * n, lines=1) for n in range(1, 10)}
+
+    def answer(asked: Asked) -> Told:
+        since = asked.query.get("$filter", "").partition("'")[2].rstrip("'")
+        skip, top = int(asked.query.get("$skip", 0)), int(asked.query["$top"])
+        fitting = sorted((one for one in orders.values() if str(text(one["Changed"])) >= since), key=changed)
+        first = min(orders, key=lambda n: changed(orders[n]))
+        orders[first] = order(first, changed=NOON + 60_000 + len(api.asked), lines=1)  # moves to the end
+        return Told({"d": {"results": fitting[skip : skip + top]}})
+
+    text, changed = reader(None), lambda one: str(one["Changed"])
+    api.routes["/srv/Orders"] = answer
+    _, rows = pull(api.connection(), {**ORDERS, "queries": [{**QUERY, "page": 3}]})["purchase_orders"]
+    assert {int(row[0]) for row in rows} == set(range(1, 10))
 
 
 @pytest.mark.parametrize("relative", [True, False])
