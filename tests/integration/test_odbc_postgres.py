@@ -184,7 +184,6 @@ def test_a_database_that_does_not_exist_is_permanent(erp: Erp) -> None:
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb", "mssql"])
 def test_nobody_listening_is_transient(erp: Erp, kind: str) -> None:
-    """Also by way of FreeTDS, of which nothing else can be tried without a SQL Server."""
     erp.channel.connection = Connection(conn_id="erp", type=kind, host="127.0.0.1", port=1, login="u", schema="db")
     with pytest.raises(TransientError):
         erp.pull("SELECT 1")
