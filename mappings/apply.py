@@ -14,9 +14,10 @@ import polars as pl
 
 from mappings.formats import MARKS, PLAIN_NUMBER, number_format, time_format, usual_formats
 from mappings.functions import FUNCTIONS
+from mappings.identifiers import misspelt, no_currency, right_digit, wrong_check_digits
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
-from mappings.remembered import is_constant
+from mappings.remembered import fits, is_constant
 from mappings.schedules import irreconcilable, single_quantities, told_beside, windows
 from mappings.spec import FieldRule, Lookup
 from mappings.values import instant_text
@@ -102,6 +103,7 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     for name, rule in mapping.rules.items():
         if rule.required:
             lines.require(name, rule)
+    lines.judge_keys()
     if mapping.kind in (LineKind.FORECAST, LineKind.CALL_OFF):
         lines.schedule()
     nothing = _nulls(chunk.height)
@@ -109,6 +111,23 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     table = chunk.select(*columns, *PLACES)
     kept = table if lines.kept is None else table.filter(lines.kept)
     return Applied(lines=kept, findings=lines.findings, faulty=frozenset(lines.faulty))
+
+
+#: Field -> code of the finding, which values are wrong, and what is said of them.
+_JUDGED: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series], str, Callable[[str], str]]] = {
+    "package": (
+        "package.check_digit",
+        lambda keys: wrong_check_digits("sscc", keys),
+        "the check digit of the SSCC {!r} is wrong",
+        lambda key: f"{key[:-1]}{right_digit(key)}, if only the last digit is wrong",
+    ),
+    "currency": (
+        "currency.unknown",
+        no_currency,
+        "{!r} is no currency",
+        lambda _: "a code of ISO 4217",
+    ),
+}
 
 
 class _Lines:
@@ -236,7 +255,10 @@ class _Lines:
         return self._number if mark is None else MARKS[mark]
 
     def _numbers(self, name: str, rule: FieldRule, text: pl.Series, format: str) -> pl.Series:
-        plain = text.str.contains(PLAIN_NUMBER.get(format, "^$"))
+        pattern = PLAIN_NUMBER.get(format, "^$")
+        if is_constant(text) and fits(pattern, text[0]):
+            return text
+        plain = text.str.contains(pattern)
         if plain.all():
             return text
         plain = plain.fill_null(True)
@@ -255,7 +277,7 @@ class _Lines:
             return moment.date().isoformat() if type_ is FieldType.DATE else instant_text(moment, zone)
 
         if clock is not None:
-            text = text + _WITH_CLOCK + clock.fill_null("")
+            text = _with_clock(text, clock)
         return self._each(name, rule, text, convert)
 
     def _each(self, name: str, rule: FieldRule, text: pl.Series, convert: Callable[[str], str | None]) -> pl.Series:
@@ -336,6 +358,10 @@ class _Lines:
 
     def _report_unknown(self, name: str, rule: FieldRule, kind: Lookup, unknown: pl.Series, sent: pl.Series) -> None:
         partners = dict(zip(sent.filter(unknown), self._partner_for(name).filter(unknown), strict=True))
+        slips = unknown & misspelt(kind.value, sent)
+        if slips.any():
+            self._report_slips(name, rule, slips, sent)
+            unknown = unknown & ~slips
         self._report(
             f"{name}.unknown",
             name,
@@ -347,6 +373,39 @@ class _Lines:
             message=f"{name} {{!r}} is not known",
             expected=lambda value: self.given.suggest(kind.value, partners[value] or "", value),
         )
+
+    def _report_slips(self, name: str, rule: FieldRule, slips: pl.Series, sent: pl.Series) -> None:
+        """Nobody knows these, and nobody could: their last digit is not the one that checks."""
+        self._report(
+            f"{name}.check_digit",
+            name,
+            rule,
+            slips,
+            sent,
+            stage=Stage.REFERENCE,
+            severity=Severity.WARNING if self.given.lenient else Severity.ERROR,
+            message=f"{name} {{!r}} is not known, and its check digit is wrong",
+            expected=lambda value: f"{value[:-1]}{right_digit(value)}, if only the last digit is wrong",
+        )
+
+    def judge_keys(self) -> None:
+        """A warning for each SSCC of which the last digit does not check, and each currency that there is not."""
+        for name, (code, wrong, message, expected) in _JUDGED.items():
+            if name not in self.mapping.rules or self.columns[name].null_count() == self.chunk.height:
+                continue
+            faulty = wrong(self.columns[name])
+            if faulty.any():
+                self._report(
+                    code,
+                    name,
+                    self.mapping.rules[name],
+                    faulty,
+                    self.columns[name],
+                    stage=Stage.REFERENCE,
+                    severity=Severity.WARNING,
+                    message=message,
+                    expected=expected,
+                )
 
     def require(self, name: str, rule: FieldRule) -> None:
         """A required field that nothing filled is a finding; one that could not be read has its finding already."""
@@ -469,6 +528,12 @@ def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
         blank = column.min() == ""
         sent[column.name] = column.zip_with(column != "", _nulls(chunk.height)) if blank else column
     return sent
+
+
+def _with_clock(text: pl.Series, clock: pl.Series) -> pl.Series:
+    if is_constant(text) and is_constant(clock):
+        return _constant(text[0] + _WITH_CLOCK + clock[0], len(text)).alias(text.name)
+    return text + _WITH_CLOCK + clock.fill_null("")
 
 
 def _constant(text: str | None, height: int) -> pl.Series:

@@ -19,7 +19,7 @@ import polars as pl
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
 from mappings.occurrences import Occurrences, key_hashes
-from mappings.remembered import is_constant
+from mappings.remembered import fits, is_constant
 from mappings.speech import Speech, joined
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
@@ -219,7 +219,9 @@ def _is_broken(text: pl.Series, column: _Column) -> bool:
         return True
     if column.pattern is None or text.null_count() == len(text):
         return False
-    return not (text.head(1) if is_constant(text) else text).str.contains(column.pattern).all()
+    if is_constant(text):
+        return not fits(column.pattern, text[0])
+    return not text.str.contains(column.pattern).all()
 
 
 def _fault(name: str, column: _Column, here: Mapping[str, Any]) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -59,6 +60,12 @@ class Remembered:
         return answers
 
 
+@lru_cache(maxsize=1 << 14)
+def fits(pattern: str, text: str) -> bool:
+    """Whether ``pattern`` is found in ``text``, as polars reads it: for columns that say the same all along."""
+    return bool(pl.Series([text]).str.contains(pattern)[0])
+
+
 def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask: Ask) -> pl.Series:
     if len(first) == len(keys):
         return ask(questions)
@@ -68,6 +75,8 @@ def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask
 
 def is_constant(column: pl.Series) -> bool:
     """Whether all rows say the same, and none of them nothing."""
+    if len(column) == 1:
+        return not column.null_count()
     if not len(column) or column.null_count() or column.first() != column.last():
         return False
     return bool((column == column.first()).all())
