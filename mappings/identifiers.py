@@ -40,10 +40,19 @@ def right_digit(key: str) -> str:
 
 def wrong_check_digits(kind: Gs1, keys: pl.Series, lengths: tuple[int, ...] = ()) -> pl.Series:
     """Which of ``keys`` have the form of such a key, but for the last digit. Never null."""
+    nothing = pl.Series(keys.name, [False], pl.Boolean).new_from_index(0, len(keys))
     if keys.null_count() == len(keys):
-        return pl.Series(keys.name, [False], pl.Boolean).new_from_index(0, len(keys))
-    table = pl.DataFrame({"key": keys})
-    return table.select(wrong_check_digit(kind, pl.col("key"), lengths)).to_series().alias(keys.name)
+        return nothing
+    formed = keys.str.contains(_form(lengths or DIGITS[kind])).fill_null(False).arg_true()
+    if not len(formed):
+        return nothing
+    table = pl.DataFrame({"key": keys.gather(formed)})
+    wrong = table.select(wrong_check_digit(kind, pl.col("key"), lengths)).to_series()
+    return nothing.scatter(formed.filter(wrong), True) if wrong.any() else nothing
+
+
+def _form(lengths: tuple[int, ...]) -> str:
+    return f"^(?:{'|'.join(f'[0-9]{{{length}}}' for length in lengths)})$"
 
 
 def wrong_check_digit(kind: Gs1, key: pl.Expr, lengths: tuple[int, ...] = ()) -> pl.Expr:
@@ -53,8 +62,22 @@ def wrong_check_digit(kind: Gs1, key: pl.Expr, lengths: tuple[int, ...] = ()) ->
     weighted = [
         padded.str.slice(place, 1).cast(pl.Int32, strict=False) * (1 if place % 2 else 3) for place in range(longest)
     ]
-    form = "|".join(f"[0-9]{{{length}}}" for length in lengths or DIGITS[kind])
-    return (key.str.contains(f"^(?:{form})$") & (pl.sum_horizontal(weighted) % 10 != 0)).fill_null(False)
+    formed = key.str.contains(_form(lengths or DIGITS[kind]))
+    return (formed & (pl.sum_horizontal(weighted) % 10 != 0)).fill_null(False)
+
+
+def misspelt(kind: str, codes: pl.Series) -> pl.Series:
+    """Which codes of a kind of look-up have the form of a GTIN or GLN, but for the last digit. Never null."""
+    if kind not in LOOKED_UP:
+        return pl.Series(codes.name, [False], pl.Boolean).new_from_index(0, len(codes))
+    key, lengths = LOOKED_UP[kind]
+    return wrong_check_digits(key, codes.str.strip_chars(), lengths)
+
+
+def no_currency(codes: pl.Series) -> pl.Series:
+    """Which are none of ISO 4217. Never null."""
+    known = pl.Series(sorted(currencies()), dtype=pl.String)
+    return (codes.is_not_null() & ~codes.is_in(known.implode())).fill_null(False)
 
 
 def fault_of(kind: str, value: str) -> str:
