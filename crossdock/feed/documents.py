@@ -49,6 +49,18 @@ def _lists(name: str, example: Any) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "As far as who asks may see them.", "content": content}}
 
 
+_ONE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The document, and everything that was found in it, as far as who asks may see it.",
+        "content": {
+            JSON: {
+                "schema": {"type": "object", "required": ["document", "status", "findings"]},
+                "example": DOCUMENT | {"findings": [FINDING]},
+            }
+        },
+    },
+    404: {"description": "There is no such document, or it is none of who asks."},
+}
 _TAKEN: dict[int | str, dict[str, Any]] = {
     201: {
         "description": "It was taken in and judged: its documents, and everything that was found wrong, at once.",
@@ -59,6 +71,7 @@ _TAKEN: dict[int | str, dict[str, Any]] = {
             }
         },
     },
+    413: {"description": "It is too large."},
     415: {"description": "It is of no format that may be handed over."},
 }
 _FILE = {
@@ -85,7 +98,7 @@ def routes(service: Service) -> APIRouter:
         return Response(_encode({"documents": rows}), media_type=JSON)
 
     @router.get(
-        "/documents/{document}", response_class=Response, summary="One document with its findings", responses={404: {}}
+        "/documents/{document}", response_class=Response, summary="One document with its findings", responses=_ONE
     )
     def document(request: Request, document: Text) -> Response:
         view = service.visibility.view(viewer_of(request))
@@ -100,13 +113,15 @@ def routes(service: Service) -> APIRouter:
         responses=_lists("partners", {"partner": "ANVILGATE", "name": "Anvilgate Castings", "tier": "strategic"}),
         summary="Partners and their tiers",
     )
-    def partners(request: Request) -> Response:
+    def partners(request: Request, accept: Annotated[str, Header()] = JSON) -> Response:
         view = service.visibility.view(viewer_of(request))
         rows = [
             {"partner": name, "name": partner.name, "tier": partner.tier_on(service.visibility.today())}
             for name, partner in sorted(service.partners.items())
             if view.is_partner_seen(name)
         ]
+        if preferred(accept, (JSON, CSV)) == CSV:
+            return Response(rendered(table(rows, ("partner", "name", "tier")), CSV), media_type=CSV)
         return Response(_encode({"partners": rows}), media_type=JSON)
 
     @router.post(

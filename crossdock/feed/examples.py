@@ -46,6 +46,36 @@ FINDING: dict[str, Any] = {
     "value": "P-10041",
     "expected": "a number of an item in master data",
 }
+SUPPLY: dict[str, Any] = {
+    "item": "P10014",
+    "site": "RAVENSMOOR",
+    "today": "2026-02-20",
+    "unit": "KGM",
+    "on_hand": "400",
+    "counted_at": "2026-02-19T17:00:00Z",
+    "in_transit": "0",
+    "demand": "476.625",
+    "short_on": "2026-02-24",
+    "days": [{"day": "2026-02-24", "demand": "476.625", "firm": "476.625", "arriving": "0", "balance": "-76.625"}],
+    "weeks": [{"day": "2026-02-23", "demand": "476.625", "firm": "476.625", "arriving": "0", "balance": "-76.625"}],
+    "movements": [
+        {
+            **{"position": 4711, "day": "2026-02-24", "what": "order", "partner": "ANVILGATE"},
+            **{"quantity": "476.625", "reference": "4500000011"},
+        }
+    ],
+    "stock": [
+        {
+            **{"item": "P10014", "site": "RAVENSMOOR", "unit": "KGM", "ours": True, "quantity": "400"},
+            **{"counted_at": "2026-02-19T17:00:00Z"},
+        }
+    ],
+    "other_units": 0,
+}
+FORECAST: dict[str, Any] = {
+    **{"partner": "BRIGHTSEAL", "item": "P10014", "site": "RAVENSMOOR", "starts": "2026-03-01", "period": "month"},
+    **{"quantity": "1200", "unit": "EA", "events": 4},
+}
 DOCUMENT: dict[str, Any] = {
     "document": "doc-f66ada8d7ac79504ef7a",
     "type": "x12.856",

@@ -51,6 +51,8 @@ def _refused(request: Request, error: Exception) -> Response:
     detail = error.detail
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"There is nothing at {request.url.path}."
+    if error.status_code == 405:
+        detail = f"{request.method} is not what can be asked of {request.url.path}."
     return problem(error.status_code, detail, headers=error.headers)
 
 
@@ -81,14 +83,24 @@ _PROBLEM = {
         "hint": {"type": "string"},
     },
 }
-_EXAMPLE = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Show a token."}
 _EVERYWHERE = {
     "401": "Nobody knows the token.",
     "403": "It is not for who asks.",
-    "422": "The question is faulty; all its faults at once.",
+    "422": "The question is faulty, or asks too much; all its faults at once.",
     "429": "Too many requests; Retry-After says when again.",
     "503": "The ledger is away or busy; Retry-After says when again.",
 }
+
+
+_SOME = ("404", "413", "415")  #: what only some routes answer, with their own words
+
+
+def _described(status: int, story: str) -> dict[str, Any]:
+    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": story}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        fault = {"parameter": "limit", "given": "0", "detail": "Input should be greater than or equal to 1"}
+        example |= {"detail": f"limit: {fault['detail']}", "errors": [fault]}
+    return {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 
 
 def with_problems_described(app: FastAPI) -> None:
@@ -103,15 +115,16 @@ def with_problems_described(app: FastAPI) -> None:
         components["schemas"] = {**components.get("schemas", {}), "Problem": _PROBLEM}
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
-        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _EXAMPLE}}
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for operation in operations.values():
-                for status, story in _EVERYWHERE.items():
-                    operation["responses"][status] = {"description": story, "content": content}
-                for status in ("404", "413", "415"):
-                    if status in operation["responses"]:
-                        told = operation["responses"][status].get("description") or "There is no such thing."
-                        operation["responses"][status] = {"description": told, "content": content}
+                answers = operation["responses"]
+                if not path.startswith("/v1/"):  # open to everybody
+                    operation["security"] = []
+                    answers.pop("422", None)
+                    continue
+                told = {status: answers[status]["description"] for status in _SOME if status in answers}
+                for status, story in (_EVERYWHERE | told).items():
+                    answers[status] = {"description": story, "content": _described(int(status), story)}
         return document
 
     app.openapi = described  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from crossdock.feed.access import viewer_of
 from crossdock.feed.events import LAST, MOST, Text
-from crossdock.feed.examples import EVENT
+from crossdock.feed.examples import EVENT, FORECAST, SUPPLY
 from crossdock.feed.service import Service
 from crossdock.feed.supply import Supply, newest_releases, supply
 from crossdock.feed.tables import CSV, JSON, JSON_LINES, PARQUET, XLSX, event_table, preferred, rendered, table
@@ -78,13 +78,16 @@ _SUPPLY: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Demand, stock, what is on its way, and the projected balance by day and week. Quantities are "
         "decimal strings in the item's base unit; `balance` is null where stock is not for who asks.",
-        "content": {JSON: {"schema": {"type": "object"}}},
+        "content": {JSON: {"schema": {"type": "object"}, "example": SUPPLY}},
     }
 }
 _BUCKETS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "What is forecast, added up by week or month: for those who do not see forecasts one by one.",
-        "content": {JSON: {"schema": {"type": "object"}}, CSV: {"schema": {"type": "string"}}},
+        "content": {
+            JSON: {"schema": {"type": "object"}, "example": {"forecast": [FORECAST]}},
+            CSV: {"schema": {"type": "string"}},
+        },
     }
 }
 
@@ -105,7 +108,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/forecast", response_class=Response, responses=_BUCKETS, summary="Forecasts by week or month")
     def forecast(
         request: Request,
-        item: Annotated[Text | None, Query(description="Only of this item.")] = None,
+        item: Annotated[Text | None, Query(description="Only of this item.", examples=["P10014"])] = None,
         site: Annotated[Text | None, Query(description="Only at this site.")] = None,
         accept: Annotated[str, Header()] = JSON,
     ) -> Response:
@@ -125,8 +128,8 @@ def routes(service: Service) -> APIRouter:
     )
     def supply_of(
         request: Request,
-        item: Annotated[str, Path(min_length=1, max_length=200)],
-        site: Annotated[str, Path(min_length=1, max_length=200)],
+        item: Annotated[str, Path(min_length=1, max_length=200, examples=["P10014"])],
+        site: Annotated[str, Path(min_length=1, max_length=200, examples=["RAVENSMOOR"])],
         horizon: Annotated[int, Query(ge=1, le=730, description="Days ahead.")] = 91,
     ) -> Response:
         view = service.visibility.view(viewer_of(request))
