@@ -10,6 +10,7 @@ from connectors.formats.edi.grammar import EDIFACT
 _RELEASE = re.compile(r"(\d\d)([A-C])")
 #: messages of ISO 9735 itself and their versions, which no directory changes
 _SERVICE_MESSAGES = ("CONTRL",)
+_NEWEST = "D21B"  #: the last directory that was looked at: nothing changed in our messages since the newest table
 
 
 @cache
@@ -32,7 +33,7 @@ def directory_for(message: str, version: str, release: str) -> tuple[str, bool]:
     wanted = f"D{release}"
     known = known_directories()
     earlier = [directory for directory in known if _age(directory) <= _age(wanted)]
-    return (earlier[-1], True) if earlier else (known[0], False)
+    return (earlier[-1], _age(wanted) <= _age(_NEWEST)) if earlier else (known[0], False)
 
 
 def _age(directory: str) -> tuple[int, str]:

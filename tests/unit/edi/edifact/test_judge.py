@@ -121,7 +121,17 @@ def test_directories_differ(release, description, clean, wrap_message, read_edif
 
 
 @pytest.mark.parametrize(
-    ("release", "known"), [("96A", True), ("93A", False), ("21B", True), ("", False), ("96Z", False), ("4", False)]
+    ("release", "known"),
+    [
+        ("96A", True),
+        ("93A", False),
+        ("94B", True),
+        ("01B", True),
+        ("21B", True),
+        ("22A", False),
+        ("", False),
+        ("4", False),
+    ],
 )
 def test_unknown_directory(release, known, wrap_message, read_edifact) -> None:
     found = read_edifact(wrap_message("DESADV", *HEAD, release=release))
