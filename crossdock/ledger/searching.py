@@ -230,12 +230,15 @@ def _named(connection: Connection, text: str, limit: int) -> list[int]:
 def _of_events(connection: Connection, text: str, items: Sequence[str], limit: int) -> list[int]:
     """Documents of the newest events that speak of it; of items as far as the spans have followed the feed."""
     subject = events.c.subject.like(f"%{text.translate(_LIKE)}%", escape="\\")
-    of_item = sa.select(spans.c.position).where(spans.c.item.in_([text, *items]))
-    of_item = of_item.order_by(spans.c.position.desc()).limit(50 * limit)
+    # not by the bare position: the index of subjects alone is gone through in half the time that the whole table takes
+    of_subject = sa.select(events.c.position).where(subject).order_by((events.c.position + 0).desc())
+    of_item = sa.select(spans.c.position).where(spans.c.item.in_([text, *items])).order_by(spans.c.position.desc())
     found: set[int] = set()
-    for speaks in (subject, events.c.position.in_(of_item.scalar_subquery())):
-        newest = sa.select(events.c.document_id).where(speaks).order_by(events.c.position.desc()).limit(50 * limit)
-        found.update(connection.scalars(sa.select(newest.subquery().c.document_id).distinct()))
+    for positions in (of_subject, of_item):
+        newest = positions.limit(50 * limit).scalar_subquery()
+        found.update(
+            connection.scalars(sa.select(events.c.document_id).where(events.c.position.in_(newest)).distinct())
+        )
     return sorted(found, reverse=True)[:limit]
 
 
