@@ -65,6 +65,7 @@ class Structure:
 
     format: str
     elements: Mapping[str, Shape]
+    documents: frozenset[str]  #: names of elements that stand in no other: what they lack is an error
 
     def of_head(self, element: etree._Element, location: str, until: etree._Element | None) -> Iterator[Finding]:
         """What is wrong with an element before its child ``until``, the first that is checked by itself."""
@@ -117,8 +118,9 @@ class Structure:
                 yield self._missing(element, f"{location}/{name}", name)
 
     def _missing(self, element: etree._Element, place: str, name: str) -> Finding:
-        what = f"{local(element.tag)} has no {name}"
-        return self._finding("element_missing", Severity.WARNING, what, element, place, expected=name)
+        holder = local(element.tag)
+        severity = Severity.ERROR if holder in self.documents else Severity.WARNING
+        return self._finding("element_missing", severity, f"{holder} has no {name}", element, place, expected=name)
 
     def _repeated(self, element: etree._Element, place: str, name: str) -> Finding:
         what = f"{name} stands there more than once; the first counts"
@@ -163,7 +165,8 @@ def structure(path: Path) -> Structure:
         )
         for name, told in given.items()
     }
-    return Structure(path.parent.name, shapes)
+    held = {name for shape in shapes.values() for name in shape.holds}
+    return Structure(path.parent.name, shapes, frozenset(shapes) - held)
 
 
 def _parts(written: str) -> dict[str, Part]:

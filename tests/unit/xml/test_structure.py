@@ -59,12 +59,12 @@ def test_what_is_wrong_with_the_head_is_said_before_the_lines(read) -> None:
     assert found(read, order(GOOD, head=head)) == [
         ("ubl.value_invalid", "/Order/IssueDate, line 1", "error", None),
         ("ubl.element_repeated", "/Order/BuyerCustomerParty/Party[2], line 2", "warning", None),
-        ("ubl.element_missing", "/Order/SellerSupplierParty, line 1", "warning", None),
+        ("ubl.element_missing", "/Order/SellerSupplierParty, line 1", "error", None),
     ]
 
 
 def test_a_document_without_its_lines(read) -> None:
-    assert found(read, order()) == [("ubl.element_missing", "/Order/OrderLine, line 1", "warning", None)]
+    assert found(read, order()) == [("ubl.element_missing", "/Order/OrderLine, line 1", "error", None)]
 
 
 def test_cxml_with_its_attributes(read) -> None:
@@ -93,3 +93,11 @@ def test_a_schema_describes_no_form_of_what_holds_elements(path) -> None:
     shapes = structure(path).elements
     assert len(shapes) > 20
     assert not [name for name, shape in shapes.items() if shape.text and shape.holds]
+
+
+def test_a_head_wrong_throughout_is_told_a_thousand_times_at_most(read) -> None:
+    parties = "<BuyerCustomerParty><Party>" + "<PartyIdentification/>" * 20_000 + "</Party></BuyerCustomerParty>"
+    head = f"<ID>1</ID><IssueDate>2026-03-30</IssueDate>{parties}<SellerSupplierParty/>"
+    told = read(order(GOOD, head=head), "ubl.Order", "OrderLine", ["/ID"], piece=1 << 16).findings
+    assert len(told) == 1_001
+    assert told[-1].code == "findings.more"
