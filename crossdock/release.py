@@ -173,6 +173,7 @@ def _release_strangers(parts: _Parts) -> None:
         if _is_known_now(payload, parts):
             parts.ledger.requeue([payload])
             process([payload], archive=parts.archive, ledger=parts.ledger, context=parts.context)
+            parts.ledger.readings.tell_again(payload)
             parts.done.strangers += 1
 
 

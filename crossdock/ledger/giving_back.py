@@ -16,7 +16,7 @@ from crossdock.ledger.envelopes import AGAIN, MADE, OWED, facts
 from crossdock.ledger.parked import REJECTED, WAITING
 from crossdock.ledger.tables import answers, documents, envelopes, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
-from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd
+from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd, WorkbookEnd
 from schemas.findings import Finding, Severity, Stage
 
 GIVEN_BACK = "line.rejected"  #: the finding's code
@@ -145,8 +145,8 @@ def _told(connection: Connection, document: Any) -> list[Any]:
     owed: set[str] = set()
     for row in connection.execute(query):
         envelope = facts(row.kind, row.facts)
-        if not envelope.first <= document.ordinal <= envelope.last:
-            continue
+        if not isinstance(envelope, WorkbookEnd) and not envelope.first <= document.ordinal <= envelope.last:
+            continue  # a workbook goes back whole, and may have held no document at first
         if row.answer_status == OWED:
             owed.add(row.answer_kind)
         else:

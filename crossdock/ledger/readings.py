@@ -362,6 +362,12 @@ class Readings:
         with self._database.write() as connection:
             parked.note_tried(connection, [name for one in chosen for name in one.documents], tried)
 
+    def tell_again(self, payload: int) -> int:
+        """Owe another answer for what is read of this payload (id) now, where its sender was told of it before."""
+        with self._database.write() as connection:
+            rows = connection.scalars(sa.select(documents.c.id).where(documents.c.payload_id == payload))
+            return giving_back.follow_up(connection, list(rows), datetime.now(UTC))
+
     def judgement(self, payload: int) -> Judgement:
         """Which lines of this payload (id) count, and what was found wrong, as it was last read."""
         with self._database.read() as connection:

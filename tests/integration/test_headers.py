@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import openpyxl
 import pytest
 
 from tests.conftest import Installation
@@ -107,3 +108,17 @@ def test_a_file_that_a_person_changed_releases_too(here: Installation, came: Cal
     file.write_text(PARTNER.replace("[Amount]", "[Amount, Anything]"))
     assert here.run("run").exit_code == 0
     assert events(here)[0]["data"]["quantity"] == "5"
+
+
+def test_who_was_told_of_the_column_hears_of_the_rows(here: Installation, came: Callable[[str, str], None]):
+    came("monday.csv", "Part;Where;Amounts held;Measure;As of;Remark\n" + ROW + "P-9;N1;3;EA;2026-03-01;L2\n")
+    replies = here.home / "replies"
+    assert len(list(replies.iterdir())) == 1
+    assert here.run("header", "confirm", "1", "--yes").exit_code == 0
+    assert here.run("run").exit_code == 0
+    _, second = sorted(replies.iterdir())
+    summary, sheet = openpyxl.load_workbook(second).worksheets
+    assert summary["A1"].value == "Please correct one place in monday.csv"
+    assert {cell.coordinate for row in sheet for cell in row if cell.comment} == {"A3"}
+    assert here.run("run").exit_code == 0
+    assert len(list(replies.iterdir())) == 2
