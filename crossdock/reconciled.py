@@ -20,6 +20,7 @@ from connectors.formats.rows import ATTRIBUTE_GONE, ATTRIBUTE_KEYS
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.reconciling import Latest, Reconciling
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
+from crossdock.unseen import lacking
 from mappings.keyed import SUBJECT, UNSURE, told_by_itself
 from mappings.library import CompiledMapping, Library
 from mappings.normalise import STREAM_OF, empty_events
@@ -108,15 +109,10 @@ class _There:
             self._sorted = pl.concat([pl.Series(dtype=pl.UInt64), *self._chunks]).sort()
             self._chunks.clear()
         known = self._sorted
-        if not len(known):
-            return pl.repeat(True, len(subjects), dtype=pl.Boolean, eager=True)
-        asked = _hashes(subjects)
-        lacking = known.gather(known.search_sorted(asked).clip(upper_bound=len(known) - 1)) != asked
+        gone = lacking(_hashes(subjects), known)
         if not self._unsure:
-            return lacking
-        return lacking & pl.Series(
-            [self._certain(subject) not in self._unsure for subject in subjects], dtype=pl.Boolean
-        )
+            return gone
+        return gone & pl.Series([self._certain(subject) not in self._unsure for subject in subjects], dtype=pl.Boolean)
 
     def _is_gone(self, parts: Sequence[str]) -> bool:
         return any(
@@ -179,10 +175,10 @@ def _compared(there: _There, record: PayloadRecord, feed: Reconciling) -> _Compa
         until=record.received_at,
     )
     for some in _batches(standing):
-        lacking = there.lacks(pl.Series([one.subject for one in some], dtype=pl.String))
+        gone = there.lacks(pl.Series([one.subject for one in some], dtype=pl.String))
         # an order that its own source cancelled may be there or not
-        absent = [one for one, lacks in zip(some, lacking, strict=True) if lacks and one.kind != "cancelled"]
-        present = [one for one, lacks in zip(some, lacking, strict=True) if not lacks]
+        absent = [one for one, lacks in zip(some, gone, strict=True) if lacks and one.kind != "cancelled"]
+        present = [one for one, lacks in zip(some, gone, strict=True) if not lacks]
         vanished = _vanished(feed, [*absent, *(one for one in present if _may_have_vanished(one, kind))])
         compared.standing += len(some) - len(vanished & set(some))
         compared.gone += [one for one in absent if one not in vanished]

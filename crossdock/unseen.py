@@ -95,9 +95,9 @@ class _Pairs:
             yield _hashes(pairs if not without else [pair for pair in pairs if str(pair) not in without])
 
     def missing(self, known: pl.Series) -> Iterator[_Pair]:
+        known = known.sort()
         for pairs in self._read():
-            lacking = ~_hashes(pairs).is_in(known)
-            yield from (pairs[row] for row in lacking.arg_true())
+            yield from (pairs[row] for row in lacking(_hashes(pairs), known).arg_true())
 
     def _read(self) -> Iterator[list[_Pair]]:
         """Rows without a watermark are in none: no pull finds them."""
@@ -107,6 +107,13 @@ class _Pairs:
             while lines := stream.readlines(_PIECE):
                 rows = [row for row in _lines.decode_lines(b"".join(lines)) if isinstance(row, list)]
                 yield [_Pair("/".join([row[at] or "" for at in key]), said) for row in rows if (said := row[mark])]
+
+
+def lacking(asked: pl.Series, known: pl.Series) -> pl.Series:
+    """Which of the numbers ``asked`` are not among ``known``, which are in order."""
+    if not len(known):
+        return pl.repeat(True, len(asked), dtype=pl.Boolean, eager=True)
+    return known.gather(known.search_sorted(asked).clip(upper_bound=len(known) - 1)) != asked
 
 
 def _hashes(pairs: Iterable[_Pair]) -> pl.Series:

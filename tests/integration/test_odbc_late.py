@@ -112,6 +112,19 @@ def test_what_was_committed_after_the_overlap_is_pulled_after_all(erp: Erp) -> N
     assert erp.run() == [("50", "ordered", "5.000")]
 
 
+def test_a_day_that_is_none_is_a_finding_on_its_row(erp: Erp) -> None:
+    """PostgreSQL's driver would make another day of it."""
+    if erp.connection.type != "postgres":
+        return
+    erp.order(erp.db, 10, 1, "01:10:00")
+    erp.order(erp.db, 20, 2, "01:20:00")
+    erp.db.execute("UPDATE po SET due_on = 'infinity' WHERE line_no = 20")
+    assert erp.run() == [("10", "ordered", "1.000")]
+    (finding,) = erp.findings("value.unreadable")
+    assert (finding["value"], finding["location"]) == ("infinity", "row 2")
+    assert finding["length"] > 0  # the row itself, with its key, is shown beside it
+
+
 def test_what_does_not_come_is_asked_for_once(erp: Erp) -> None:
     """The keys cover a row that the query leaves out."""
     path = erp.known.home / "channels" / "erp.yaml"

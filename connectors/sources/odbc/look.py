@@ -63,7 +63,8 @@ def look(options: Options, connections: Connections, *, rows: int = 5) -> Iterat
                 yield Looked(query=pull.name, errors=(str(error),), seconds=time.perf_counter() - begin)
                 continue
             session.end()
-            yield replace(looked, keys=keys, seconds=time.perf_counter() - begin)
+            warnings = [*looked.warnings, *_of_reconcile(pull, keys)]
+            yield replace(looked, keys=keys, warnings=warnings, seconds=time.perf_counter() - begin)
 
 
 def _query(session: Session, pull: Query, rows: int, zone: ZoneInfo | None) -> Looked:
@@ -104,6 +105,12 @@ def _keys(session: Session, pull: Query) -> Sequence[str]:
             return [column[0] for column in cursor.description]
         finally:
             cursor.close()
+
+
+def _of_reconcile(pull: Query, keys: Sequence[str]) -> Iterator[str]:
+    given = {name.casefold() for name in keys}
+    if given and pull.watermark and (lacking := [name for name in pull.order if name.casefold() not in given]):
+        yield f"reconcile does not give {', '.join(lacking)}, so rows committed after the overlap are never noticed"
 
 
 def _of_marks(pull: Query, marks: Sequence[Any], reach: Reach) -> Iterator[str]:

@@ -22,6 +22,7 @@ source:
       sql: SELECT order_no, line_no, quantity, unit_price, changed_at FROM po WHERE changed_at >= :watermark
       watermark: changed_at
       key: [order_no]
+      reconcile: {sql: SELECT order_no FROM po}
     - name: gone
       sql: SELECT a FROM nowhere
     - name: misspelt
@@ -57,6 +58,7 @@ def test_columns_types_values_and_problems_are_shown(erp: Installation) -> None:
         "there is no overlap",
         "the key (order_no) is not unique: 45 stands there twice",
         "quantity is a binary fraction (float)",
+        "reconcile does not give changed_at, so rows committed after the overlap are never noticed",
         "the mapping of purchase_orders also reads supplier_id",
         "no such table: nowhere",
         "unknown column 'changed_on'; did you mean 'changed_at'?",
