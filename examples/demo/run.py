@@ -116,6 +116,7 @@ def up(console: Console, *, seed: int, lines: int) -> int:
         Group(
             Text.assemble("Airflow runs at ", (installation.url, "bold")),
             Text.assemble("login ", (installation.user, "bold"), ", password ", (installation.password, "bold")),
+            Text("Crossdock is in its navigation, and what lands in an inbox starts its run at once"),
             Text.assemble("the console is at ", (installation.feed.url, "bold")),
             Text.assemble("login ", (USER, "bold"), ", password ", (installation.token, "bold")),
             Text(f"programs read {installation.feed.url}/v1/events with that password as their bearer token"),
