@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -157,6 +158,22 @@ def test_a_template_is_in_the_partners_words_and_reads_back(agreed: Installation
     assert json.loads(agreed.run("events", "--jsonl").stdout)["data"]["quantity"] == "12.5"
     found = [json.loads(line)["code"] for line in agreed.run("findings", "--json").stdout.splitlines()]
     assert found == []
+
+
+def test_a_template_is_whole_for_a_spreadsheet_program(agreed: Installation, tmp_path: Path) -> None:
+    out = tmp_path / "stock.xlsx"
+    assert agreed.run("template", "ACME", "stock", "--out", str(out)).exit_code == 0
+    command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "xlsx"]
+    subprocess.run([*command, "--outdir", tmp_path / "saved", out], check=True, capture_output=True)
+    before, after = (openpyxl.load_workbook(path).worksheets for path in (out, tmp_path / "saved" / "stock.xlsx"))
+    assert [sheet.title for sheet in after] == [sheet.title for sheet in before]
+    assert [cell.value for cell in after[0][1]] == [cell.value for cell in before[0][1]]
+    rules, kept = (
+        {str(one.sqref).partition(":")[0]: one.type for one in sheets[0].data_validations.dataValidation if one.type}
+        for sheets in (before, after)
+    )
+    assert kept == rules
+    assert after[1].sheet_state == "hidden"
 
 
 def test_open_order_lines_are_filled_in_and_confirm_as_they_are(agreed: Installation, orders) -> None:  # type: ignore[no-untyped-def]
