@@ -75,6 +75,14 @@ def test_an_answer_goes_back_to_where_the_idoc_came_from(dock: Dock) -> None:
         assert start.type in ("idoc.STATUS", "idoc.ALEAUD")
 
 
+def test_one_audit_tells_of_five_hundred_idocs_at_most(dock: Dock) -> None:
+    documents = "".join(delivery(number, "5") for number in range(1, 502))
+    (dock.settings.home / "in" / "1.xml").write_text(f"<DELVRY07>{documents}</DELVRY07>")
+    assert dock.run().responded.sent == {"STATUS": 1, "ALEAUD": 1}
+    audit = etree.parse(dock.settings.home / "outbox" / "ACME-ALEAUD-000000002.xml")
+    assert [len(one.findall("E1ADHDR")) for one in audit.iter("IDOC")] == [500, 1]
+
+
 class NoPlans:
     def for_document(self, start: DocumentStart) -> None:
         return None

@@ -18,13 +18,15 @@ from schemas.findings import Severity, Stage
 _SENDER_PORT = "CROSSDOCK"
 _TEXT = 70  #: characters of a status text
 _SHORT = 6  #: characters of E1ADHDR-MESTYP
+_MOST_AUDITED = 500  #: IDocs of which one ALEAUD tells
 _MOST_TEXTS = 20  #: findings of one IDoc that are told
 _READING = frozenset({Stage.TRANSPORT, Stage.SYNTAX, Stage.STRUCTURE})
 
 
 def report_status(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict], number: int, at: datetime) -> bytes:
     """STATUS: one record for each IDoc."""
-    idoc = _idoc("SYSTAT01", "STATUS", envelope, number, at)
+    root = etree.Element("SYSTAT01")
+    idoc = _idoc(root, "STATUS", envelope, number, at)
     for verdict in verdicts:
         texts = _texts(verdict, reading=True)
         readable = not verdict.rejected
@@ -37,12 +39,19 @@ def report_status(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict],
             "STATXT": texts[0] if texts else ("read" if readable else "could not be read"),
         }
         _segment(idoc, "E1STATS", record)
-    return _written(idoc)
+    return _written(root)
 
 
 def audit(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict], number: int, at: datetime) -> bytes:
-    """ALEAUD: for each IDoc what became of it, and in words what is wrong."""
-    idoc = _idoc("ALEAUD01", "ALEAUD", envelope, number, at)
+    """ALEAUD: for each IDoc what became of it, and in words what is wrong; one such IDoc tells of 500 at most."""
+    root = etree.Element("ALEAUD01")
+    for begin in range(0, max(1, len(verdicts)), _MOST_AUDITED):
+        idoc = _idoc(root, "ALEAUD", envelope, number, at)
+        _audit(idoc, verdicts[begin : begin + _MOST_AUDITED], at)
+    return _written(root)
+
+
+def _audit(idoc: etree._Element, verdicts: Sequence[DocumentVerdict], at: datetime) -> None:
     for verdict in verdicts:
         # the short field holds types of six letters at most
         short = {"MESTYP": verdict.set} if len(verdict.set) <= _SHORT else {}
@@ -57,7 +66,6 @@ def audit(envelope: InterchangeEnd, verdicts: Sequence[DocumentVerdict], number:
                 "STATXT": text,
             }
             _segment(header, "E1STATE", record)
-    return _written(idoc)
 
 
 def _outcome(verdict: DocumentVerdict) -> list[tuple[str, str]]:
@@ -77,16 +85,16 @@ def _texts(verdict: DocumentVerdict, *, reading: bool) -> list[str]:
     return [" ".join(text.split())[:_TEXT] for text in dict.fromkeys(told)][:_MOST_TEXTS]
 
 
-def _idoc(basic: str, message: str, envelope: InterchangeEnd, number: int, at: datetime) -> etree._Element:
-    """An empty IDoc from the receiver of ``envelope`` to its sender."""
+def _idoc(root: etree._Element, message: str, envelope: InterchangeEnd, number: int, at: datetime) -> etree._Element:
+    """One more IDoc in ``root``, empty, from the receiver of ``envelope`` to its sender."""
     head = envelope.interchange
     (us_type, _, us), (their_type, _, them) = head.receiver.partition(":"), head.sender.partition(":")
-    idoc = etree.SubElement(etree.Element(basic), "IDOC", BEGIN="1")
+    idoc = etree.SubElement(root, "IDOC", BEGIN="1")
     control = {
         "TABNAM": "EDI_DC40",
         "DOCNUM": f"{number:016d}",
         "DIRECT": "2",
-        "IDOCTYP": basic,
+        "IDOCTYP": str(root.tag),
         "MESTYP": message,
         "SNDPOR": _SENDER_PORT,
         "SNDPRT": us_type or "LS",
@@ -107,5 +115,5 @@ def _segment(parent: etree._Element, name: str, fields: dict[str, str]) -> etree
     return segment
 
 
-def _written(idoc: etree._Element) -> bytes:
-    return etree.tostring(idoc.getroottree(), xml_declaration=True, encoding="UTF-8", pretty_print=True)
+def _written(root: etree._Element) -> bytes:
+    return etree.tostring(root.getroottree(), xml_declaration=True, encoding="UTF-8", pretty_print=True)
