@@ -241,7 +241,7 @@ def _before(one: Latest, stream: Stream, feed: Reconciling) -> dict[str, Any]:
     """What was said before it was taken for gone."""
     revisions = feed.revisions(stream.value, one.subject)
     said = feed.said([revision.position for revision in revisions])
-    texts = (msgspec.json.decode(said[revision.position]) for revision in revisions)
+    texts = (msgspec.json.decode(text) for revision in revisions if (text := said[revision.position]))
     data: dict[str, Any] = next(text for text in texts if text.get("status") != VANISHED)
     data.pop("changes", None)
     return data

@@ -1,7 +1,8 @@
 """Retention: what is kept how long, and the round that gives up the rest, compacts and reports.
 
-Three classes: ``raw`` (the bytes as received), ``findings`` (what was wrong with documents that wait for nothing)
-and the rest - events, documents, the audit trail - which is kept for ever. A partner on legal hold loses nothing.
+``raw`` are the bytes as received, ``findings`` what was wrong with documents that wait for nothing, ``events`` what
+was said before it was superseded twice. The rest - what holds, the documents, the audit trail - is kept for ever. A
+partner on legal hold loses nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 #: A file that a writer has not touched for so long has no writer any more.
 ABANDONED = timedelta(hours=24)
-NAMES = {"raw": "CROSSDOCK_KEEP_RAW", "findings": "CROSSDOCK_KEEP_FINDINGS", "parked": "CROSSDOCK_PARKED_TOO_LONG"}
+NAMES = {
+    "raw": "CROSSDOCK_KEEP_RAW",
+    "findings": "CROSSDOCK_KEEP_FINDINGS",
+    "events": "CROSSDOCK_KEEP_EVENTS",
+    "parked": "CROSSDOCK_PARKED_TOO_LONG",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,7 @@ class Retention:
 
     raw: timedelta | None = None
     findings: timedelta | None = None
+    events: timedelta | None = None
     parked: timedelta = timedelta(hours=24)
 
     @classmethod
@@ -60,6 +67,7 @@ class Maintained:
 
     raw: int = 0  #: payloads whose bytes were given up
     findings: int = 0
+    events: int = 0
     leftovers: int = 0  #: half-written files of killed writers
     entries: int = 0  #: of the audit trail
     head: str = ""  #: its newest hash, worth noting down elsewhere
@@ -78,6 +86,7 @@ def maintain(retention: Retention, *, ledger: Ledger, archive: Archive, now: dat
     now = now or datetime.now(UTC)
     raw = ledger.trail.prune_raw(now - retention.raw, archive.remove) if retention.raw is not None else 0
     findings = ledger.trail.prune_findings(now - retention.findings) if retention.findings is not None else 0
+    events = _give_up_events(ledger, now - retention.events) if retention.events is not None else 0
     leftovers = archive.sweep((now - ABANDONED).timestamp())
     ledger.trail.compact()
     faults = tuple(verify(ledger, archive))
@@ -85,9 +94,15 @@ def maintain(retention: Retention, *, ledger: Ledger, archive: Archive, now: dat
     return Maintained(
         raw=raw,
         findings=findings,
+        events=events,
         leftovers=leftovers,
         entries=entries,
         head=head,
         faults=faults,
         too_long=tuple(too_long(ledger, now=now, patience=retention.parked)),
     )
+
+
+def _give_up_events(ledger: Ledger, before: datetime) -> int:
+    ledger.spans.follow()
+    return ledger.trail.give_up_events(before)

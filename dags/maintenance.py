@@ -34,7 +34,8 @@ with DAG(
             done = maintain(Retention.from_environment(os.environ), ledger=dock.ledger, archive=dock.archive)
         if done.alarms:
             raise AirflowFailException("; ".join(done.alarms))
-        return {"raw": done.raw, "findings": done.findings, "leftovers": done.leftovers, "head": done.head}
+        given_up = {"raw": done.raw, "findings": done.findings, "events": done.events, "leftovers": done.leftovers}
+        return {**given_up, "head": done.head}
 
     @task
     def as2() -> None:

@@ -7,6 +7,7 @@
     +-- TransientError   the world is busy: try again, after ``retry_after`` seconds where known
     +-- PermanentError   it will not work this way: stop and tell a person
         +-- RefusedError a receiver says no to what it was given; it may well take the rest
+        +-- GivenUpError what was asked for has been given up, as retention says
 
 Bad *data* is never an exception; it is a ``findings.Finding``. All errors survive
 pickling, because Airflow carries them between processes.
@@ -61,6 +62,10 @@ class PermanentError(CrossdockError):
 
 class RefusedError(PermanentError):
     """A receiver read what it was handed and will not have it: others it may take, this again hardly."""
+
+
+class GivenUpError(PermanentError):
+    """It was there once, and was given up when its time to be kept was over."""
 
 
 def _rebuild(cls: type[CrossdockError], message: str, state: dict[str, Any]) -> CrossdockError:

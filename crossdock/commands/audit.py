@@ -105,8 +105,9 @@ def hold(
 def maintain() -> None:
     """Give up what is too old, compact, prove archive and trail, and tell what waits too long.
 
-    CROSSDOCK_KEEP_RAW and CROSSDOCK_KEEP_FINDINGS say how long bytes and findings are kept (1095d); without them,
-    for ever. The DAG `maintenance` does it every night. Exit code 1 when somebody must look.
+    CROSSDOCK_KEEP_RAW, CROSSDOCK_KEEP_FINDINGS and CROSSDOCK_KEEP_EVENTS say how long bytes, findings and superseded
+    events are kept (1095d); without them, for ever. The DAG `maintenance` does it every night. Exit code 1 when
+    somebody must look.
     """
     from crossdock.dock import Dock
     from crossdock.retention import Retention
@@ -114,7 +115,10 @@ def maintain() -> None:
 
     with Dock.open(create=False) as dock:
         done = do(Retention.from_environment(os.environ), ledger=dock.ledger, archive=dock.archive)
-    typer.echo(f"given up: {done.raw:,} payloads' bytes, {done.findings:,} findings, {done.leftovers:,} leftovers")
+    typer.echo(
+        f"given up: {done.raw:,} payloads' bytes, {done.findings:,} findings, {done.events:,} superseded events, "
+        f"{done.leftovers:,} leftovers"
+    )
     typer.echo(f"audit trail: {done.entries:,} entries, the newest {done.head}")
     for alarm in done.alarms:
         typer.echo(alarm)

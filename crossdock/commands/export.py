@@ -46,7 +46,7 @@ def export(
         if mine:
             dock.ledger.tokens.note_access("crossdock export", mine, {"file": file.name})
         dock.ledger.spans.follow(seconds=3600)
-        position = None if at is None else dock.ledger.spans.position_at(at)
+        position = None if at is None else dock.ledger.spans.standing_at(at)
         wanted = Wanted(streams=view.streams, partner=partner or None, item=item, site=site)
         seen = list(view.events(dock.ledger.spans.every_latest(wanted, at=position)))
     media = {".csv": CSV, ".parquet": PARQUET}.get(file.suffix)

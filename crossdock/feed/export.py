@@ -81,7 +81,7 @@ def holding(ledger: Ledger, view: View, asked: Asked) -> list[StoredEvent]:
     if not streams or (view.partner is not None and asked.partner not in (None, view.partner)):
         return []
     ledger.spans.follow(seconds=5)
-    at = None if asked.at is None else ledger.spans.position_at(asked.at)
+    at = None if asked.at is None else ledger.spans.standing_at(asked.at)
     wanted = Wanted(streams=streams, partner=view.partner or asked.partner, item=asked.item, site=asked.site)
     found = list(islice(view.events(ledger.spans.every_latest(wanted, at=at)), MOST + 1))
     if len(found) > MOST:

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from schemas.errors import CrossdockError, TransientError
+from schemas.errors import CrossdockError, GivenUpError, TransientError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -57,13 +57,13 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _stopped(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """The ledger is away or busy: 503, worth another try. What stays wrong: 500."""
+    """The ledger is away or busy: 503, worth another try. What was given up: 410. What stays wrong: 500."""
     assert isinstance(error, CrossdockError)
     hint: dict[str, Any] = {"hint": error.hint} if error.hint else {}
     if isinstance(error, TransientError):
         seconds = str(math.ceil(error.retry_after or 5))
         return problem(503, error.message, headers={"Retry-After": seconds}, **hint)
-    return problem(500, error.message, **hint)
+    return problem(410 if isinstance(error, GivenUpError) else 500, error.message, **hint)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -148,7 +148,7 @@ def look_up_supply(ledger: Ledger, view: View, item: str, site: str, *, now: dat
 
 def _state(ledger: Ledger, view: View, stream: str, asked: Asked, media: str) -> Response:
     position = ledger.spans.follow()
-    at = None if asked.at is None else ledger.spans.position_at(asked.at)
+    at = None if asked.at is None else ledger.spans.standing_at(asked.at)
     partner = view.partner or asked.partner
     following, seen, full = asked.after, [], False
     if stream in view.streams and asked.partner in (None, partner):

@@ -21,6 +21,8 @@ from schemas.errors import PermanentError
 
 #: Texts in one row: enough to be alike, few enough that reading a single one takes a third of a millisecond.
 TOGETHER = 256
+#: What an event says that was given up.
+GIVEN_UP = ""
 _BETWEEN = "\n"  # stands in no JSON text of ours: within strings it is escaped
 
 
@@ -59,15 +61,13 @@ def _pieces(texts: pl.Series) -> Iterator[memoryview]:
 
 
 def read(connection: Connection, positions: Iterable[int]) -> dict[int, str]:
-    """Position -> JSON text, for each of ``positions``. Raises PermanentError when the ledger has lost one."""
+    """Position -> JSON text (``GIVEN_UP``: as retention said), for each of ``positions``.
+
+    Raises PermanentError when the ledger has lost one.
+    """
     wanted = sorted(positions)
     found: dict[int, str] = {}
-    if not wanted:
-        return found
-    decompress = zstandard.ZstdDecompressor().decompress
-    asked = msgspec.json.encode(list(_runs(wanted))).decode()
-    for first, packed in connection.exec_driver_sql(_READ[connection.dialect.name], {"asked": asked}):
-        texts = decompress(packed).split(_BETWEEN.encode())
+    for first, texts in _bundles(connection, wanted):
         begin = bisect_left(wanted, first)
         for position in wanted[begin : bisect_left(wanted, first + len(texts), begin)]:
             found[position] = texts[position - first].decode()
@@ -77,6 +77,28 @@ def read(connection: Connection, positions: Iterable[int]) -> dict[int, str]:
             hint="restore the ledger from its backup",
         )
     return found
+
+
+def give_up(connection: Connection, positions: Iterable[int]) -> None:
+    """Forget what the events at these positions say: the bundles that hold it are written anew."""
+    wanted = sorted(positions)
+    compress = zstandard.ZstdCompressor(level=1).compress
+    for first, texts in list(_bundles(connection, wanted)):
+        begin = bisect_left(wanted, first)
+        for position in wanted[begin : bisect_left(wanted, first + len(texts), begin)]:
+            texts[position - first] = GIVEN_UP.encode()
+        packed = compress(_BETWEEN.encode().join(texts))
+        connection.execute(event_bodies.update().where(event_bodies.c.first_position == first).values(bodies=packed))
+
+
+def _bundles(connection: Connection, wanted: Sequence[int]) -> Iterator[tuple[int, list[bytes]]]:
+    """First position and texts of each bundle that holds any of the ascending positions ``wanted``."""
+    if not wanted:
+        return
+    decompress = zstandard.ZstdDecompressor().decompress
+    asked = msgspec.json.encode(list(_runs(wanted))).decode()
+    for first, packed in connection.exec_driver_sql(_READ[connection.dialect.name], {"asked": asked}):
+        yield first, decompress(packed).split(_BETWEEN.encode())
 
 
 def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:

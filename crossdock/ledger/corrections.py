@@ -31,6 +31,7 @@ from crossdock.ledger import bodies
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.standing import Head, Standing, known_ids
 from crossdock.ledger.tables import documents, events, parked_lines
+from schemas.errors import GivenUpError
 from schemas.events import EVENT_COLUMNS
 
 WAITING = "waiting"
@@ -394,7 +395,13 @@ def _before(
 
 
 def _row(connection: Connection, event: Row[Any], *, key: str) -> dict[str, Any]:
-    beside = {"key": key, "data": bodies.read(connection, [event.position])[event.position]}
+    data = bodies.read(connection, [event.position])[event.position]
+    if data == bodies.GIVEN_UP:
+        raise GivenUpError(
+            f"{event.subject} would say again what it said in revision {event.sequence}, which was given up",
+            hint="correct the document that stands now, or have its sender send another",
+        )
+    beside = {"key": key, "data": data}
     return {name: beside[name] if name in beside else getattr(event, name) for name in EVENT_COLUMNS}
 
 

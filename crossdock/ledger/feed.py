@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import bodies, bulk, news
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
+from schemas.errors import GivenUpError
 
 #: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.
 SLICE = 8192
@@ -77,15 +78,27 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
 
 
 def page(connection: Connection, *, after: int, limit: int, stream: str | None = None) -> list[StoredEvent]:
-    """Events with a position beyond ``after``, in order."""
-    query = _STORED.where(events.c.position > after).order_by(events.c.position).limit(limit)
-    if stream is not None:
-        query = query.where(events.c.stream == stream)
-    return _with_bodies(connection, connection.execute(query).all())
+    """Events with a position beyond ``after``, in order; fewer than ``limit`` only at the end of the feed."""
+    return page_of(connection, () if stream is None else (events.c.stream == stream,), after=after, limit=limit)
+
+
+def page_of(
+    connection: Connection, conditions: Iterable[sa.ColumnElement[bool]], *, after: int, limit: int
+) -> list[StoredEvent]:
+    """Like ``page``, of the events that meet the ``conditions``."""
+    query = _STORED.where(*conditions).order_by(events.c.position)
+    found: list[StoredEvent] = []
+    while len(found) < limit:
+        rows = connection.execute(query.where(events.c.position > after).limit(limit - len(found))).all()
+        if not rows:
+            break
+        found += _with_bodies(connection, rows)
+        after = rows[-1].position
+    return found
 
 
 def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
-    """The events at these positions, in order."""
+    """The events at these positions, in order; without those that were given up."""
     if not positions:
         return []
     query = _STORED.where(events.c.position.in_(positions)).order_by(events.c.position)
@@ -93,11 +106,21 @@ def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
 
 
 def one(connection: Connection, id: str) -> StoredEvent | None:
-    """The event of that id. A moment of work for every ten million events: see ``event_marks``."""
+    """The event of that id. A moment of work for every ten million events: see ``event_marks``.
+
+    Raises GivenUpError for one whose words retention has given up.
+    """
     positions = list(_marked(connection, id))
     query = _STORED.where(events.c.id == id, events.c.position.in_(positions))
-    found = _with_bodies(connection, connection.execute(query).all() if positions else ())
-    return found[0] if found else None
+    rows = connection.execute(query).all() if positions else ()
+    if not rows:
+        return None
+    if found := _with_bodies(connection, rows):
+        return found[0]
+    raise GivenUpError(
+        f"what event {id} said was given up: it is revision {rows[0].sequence} of {rows[0].subject}",
+        hint="CROSSDOCK_KEEP_EVENTS says how long superseded events are kept",
+    )
 
 
 _STORED = sa.select(
@@ -119,8 +142,10 @@ _FROM = sa.select(documents.c.id, documents.c.stored_at, documents.c.document, p
 
 
 def _with_bodies(connection: Connection, rows: Sequence[Any]) -> list[StoredEvent]:
-    """The events of these rows; what they have of their documents is asked for once a document."""
+    """The events of these rows, but for those given up; what they have of their documents is asked for once a
+    document."""
     said = bodies.read(connection, [row[1] for row in rows])
+    rows = [row for row in rows if said[row[1]] != bodies.GIVEN_UP]
     asked = list({row[0] for row in rows})
     origins = {
         row.id: (iso(row.stored_at), row.document, row.channel)

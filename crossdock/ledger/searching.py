@@ -175,7 +175,7 @@ class Searching:
 
     def events_of(self, document: str, *, limit: int) -> list[dict[str, Any]]:
         """A document's events in the order of the feed, at most ``limit``: facts of the envelope, the line each comes
-        from, and what it ``says``."""
+        from, and what it ``says``; without those given up."""
         columns = ("position", "id", "stream", "kind", "subject", "sequence", "time", "item", "site", "line")
         side_by_side = events.c.position.between(documents.c.first_position, documents.c.last_position)
         query = (
@@ -188,7 +188,11 @@ class Searching:
         with self._database.read() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
             said = bodies.read(connection, [row["position"] for row in rows])
-            return [row | {"says": msgspec.json.decode(said[row["position"]])} for row in rows]
+            return [
+                row | {"says": msgspec.json.decode(text)}
+                for row in rows
+                if (text := said[row["position"]]) != bodies.GIVEN_UP
+            ]
 
     def delivered(self, position: int) -> dict[str, datetime | None]:
         """When each sink got the event at that position; None: not yet."""

@@ -19,12 +19,13 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bodies, bulk, feed, relay
+from crossdock.ledger import bodies, bulk, feed, forgetting, relay
 from crossdock.ledger.database import Database
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, events, payloads, projections, spans
 from crossdock.ledger.tables import feed as head
 from crossdock.ledger.text import texts
+from schemas.errors import GivenUpError
 
 BATCH = 5000  #: events followed in one transaction
 _NAME = "spans"
@@ -114,6 +115,17 @@ class Spans:
         with self._database.read() as connection:
             return relay.position_at(connection, instant)
 
+    def standing_at(self, instant: datetime) -> int:
+        """Like ``position_at``, to ask what stood then. Raises GivenUpError where that cannot be told any more."""
+        with self._database.read() as connection:
+            position = relay.position_at(connection, instant)
+            if position < forgetting.horizon(connection):
+                raise GivenUpError(
+                    f"what stood at {instant:%Y-%m-%d %H:%M} was given up in part",
+                    hint="CROSSDOCK_KEEP_EVENTS says how long superseded events are kept; ask for a later time",
+                )
+            return position
+
     def events(self, wanted: Wanted, *, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
         """Events beyond ``after``, in order. By partner or item as far as it has followed; else from the feed."""
         with self._database.read() as connection:
@@ -198,10 +210,7 @@ def _standing(at: int | None) -> tuple[sa.ColumnElement[bool], ...]:
 def _from_feed(connection: Connection, wanted: Wanted, after: int, limit: int) -> list[StoredEvent]:
     if wanted.streams is not None and len(wanted.streams) == 1 and wanted.site is None:
         return feed.page(connection, after=after, limit=limit, stream=wanted.streams[0])
-    if wanted.streams is None and wanted.site is None:
-        return feed.page(connection, after=after, limit=limit)
-    query = sa.select(events.c.position).where(events.c.position > after, *wanted.conditions(events))
-    return feed.at(connection, connection.scalars(query.order_by(events.c.position).limit(limit)).all())
+    return feed.page_of(connection, wanted.conditions(events), after=after, limit=limit)
 
 
 def _digested(row: Any) -> StoredEvent:

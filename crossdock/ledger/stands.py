@@ -72,4 +72,5 @@ def given(connection: Connection, document: str, stream: str, prefix: str) -> It
     last = {row.subject: row for row in connection.execute(query.order_by(events.c.subject, events.c.sequence))}
     said = bodies.read(connection, [row.position for row in last.values()])
     for row in last.values():
-        yield Stands(row.subject, row.kind, row.time, msgspec.json.decode(said[row.position]))
+        if said[row.position] != bodies.GIVEN_UP:
+            yield Stands(row.subject, row.kind, row.time, msgspec.json.decode(said[row.position]))

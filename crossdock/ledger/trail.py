@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from crossdock.ledger import audit
+from crossdock.ledger import audit, forgetting
 from crossdock.ledger.audit import Broken
 from crossdock.ledger.database import Database
 from crossdock.ledger.parked import WAITING
@@ -130,6 +130,16 @@ class Trail:
                 detail = {"findings": gone, "before": before.isoformat()}
                 audit.note(connection, "findings.pruned", "findings", detail=detail)
             return gone
+
+    def give_up_events(self, before: datetime) -> int:
+        """Give up what superseded events said, see ``forgetting``; how many."""
+        gone = 0
+        while True:
+            with self._database.write() as connection:
+                some = forgetting.give_up(connection, before, _on_hold(connection))
+            gone += some
+            if not some:
+                return gone
 
     def compact(self) -> None:
         """Give room back to the disk and refresh what the database knows of its tables."""

@@ -42,4 +42,6 @@ def usual(connection: Connection, partner: str, type: str, *, since: datetime, s
         if row.first_position is not None and len(positions) < sample:
             positions += range(row.first_position, row.last_position + 1)
     said = bodies.read(connection, positions[:sample])
-    return Usual(len(rows), sum(row.lines for row in rows), tuple(said.values()))
+    return Usual(
+        len(rows), sum(row.lines for row in rows), tuple(text for text in said.values() if text != bodies.GIVEN_UP)
+    )

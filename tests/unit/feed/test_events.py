@@ -13,7 +13,7 @@ from crossdock.feed.app import feed_app
 from crossdock.feed.service import Service
 from crossdock.feed.tables import JSON, JSON_LINES, preferred
 from crossdock.ledger import Ledger
-from schemas.errors import CrossdockError, PermanentError, TransientError
+from schemas.errors import CrossdockError, GivenUpError, PermanentError, TransientError
 
 from .conftest import TOKEN, Browser
 
@@ -149,6 +149,7 @@ class Away:
     [
         (TransientError("the database is locked", retry_after=2.5), 503, "the database is locked"),
         (PermanentError("event 7 breaks the contract", hint="mend its mapping"), 500, "event 7 breaks the contract"),
+        (GivenUpError("what stood then was given up", hint="ask for a later time"), 410, "what stood then was given up"),
         (CrossdockError("no"), 500, "no"),
         (RuntimeError("password is hunter2"), 500, "This should not happen"),
     ],
