@@ -140,7 +140,9 @@ def _value(cell: etree._Element) -> object:
     if cell.get(f"{_CALC}value-type") == "error":
         return Fault(_text(cell) or "#ERROR", ERROR)
     if kind in ("float", "currency", "percentage"):
-        return float(cell.get(f"{_OFFICE}value") or 0)
+        number = float(cell.get(f"{_OFFICE}value") or 0)
+        shown = _text(cell)
+        return shown if shown.isdecimal() and shown.startswith("0") and number and float(shown) == number else number
     if kind == "date":
         return datetime.fromisoformat(cell.get(f"{_OFFICE}date-value") or "")
     if kind == "boolean":
