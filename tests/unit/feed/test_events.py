@@ -149,7 +149,7 @@ class Away:
     [
         (TransientError("the database is locked", retry_after=2.5), 503, "the database is locked"),
         (PermanentError("event 7 breaks the contract", hint="mend its mapping"), 500, "event 7 breaks the contract"),
-        (GivenUpError("what stood then was given up", hint="ask for a later time"), 410, "what stood then was given up"),
+        (GivenUpError("what stood was given up", hint="ask for a later time"), 410, "what stood was given up"),
         (CrossdockError("no"), 500, "no"),
         (RuntimeError("password is hunter2"), 500, "This should not happen"),
     ],
