@@ -11,8 +11,8 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -49,7 +49,7 @@ def is_watched(channel: Channel) -> bool:
     return channel.enabled and channel.watch and channel.schedule is not None and channel.source.get("kind") in KINDS
 
 
-def landings(
+async def landings(
     kind: str,
     configured: Configured,
     *,
@@ -60,17 +60,27 @@ def landings(
 ) -> AsyncIterator[str]:
     """Names of channels at which something has landed, for ever; the same name at most twice a second.
 
-    ``connections`` is called from threads.
+    ``connections`` is called from threads. What is wrong as a whole (no folder of channels, no inotify to be had) is
+    logged and tried again after ``look`` seconds: whoever listens has nobody to start it anew.
     """
-    if kind in FOLDERS:
-        return _in_folders(configured, home, grace, look)
-    return _waited_for(configured, home, look, connections)
+    while True:
+        try:
+            if kind in FOLDERS:
+                told = _in_folders(configured, home, grace, look)
+            else:
+                told = _waited_for(configured, home, look, connections)
+            async with aclosing(told):
+                async for channel in told:
+                    yield channel
+        except (CrossdockError, OSError) as error:
+            log.error("what lands at channels of kind %s is not told until this is mended: %s", kind, error)
+            await asyncio.sleep(look)
 
 
 # -- folders ------------------------------------------------------------------------------------------
 
 
-async def _in_folders(configured: Configured, home: Path, grace: float, look: float) -> AsyncIterator[str]:
+async def _in_folders(configured: Configured, home: Path, grace: float, look: float) -> AsyncGenerator[str]:
     from asyncinotify import Inotify
 
     loop = asyncio.get_running_loop()
@@ -166,7 +176,7 @@ class _Watched:
 # -- mailboxes and servers ----------------------------------------------------------------------------
 
 
-async def _waited_for(configured: Configured, home: Path, look: float, connections: Connections) -> AsyncIterator[str]:
+async def _waited_for(configured: Configured, home: Path, look: float, connections: Connections) -> AsyncGenerator[str]:
     loop = asyncio.get_running_loop()
     told: asyncio.Queue[str] = asyncio.Queue()
     waiters: dict[str, _Waiter] = {}

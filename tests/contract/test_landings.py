@@ -49,8 +49,8 @@ def listening(kind: str, channels: dict[str, Channel], home: Path, **differs: An
     ear = Ear(loop)
 
     async def listen() -> None:
-        given = {"home": home, "connections": no_connection, "grace": 60, "look": 60, **differs}
-        async for channel in landings(kind, lambda: dict(channels), **given):
+        usual = {"configured": lambda: dict(channels), "connections": no_connection, "grace": 60, "look": 60}
+        async for channel in landings(kind, home=home, **{**usual, **differs}):
             ear.told.append(channel)
 
     task = loop.create_task(listen())
@@ -145,6 +145,25 @@ def test_folders_and_channels_that_come_later_are_watched_too(tmp_path: Path) ->
         ear.listen(0.8)
         (tmp_path / "edi" / "b.edi").write_text("x")
         assert ear.listen(0.5) == []
+
+
+def test_a_fault_of_the_whole_is_logged_and_over_once_it_is_mended(
+    inbox: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = [ConfigError("channels: there is no such folder")]
+
+    def configured() -> dict[str, Channel]:
+        for fault in faults:
+            raise fault
+        return {"edi": channel("edi")}
+
+    with listening("folder", {}, inbox.parent, configured=configured, grace=0.1, look=0.1) as ear:
+        ear.listen(0.3)
+        faults.clear()
+        ear.listen(0.3)
+        (inbox / "a.edi").write_text("x")
+        assert ear.hears("edi")
+    assert "channels of kind folder is not told until this is mended: channels: there is no such folder" in caplog.text
 
 
 def test_mail_is_told_once_it_is_delivered(tmp_path: Path) -> None:
