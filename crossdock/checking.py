@@ -19,8 +19,10 @@ import polars as pl
 
 from crossdock.announced import RULES as SUMS
 from crossdock.announced import Announced
+from crossdock.master_data import master_in_force
 from crossdock.reading import CAUSE
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
+from mappings.calendars import Calendar, calendar_of
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
 from mappings.spec import OnError
@@ -143,9 +145,13 @@ class _Bench:
 
     def _of(self, partner: str) -> list[Agreed]:
         if partner not in self._rules:
-            rules = agreed(self._library.partners.get(partner), self._now)
+            agreement = self._library.partners.get(partner)
+            rules = agreed(agreement, self._now, self._calendar(agreement.calendar if agreement else ""))
             self._rules[partner] = [one for one in rules if not (self._again and one[0].beside == "itself")]
         return self._rules[partner]
+
+    def _calendar(self, name: str) -> Calendar | None:
+        return calendar_of(name, master_in_force(self._ledger).table("calendars")) if name else None
 
     def _of_kind(self, asked: _Asked, rules: Sequence[Agreed]) -> Iterator[tuple[int, Finding]]:
         """Rows that all are of one partner and kind."""

@@ -254,6 +254,7 @@ class Partner(Strict):
     tier_from: dict[date, Tier] = {}  #: raised or lowered, each from that day on: ``2026-07-01: strategic``
     language: str = "en"
     timezone: str = "UTC"
+    calendar: str = ""  #: of the master data, or a country's: DE, DE-BY; days of tolerance are then working days
     identities: Identities = Identities()
     on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise
     documents: dict[str, DocumentAgreement] = {}

@@ -189,7 +189,10 @@ def times(quantity: str | None, rate: Fraction, rounding: str = "") -> str | Non
             product = product.quantize(rule[0], rounding=rule[1], context=_WIDE)
     except InvalidOperation:
         return None
-    text = f"{product:f}".rstrip("0").rstrip(".") if product.is_finite() else None
+    if not product.is_finite():
+        return None
+    text = f"{product:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from mappings.calendars import Calendar
 from mappings.checks.rule import RULES, Agreed, Limits, Rule, judge, offences
 from mappings.checks.rules import __name__ as _rules_are_registered
 from mappings.spec import Check, Partner, Tier
+from mappings.values import zone_of
 from schemas.findings import Severity
 
 __all__ = ["RULES", "TIERS", "Agreed", "Limits", "Rule", "agreed", "judge", "offences"]
@@ -28,7 +30,7 @@ TIERS: Mapping[Tier, Mapping[str, Check]] = {
 }
 
 
-def agreed(partner: Partner | None, now: datetime) -> list[Agreed]:
+def agreed(partner: Partner | None, now: datetime, calendar: Calendar | None = None) -> list[Agreed]:
     """The rules that hold for a partner, each with what an offence counts for and what is tolerated."""
     if partner is None:
         return []
@@ -37,7 +39,14 @@ def agreed(partner: Partner | None, now: datetime) -> list[Agreed]:
         (
             RULES[name],
             Severity(check.severity),
-            Limits(over=check.over, under=check.under, days=check.days, now=now),
+            Limits(
+                over=check.over,
+                under=check.under,
+                days=check.days,
+                now=now,
+                calendar=calendar,
+                zone=zone_of(partner.timezone),
+            ),
         )
         for name, check in checks.items()
         if check.severity != "off"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 import polars as pl
 
+from mappings.calendars import Calendar
 from schemas.documents import LENGTH, LOCATION, OFFSET
 from schemas.findings import Finding, Severity, Stage
 
@@ -30,12 +31,14 @@ SAID = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is tolerated; percentages of what was ordered or announced, days of 24 hours."""
+    """What is tolerated; percentages of what was ordered or announced, days of 24 hours or working days."""
 
     over: Decimal = Decimal(0)
     under: Decimal = Decimal(0)
     days: int = 0
     now: datetime
+    calendar: Calendar | None = None
+    zone: tzinfo = UTC  #: in which the calendar's days begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,25 @@ def _beyond(ours: str | None, theirs: str | None, percent: Decimal) -> bool | No
         return None if ours is None or theirs is None else Decimal(ours) * 100 > Decimal(theirs) * (100 + percent)
     except InvalidOperation:
         return None
+
+
+def tolerated(column: pl.Series, limits: Limits) -> pl.Series:
+    """The last moment that is still tolerated for each moment (ISO 8601 text), ``days`` later."""
+    if limits.calendar is None:
+        return instants(column) + timedelta(days=limits.days)
+    calendar, days = limits.calendar, limits.days
+    begins = instants(column)
+    told = [None if at is None else at.astimezone(limits.zone).date() for at in begins]
+    later = [None if day is None else calendar.after(day, days) - day for day in told]
+    return begins + pl.Series(later, dtype=pl.Duration("us"))
+
+
+def on_closed_days(column: pl.Series, limits: Limits) -> pl.Series:
+    """Which moments fall on days that the calendar says are not worked; none without a calendar."""
+    if (calendar := limits.calendar) is None:
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(column))
+    days = [None if at is None else at.astimezone(limits.zone).date() for at in instants(column)]
+    return pl.Series([None if day is None else not calendar.is_worked(day) for day in days], dtype=pl.Boolean)
 
 
 def instants(column: pl.Series) -> pl.Series:

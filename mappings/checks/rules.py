@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from mappings.checks.rule import Limits, beyond, instants, rule
+from mappings.checks.rule import Limits, beyond, instants, on_closed_days, rule, tolerated
 
 # -- ship notices, against the order ------------------------------------------------------------------
 
@@ -127,6 +127,12 @@ def arrives_before_leaving(table: pl.DataFrame, limits: Limits) -> pl.Series:  #
     return instants(table["arrives_at"]) < instants(table["shipped_at"])
 
 
+@rule("ship_notice.closed_day", "arrives at {arrives_at}, a day on which nobody works", value="arrives_at")
+def arrives_on_a_closed_day(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """Goods arrive on a working day of the partner's calendar."""
+    return on_closed_days(table["arrives_at"], limits)
+
+
 # -- receipts, against the ship notice ----------------------------------------------------------------
 
 
@@ -240,7 +246,13 @@ def confirmed_quantity(table: pl.DataFrame, limits: Limits) -> pl.Series:
 )
 def confirmed_late(table: pl.DataFrame, limits: Limits) -> pl.Series:
     """The promise is not later than what is wanted, but for ``days``. Earlier is on or before, and right."""
-    return instants(table["due_at"]) > instants(table["known_due_at"]) + timedelta(days=limits.days)
+    return instants(table["due_at"]) > tolerated(table["known_due_at"], limits)
+
+
+@rule("order_response.closed_day", "{due_at} is promised, a day on which nobody works", value="due_at")
+def promised_for_a_closed_day(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """What is promised comes on a working day of the partner's calendar."""
+    return on_closed_days(table["due_at"], limits)
 
 
 @rule(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from mappings.calendars import Calendar
 from mappings.checks import RULES, Limits, agreed, judge
 from mappings.checks.rule import KNOWN, SAID
 from mappings.spec import Partner
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from conftest import Installation
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WEEKDAYS = Calendar("weekdays", lambda day: day.weekday() < 5)
 EARLIER, LATER = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 
 
@@ -30,7 +32,7 @@ def found(name: str, said: dict[str, str], known: dict[str, str] | None, **limit
     schema = dict.fromkeys(row, pl.String) | {"line": pl.Int64, OFFSET: pl.Int64, LENGTH: pl.Int64, LOCATION: pl.String}
     place = {"line": 7, LOCATION: "segment 9", OFFSET: 100, LENGTH: 20}
     table = pl.DataFrame([row | place], schema=schema).with_columns(is_known=pl.lit(known is not None))
-    return list(judge(table, [(RULES[name], Severity.WARNING, Limits(now=NOW, **limits))]))  # type: ignore[arg-type]
+    return list(judge(table, [(RULES[name], Severity.WARNING, Limits(now=NOW, calendar=WEEKDAYS, **limits))]))  # type: ignore[arg-type]
 
 
 def amounts(ours: str, theirs: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -53,6 +55,8 @@ OFFENCES = [
     ),
     ("ship_notice.future", {"shipped_at": LATER}, None),
     ("ship_notice.arrival", {"shipped_at": LATER, "arrives_at": EARLIER}, None),
+    ("ship_notice.closed_day", {"arrives_at": EARLIER}, None),
+    ("order_response.closed_day", {"due_at": EARLIER}, None),
     ("receipt.shipment_unknown", {"shipment": "S"}, None),
     ("receipt.item", {"item": "P-1"}, {"item": "P-2"}),
     ("receipt.quantity", *amounts("9", "10")),

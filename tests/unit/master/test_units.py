@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import mappings.units
 from mappings.master_data import MasterData
-from mappings.units import COUNTS, PHYSICAL, Step, find_rate, physical_rate, shipped_units, times
+from mappings.units import COUNTS, PHYSICAL, Step, find_rate, physical_rate, rounding_of, shipped_units, times
 from schemas.master import MASTER_TABLES
 
 
@@ -171,6 +171,39 @@ def tables(*, items: list[tuple[str, ...]], units: list[tuple[str, ...]]) -> Mas
             for name, rows in given.items()
         }
     )
+
+
+class TestRounding:
+    @pytest.mark.parametrize(
+        ("rounding", "given", "rounded"),
+        [
+            ("up", "2.1", "3"), ("up", "-2.1", "-3"), ("down", "2.9", "2"), ("half_up", "2.5", "3"),
+            ("half_even", "2.5", "2"), ("half_even:2", "2.345", "2.34"), ("UP:1", "2.31", "2.4"), ("", "2.1", "2.1"),
+        ],
+    )  # fmt: skip
+    def test_how_a_converted_quantity_is_rounded(self, rounding: str, given: str, rounded: str) -> None:
+        assert times(given, Fraction(1), rounding) == rounded
+
+    @given(st.integers(1, 10**6), st.integers(1, 1000))
+    def test_what_comes_out_whole_is_not_rounded_up(self, whole: int, factor: int) -> None:
+        assert times(str(whole * factor), Fraction(1, factor), "up") == str(whole)
+
+    @pytest.mark.parametrize("text", ["sometimes", "up:x", "up:99", "half_even:-1", ""])
+    def test_what_is_no_rounding(self, text: str) -> None:
+        assert rounding_of(text) is None
+
+    def test_what_is_agreed_for_a_step_beats_what_is_agreed_for_the_item(self) -> None:
+        items = pl.DataFrame(
+            [("BAR", "", "EA", "active", "", "", "down")],
+            schema=dict.fromkeys((*MASTER_TABLES["items"], "rounding"), pl.String), orient="row",
+        )  # fmt: skip
+        units = pl.DataFrame(
+            [("BAR", "EA", "KGM", "0.4", "", "", "up"), ("BAR", "XCT", "EA", "2.5", "", "", "")],
+            schema=dict.fromkeys((*MASTER_TABLES["units"], "rounding"), pl.String), orient="row",
+        )  # fmt: skip
+        master = MasterData.of({"items": items, "units": units})
+        text = [pl.Series(column) for column in (["BAR"] * 3, ["1", "1", "1.5"], ["KGM", "XCT", "EA"])]
+        assert master.convert(*text)[0].to_list() == ["3", "2", "1.5"]
 
 
 class TestConvert:
