@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from crossdock.ahead import LOAD, LOADS, ahead
+from crossdock.ahead import LOAD, LOADS, QUICK, ahead
 
 
 def _counting(made: list[int], end: int, error: Exception | None = None) -> Iterator[int]:
@@ -63,3 +64,16 @@ def test_it_does_not_wait_for_the_next_step() -> None:
     with closing(ahead(making(), weigh=lambda _: LOAD)) as items:
         assert next(items) == 1
         assert second.wait(10)
+
+
+def test_the_interpreter_changes_hands_sooner_only_while_somebody_works_ahead() -> None:
+    usual = sys.getswitchinterval()
+    assert usual > QUICK
+    first, second = ahead(_counting([], 3)), ahead(_counting([], 3))
+    with closing(first), closing(second):
+        assert (next(first), next(second)) == (0, 0)
+        assert sys.getswitchinterval() == pytest.approx(QUICK)
+        first.close()
+        assert sys.getswitchinterval() == pytest.approx(QUICK)
+    assert sys.getswitchinterval() == pytest.approx(usual)
+    assert _threads() == 0

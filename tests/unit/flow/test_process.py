@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from connectors.archive import Archive
 from crossdock.ledger import Ledger
 from crossdock.process import process
-from crossdock.translation import Context
+from crossdock.translation import LARGE, Context
 from mappings.master_data import MasterData
 from mappings.spec import OnError
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk
@@ -96,16 +97,18 @@ def test_a_bad_payload_is_quarantined_and_the_others_go_on(
     assert ledger.waiting() == []
 
 
+@pytest.mark.parametrize("second", [b"second", b"y" * LARGE], ids=["by turns", "in threads"])
 def test_a_crash_of_the_reader_is_told_with_its_reason(
-    ledger: Ledger, archive: Archive, context: Context, payload
+    ledger: Ledger, archive: Archive, context: Context, payload, second: bytes
 ) -> None:
-    id = payload(b"TEXT\nsecond\ncrash")
+    id = payload(b"TEXT\n" + second + b"\ncrash")
     process([id], archive=archive, ledger=ledger, context=context)
     (finding,) = (row for row in ledger.findings(severity="error") if row["document"] is None)
     assert finding["value"] == "KeyError"
     assert "no such thing" in finding["message"]
     assert "bytes are kept" in finding["message"]
     assert "TEXT" in [document["control_number"] for document in ledger.documents(payload=id)]
+    assert not [thread for thread in threading.enumerate() if thread.name == "working ahead"]
 
 
 def test_a_payload_gone_from_the_archive_is_quarantined(
