@@ -311,17 +311,23 @@ def _events(
     ).select(*EVENT_COLUMNS[:-1], joined([pl.col("_body"), *_lineage(mapping, origin, speech), "}"]).alias("data"))
 
 
+_HASHED = 512  #: texts that are copied at once: more would leave the processor's cache before they are hashed
+
+
 def _hashes(bodies: pl.Series, identities: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Of each event the hash of its content alone, and the first bytes of that of its content and identity."""
-    fingerprints, contents = [], []
+    fingerprints: list[bytes] = []
+    contents: list[bytes] = []
     begin = hashlib.blake2b(digest_size=8).copy
-    documents = identities.cast(pl.Binary).to_list()
-    for body, identity in zip(bodies.cast(pl.Binary).to_list(), documents, strict=True):
-        content = begin()
-        content.update(body)
-        fingerprints.append(content.digest())
-        content.update(identity)
-        contents.append(content.digest())
+    texts, documents = bodies.cast(pl.Binary), identities.cast(pl.Binary)
+    for at in range(0, len(texts), _HASHED):
+        some = texts.slice(at, _HASHED).to_list()
+        for body, identity in zip(some, documents.slice(at, _HASHED).to_list(), strict=True):
+            content = begin()
+            content.update(body)
+            fingerprints.append(content.digest())
+            content.update(identity)
+            contents.append(content.digest())
     return pl.Series(fingerprints, dtype=pl.Binary), pl.Series(contents, dtype=pl.Binary).bin.head(6)
 
 
