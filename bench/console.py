@@ -95,6 +95,7 @@ def visit(home: str) -> dict[str, list[float]]:
     from crossdock.console.pages import routes
     from crossdock.console.workplace import workplace_of
     from crossdock.dock import Dock
+    from crossdock.feed import serving
     from crossdock.feed.app import feed_app
     from crossdock.feed.service import service_of
     from crossdock.settings import Settings
@@ -129,7 +130,8 @@ def visit(home: str) -> dict[str, list[float]]:
 
     with Dock.open(settings) as dock:
         _file_of_the_middle(Archive(settings.archive), dock)
-        charts.warm()  # as serve does at its start, in a thread
+        serving.give_memory_back()
+        charts.warm()  # both as serve does at its start
         asyncio.run(walk(dock))
     return found
 

@@ -63,14 +63,15 @@ class _Pages:
     def dock(self, request: Request) -> HTMLResponse:
         ledger, now = self._service.ledger, datetime.now(UTC)
         quiet = [one for one in partners.standings(self._place, now) if one.quiet]
-        hours = ledger.searching.hours(now - HOURS)
+        until = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)  # the same picture for an hour
+        hours = ledger.searching.hours(until - HOURS)
         return self._page(
             request,
             "dock.html",
             page=dock_page(ledger, now),
             quiet=quiet,
             answers=ledger.answer_summary(),
-            chart=hours_chart(hours, "Payloads by hour in the last two days", since=now - HOURS, until=now)
+            chart=hours_chart(hours, "Payloads by hour in the last two days", since=until - HOURS, until=until)
             if hours
             else "",
         )

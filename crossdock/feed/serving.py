@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
+from anyio import to_thread
 from fastapi import APIRouter
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crossdock.feed.app import feed_app
 from crossdock.feed.service import Service
 from crossdock.feed.tls import Tls
 from schemas.errors import PermanentError
+
+THREADS = 4  #: that answer requests at once
 
 
 def serve(
@@ -37,7 +43,7 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         ready(f"{'http' if context is None else 'https'}://{name}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            feed_app(service, token, console),
+            _few_at_once(feed_app(service, token, console)),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -45,8 +51,33 @@ def serve(
             ssl_context_factory=None if context is None else lambda *_: context,
             timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
+        give_memory_back()
         threading.Thread(target=meanwhile, name="warming up", daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def give_memory_back() -> None:
+    """Let glibc keep one pool of memory for all threads, and give back what is free at its end (mallopt(3)).
+
+    With a pool for each thread, what one page has needed stays with the thread that made it.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in ((_ARENA_MAX, 1), (_TRIM_THRESHOLD, 1 << 17), (_MMAP_THRESHOLD, 1 << 17)):
+            mallopt(option, value)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of <malloc.h>
+
+
+def _few_at_once(app: ASGIApp) -> ASGIApp:
+    """``app``, of which ``THREADS`` threads at most do the work: more are no faster, and each has memory of its own."""
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await app(scope, receive, send)
+
+    return limited
 
 
 def _listening(host: str, port: int) -> socket.socket:
