@@ -29,7 +29,7 @@ _FROM_HERE = (
     ".//*[contains(concat(' ', @class, ' '), ' moz-cite-prefix ')]",
 )
 _ORIGINAL = re.compile(r"(?i)^\s*-{3,}.*(?:original|urspr|mensaje|message).*-{3,}\s*$|^_{20,}\s*$")
-_LEAST_LINES = 2
+_LEAST_LINES = 2  #: that have two tabs at least: a signature has lines with one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,10 @@ def _take_out(element: etree._Element) -> None:
         parent.remove(element)
 
 
+def _is_table(run: Sequence[str]) -> bool:
+    return sum(line.count("\t") > 1 for line in run) >= _LEAST_LINES
+
+
 def _runs(text: str, forwarded: bool) -> Iterator[Sequence[str]]:
     """Lines with tabs that follow each other; blank ones between them are left out."""
     run: list[str] = []
@@ -98,6 +102,6 @@ def _runs(text: str, forwarded: bool) -> Iterator[Sequence[str]]:
         if "\t" in own and not own.startswith(">"):
             run.append(own)
         elif own.strip():
-            yield run if len(run) >= _LEAST_LINES else ()
+            yield run if _is_table(run) else ()
             run = []
-    yield run if len(run) >= _LEAST_LINES else ()
+    yield run if _is_table(run) else ()

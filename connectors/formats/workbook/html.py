@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import BinaryIO
 
 from lxml import etree
@@ -74,7 +75,12 @@ def parsed(text: str) -> etree._Element | None:
 def data_tables(root: etree._Element | None) -> list[etree._Element]:
     """The tables that look like data, in their order."""
     found = [] if root is None else [table for table in root.iter("table") if table.find(".//table") is None]
-    return [table for table in found if sum(_filled(row) > 1 for row in table.iter("tr")) > 1]
+    return [table for table in found if _is_data(table)]
+
+
+def _is_data(table: etree._Element) -> bool:
+    full = (row for row in table.iter("tr") if _filled(row) > 1)
+    return next(islice(full, 1, None), None) is not None
 
 
 def _filled(row: etree._Element) -> int:

@@ -76,10 +76,13 @@ def test_a_table_pasted_as_html_is_a_sheet_of_its_own():
 
 
 def test_lines_with_tabs_are_a_sheet_too():
-    text = "Dear all,\r\n\r\nour stock:\r\nPart no.\tQty\r\n0017\t12,5\r\n\r\nA-2\t3 pcs\r\n\r\nRegards\r\n\tAna\r\n"
+    text = "Hi,\r\n\r\nour stock:\r\nPart no.\tQty\tNote\r\n0017\t12,5\t\r\n\r\nA-2\t3 pcs\tx\r\n\r\nBest\r\n\tAna\r\n"
     (pasted,), found = unpacked(message(text))
     assert found == []
-    assert (pasted.name, pasted.data.decode()) == ("Stock week 12.tsv", "Part no.\tQty\n0017\t12,5\nA-2\t3 pcs\n")
+    assert (pasted.name, pasted.data.decode()) == (
+        "Stock week 12.tsv",
+        "Part no.\tQty\tNote\n0017\t12,5\t\nA-2\t3 pcs\tx\n",
+    )
     assert read(pasted)[0] == ROWS
 
 
@@ -88,7 +91,7 @@ def test_whatever_charset_the_mail_has(charset: str):
     made = EmailMessage()
     made["From"] = "ana@acme.example"
     word = "在庫" if charset == "cp932" else "Größe"
-    made.set_content(f"Part no.\tQty\n{word}\t5\n", charset=charset)
+    made.set_content(f"Part no.\tQty\tUnit\n{word}\t5\tEA\n", charset=charset)
     (pasted,), _ = unpacked(made)
     assert word in pasted.data.decode("utf-8")
 
@@ -112,9 +115,11 @@ def test_what_is_only_quoted_does_not_count(page: str):
 
 
 def test_quoted_lines_do_not_count_either():
-    quoted = "Thanks\n> Part no.\tQty\n> 0017\t12,5\n-----Original Message-----\nPart no.\tQty\n0017\t5\n"
+    table = "Part no.\tQty\tUnit\n0017\t12,5\tEA\n"
+    quoted = f"Thanks\n> {table}> {table}-----Original Message-----\n{table}"
     assert unpacked(message(quoted, subject="Re: Stock"))[0] == []
-    assert unpacked(message("no table\tat all\nreally", subject="Stock"))[0] == []
+    assert unpacked(message(f"Hello\n\n{table}"))[0] != []
+    assert unpacked(message("Regards\nTel:\t+49 30 1\nFax:\t+49 30 2\nMobile:\t+49 170 3\n", subject="Stock"))[0] == []
 
 
 def test_a_document_that_is_attached_comes_before_the_body():
