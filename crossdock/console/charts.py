@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -144,10 +145,11 @@ def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:
 
 
 def warm() -> None:
-    """Draw a chart of nothing: the first one takes a second, in which what draws them starts."""
-    drawn(
-        {"data": {"values": []}, "mark": "bar", "encoding": {"x": {"field": "x", "type": "ordinal"}}}, width=1, height=1
-    )
+    """Draw a chart of each kind: the first ones take a second, in which what draws them starts."""
+    hour, one = datetime(2026, 1, 5, tzinfo=UTC), Decimal(1)
+    hours = [{"hour": hour, "channel": "", "payloads": 2, "unreadable": 1}]
+    hours_chart(hours, "", since=hour, until=hour + timedelta(hours=48))
+    supply_chart([Day(day=hour.date(), demand=one, firm=one, arriving=one, balance=one)], "")
 
 
 @lru_cache(maxsize=64)
