@@ -68,7 +68,6 @@ Row = list[str | None]
 
 _header = msgspec.json.Decoder(Header)
 _row = msgspec.json.Decoder(Row)
-_rows = msgspec.json.Decoder(list[Row])
 
 
 class Rows:
@@ -120,7 +119,7 @@ class Rows:
             yield _column_missing(path, header)
         lines, end = 0, len(first)
         for batch, offsets, lengths in _batches(stream, len(first)):
-            rows, kept, faults = _decode(batch, len(header.columns))
+            table, kept, faults = _decode(batch, len(header.columns), columns, () if plan is None else plan.paths)
             end = offsets[-1] + lengths[-1]
             for index, fault in faults:
                 yield _finding(
@@ -131,13 +130,15 @@ class Rows:
                     offset=offsets[index],
                     length=lengths[index],
                 )
-            if plan is not None and rows:
-                table = _table(rows, plan.paths, columns, [lines + index + 1 for index in kept])
+            if plan is not None and kept:
+                ordinal = pl.Series(ORDINAL, [lines + index + 1 for index in kept], pl.Int64)
                 places = (
+                    ordinal,
+                    ("row " + ordinal.cast(pl.String)).alias(LOCATION),
                     pl.Series(OFFSET, [offsets[index] for index in kept], pl.Int64),
                     pl.Series(LENGTH, [lengths[index] for index in kept], pl.Int64),
                 )
-                yield LineChunk(ordinal=1, table=table.with_columns(places))
+                yield LineChunk(ordinal=1, table=pl.DataFrame([*table, *places]))
             lines += len(batch)
         accepted = not (plan is not None and plan.paths and len(missing) == len(plan.paths))
         yield DocumentEnd(ordinal=1, lines=lines, accepted=accepted, offset=end)
@@ -175,15 +176,17 @@ def _batches(stream: BinaryIO, offset: int) -> Iterator[tuple[list[bytes], list[
         yield batch, offsets, lengths
 
 
-def _decode(batch: list[bytes], width: int) -> tuple[list[Row], Sequence[int], list[tuple[int, str]]]:
-    """The rows that can be read, their indexes in the batch, and what is wrong with the others."""
-    try:
-        rows = _rows.decode(b"[" + b",".join(batch) + b"]")
-        if len(rows) == len(batch) and all(len(row) == width for row in rows):
-            return rows, range(len(rows)), []
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    rows, kept, faults = [], [], []
+def _decode(
+    batch: list[bytes], width: int, places: Sequence[int | None], paths: Sequence[str]
+) -> tuple[list[pl.Series], Sequence[int], list[tuple[int, str]]]:
+    """The columns at these places, called as ``paths``, of the rows that can be read; their indexes in the batch, and
+    what is wrong with the others."""
+    if (decoded := _at_once(batch, width)) is not None:
+        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(batch))
+        columns = [nothing if place is None else decoded.list.get(place) for place in places]
+        return [column.alias(path) for column, path in zip(columns, paths, strict=True)], range(len(batch)), []
+    rows: list[Row] = []
+    kept, faults = [], []
     for index, line in enumerate(batch):
         try:
             row = _row.decode(line)
@@ -195,7 +198,25 @@ def _decode(batch: list[bytes], width: int) -> tuple[list[Row], Sequence[int], l
             continue
         rows.append(row)
         kept.append(index)
-    return rows, kept, faults
+    return _table(rows, paths, places), kept, faults
+
+
+def _at_once(batch: list[bytes], width: int) -> pl.Series | None:
+    """The rows as lists of text, without an object for each value; None where they have to be looked at one by one.
+
+    The decoder takes numbers and half surrogates for text: those are told by the quotes, and by the escapes.
+    """
+    whole = b"".join(batch)
+    if b"\\u" in whole or b"\\\\" in whole:
+        return None
+    try:
+        lists = pl.Series(batch, dtype=pl.Binary).cast(pl.String).str.json_decode(pl.List(pl.String))
+    except pl.exceptions.PolarsError:
+        return None
+    if lists.null_count() or not (lists.list.len() == width).all():
+        return None
+    texts = len(batch) * width - lists.explode().null_count()
+    return lists if whole.count(b'"') - whole.count(b'\\"') == 2 * texts else None
 
 
 def _why_unreadable(line: bytes) -> str:
@@ -206,17 +227,12 @@ def _why_unreadable(line: bytes) -> str:
         return ""
 
 
-def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None], ordinals: list[int]) -> pl.DataFrame:
+def _table(rows: list[Row], paths: Sequence[str], columns: Sequence[int | None]) -> list[pl.Series]:
     by_column = list(zip(*rows, strict=True))
-    height = len(rows)
-    series = [
-        pl.Series(path, by_column[place], pl.String)
-        if place is not None
-        else pl.Series(path, [None] * height, pl.String)
+    return [
+        pl.Series(path, [None] * len(rows) if place is None or not rows else by_column[place], pl.String)
         for path, place in zip(paths, columns, strict=True)
     ]
-    ordinal = pl.Series(ORDINAL, ordinals, pl.Int64)
-    return pl.DataFrame([*series, ordinal, ("row " + ordinal.cast(pl.String)).alias(LOCATION)])
 
 
 _DRIFTED = {
