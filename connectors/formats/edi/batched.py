@@ -39,9 +39,22 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
 def _pass(body: Body, batch: Batch, size: int) -> int:
     tape = body.tape
     rows = batch.rows(tape.text, tape.at, tape.at + size)
+    if not tape.text.isascii():
+        rows = list(_spelled(body, rows))
     table = _Table(body, batch, rows) if rows else None
     sound = table.sound() if table else 0
     return _Passage(body, batch, table, sound).run() if table and sound else 0
+
+
+def _spelled(body: Body, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows as they are meant, up to the first that would be a guess; the text of each stays as it stands there."""
+    for row in rows:
+        if row[0].isascii():
+            yield row
+        elif body.certain(row[0]):
+            yield [row[0], *(value or "" for value in body.spelled(row[1:]))]
+        else:
+            return
 
 
 @contextmanager

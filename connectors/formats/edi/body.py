@@ -329,6 +329,26 @@ class Body:
             )
         return None
 
+    def certain(self, text: str) -> bool:
+        """Whether what foreign characters in whole segments say is no guess that nobody was told of yet, and is the
+        same for each component as for all of them."""
+        marks, spell = self.delimiters, self.dialect.spell
+        for element in text.replace(marks.segment, marks.element).split(marks.element):
+            if element.isascii():
+                continue
+            whole, certain = spell(element)
+            if not (certain or self.guessed):
+                return False
+            pieces = element.split(marks.component) if marks.component else [element]
+            if len(pieces) > 1 and [spell(piece)[0] for piece in pieces] != whole.split(marks.component):
+                return False
+        return True
+
+    def spelled(self, row: Sequence[str | None]) -> list[str | None]:
+        """What a run's row says, of which it is ``certain``."""
+        spell = self.dialect.spell
+        return [value if not value or value.isascii() else spell(value)[0] for value in row]
+
     def put(self, level: int, slot: int, value: str) -> None:
         """Keep a value where it belongs; the first one in a loop instance counts."""
         if level == 0 and not self.header_open:

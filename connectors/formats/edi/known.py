@@ -71,6 +71,7 @@ def _pass_singly(body: Body, pace: Pace) -> Generator[LineChunk | Finding | Docu
     own = not body.guarding and deepest > 0 and not body.machine.plan.counts
     most = CHUNK_ROWS if deepest == 1 else MOST_ROWS
     state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
+    plain = text.isascii()
     kept = parent_id = parent = None
     positions, rows = lines.rows_of(None)
     left = pace.left
@@ -84,6 +85,10 @@ def _pass_singly(body: Body, pace: Pace) -> Generator[LineChunk | Finding | Docu
         else:
             break
         row, move = match.groups(), offer.move
+        if not plain and not (passed := text[at : match.end()]).isascii():
+            if not body.certain(passed):
+                break
+            row = tuple(body.spelled(row))
         if run.codes is not None:
             codes = run.codes(row)
             if codes not in run.sound and not run.codes_sound(codes):

@@ -45,15 +45,18 @@ def element_pattern(element: Element, delimiters: Delimiters) -> str:
         mark = "".join(re.escape(c) for c in delimiters.decimal)
         whole = f"[0-9]{{{least},{most}}}+(?![{mark}])"
         return f"-?(?:{whole}|(?=[0-9{mark}]{{{least + 1},{most + 1}}}+(?![0-9{mark}]))[0-9]++[{mark}][0-9]++)"
-    return f"{_plain_text(delimiters, digits=kind != 'a')}{{{least},{most}}}+"
+    text = _plain_text(delimiters, digits=kind != "a", foreign=least == 1)
+    return f"{text}{{{least},{most}}}+"
 
 
 @lru_cache(maxsize=64)
-def _plain_text(delimiters: Delimiters, *, digits: bool) -> str:
-    """The printable ASCII characters that mean nothing else. A class of few ranges: a negated one that reaches
-    beyond Latin-1 takes ``re`` a hundred times as long to compile."""
+def _plain_text(delimiters: Delimiters, *, digits: bool, foreign: bool) -> str:
+    """The printable characters that mean nothing else; ``foreign`` ones too, which may take several bytes each, so
+    that only a value of any length may hold them. A class of few ranges: a negated one that reaches beyond Latin-1
+    takes ``re`` a hundred times as long to compile."""
     service = "".join(_service(delimiters))
-    wanted = (chr(c) for c in range(0x20, 0x7F) if chr(c) not in service and (digits or not chr(c).isdigit()))
+    codes = (*range(0x20, 0x7F), *(range(0x80, 0x100) if foreign else ()))
+    wanted = (chr(c) for c in codes if chr(c) not in service and (digits or not chr(c).isdigit()))
     runs = [[c for _, c in run] for _, run in groupby(enumerate(wanted), lambda pair: ord(pair[1]) - pair[0])]
     return "[" + "".join(f"{re.escape(run[0])}-{re.escape(run[-1])}" for run in runs) + "]"
 
