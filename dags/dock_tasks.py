@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, RetryDecision, RetryPolicy
+from airflow.sdk import Asset, AssetWatcher, RetryDecision, RetryPolicy
 
 from connectors.channel import load_channels
 from connectors.outlet import load_outlets
+from crossdock.airflow.landing import Landing
 from crossdock.settings import Settings
 from schemas.errors import ConfigError, PermanentError, TransientError
 
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
     from connectors.outlet import Outlet
     from crossdock.dock import Dock
 
-#: New events stand in the feed.
-EVENTS = Asset(name="crossdock_events", uri="crossdock://events", group="crossdock")
+#: New events stand in the feed: a DAG has made them, or somebody has uploaded a file.
+EVENTS = Asset(
+    name="crossdock_events",
+    uri="crossdock://events",
+    group="crossdock",
+    watchers=[AssetWatcher(name="crossdock_uploads", trigger=Landing("upload", "upload"))],
+)
 
 #: Another version of a master table is in force.
 MASTER_DATA = Asset(name="crossdock_master_data", uri="crossdock://master-data", group="crossdock")
@@ -35,10 +41,6 @@ def payloads(channel: str) -> Asset:
 
 def landed(channel: Channel) -> Asset:
     """Something has landed at ``channel``: told by a watch in the triggerer."""
-    from airflow.sdk import AssetWatcher
-
-    from crossdock.airflow.landing import Landing
-
     name = f"crossdock_landed_{channel.channel}"
     trigger = Landing(channel.channel, str(channel.source["kind"]))
     watchers = [AssetWatcher(name=name, trigger=trigger)]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from playwright.sync_api import Page, sync_playwright
 
 from crossdock.dock import Dock
@@ -233,6 +234,24 @@ def test_files_that_land_together_come_in_together_and_nothing_twice(watched: Si
     of_these = [one for one in subjects if re.search("F00[23]0000", one)]
     assert of_these
     assert len(of_these) == len(set(of_these))
+
+
+def test_what_is_uploaded_goes_out_without_any_schedule(watched: Site):
+    watched.rest.unpause("publish")
+    [made] = (watched.simulation.directory / "inbox" / "edi").rglob("anvilgate-asn-0001.edi")
+    before = {run.run_id for run in watched.rest.runs("publish")}
+    answer = requests.post(
+        f"{watched.installation.feed.url}/v1/documents",
+        params={"name": "uploaded.edi"},
+        data=renumbered(made.read_text(encoding="ascii"), 7),
+        headers={"Authorization": f"Bearer {watched.installation.token}"},
+        timeout=120,
+    )
+    assert answer.ok, answer.text
+    feed = watched.dock.settings.feed
+    watched.until(lambda: any("F0070000" in file.read_text("utf-8") for file in feed.glob("*.jsonl")))
+    fresh = {run.run_id for run in watched.rest.runs("publish")} - before
+    assert any(run.startswith("asset_triggered__") for run in fresh)
 
 
 def test_a_watch_outlives_the_triggerer(watched: Site):
