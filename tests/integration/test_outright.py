@@ -63,11 +63,12 @@ def edifact(message: str, *rows: str) -> bytes:
 
 def ubl(name: str, *parts: str, party: str) -> bytes:
     order = "<cac:OrderReference><cbc:ID>PO/1</cbc:ID></cac:OrderReference>"
+    other = {"BuyerCustomerParty", "SellerSupplierParty"}.difference([party]).pop()
     endpoint = "<cac:Party><cbc:EndpointID schemeID='0088'>1</cbc:EndpointID></cac:Party>"
     return (
         f"<{name} xmlns='{UBL}{name}-2' xmlns:cac='{UBL}CommonAggregateComponents-2' "
         f"xmlns:cbc='{UBL}CommonBasicComponents-2'><cbc:ID>D-1</cbc:ID><cbc:IssueDate>2026-03-02</cbc:IssueDate>"
-        f"{''.join(parts)}{order}<cac:{party}>{endpoint}</cac:{party}></{name}>"
+        f"{''.join(parts)}{order}<cac:{party}>{endpoint}</cac:{party}><cac:{other}/></{name}>"
     ).encode()
 
 
