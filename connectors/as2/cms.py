@@ -185,8 +185,8 @@ def encrypt(content: bytes, recipient: Certificate, cipher: str = "aes-256") -> 
 
 
 def decrypt(enveloped: bytes, by: Identity) -> tuple[bytes, str]:
-    """What was encrypted for one of our keys, and the cipher's name. Raises Undecipherable, always with the same words once a
-    key was tried: which step failed is nobody's business."""
+    """What was encrypted for one of our keys, and the cipher's name. Raises Undecipherable, always with the same words
+    once a key was tried: which step failed is nobody's business."""
     from asn1crypto import cms
 
     try:
