@@ -106,7 +106,8 @@ def test_watermarks_are_compared_as_what_they_are() -> None:
 
 
 def test_a_clock_that_is_ahead_hides_nothing(tmp_path: Path) -> None:
-    state, rows, clock = State(), [["1", "2026-03-30T07:59:00Z"], ["2", "2026-03-30T20:00:00Z"]], [START]
+    state, clock = State(), [START]
+    rows: list[list[str | None]] = [["1", "2026-03-30T07:59:00Z"], ["2", "2026-03-30T20:00:00Z"]]
 
     def pages(since: str, kept: Callable[[str], str | None]) -> Iterator[Page]:
         yield Page(rows=[row for row in rows if str(row[1]) >= since])
