@@ -173,7 +173,7 @@ def _tell(changes: Iterable[RowChange], limit: int, json: bool) -> int:
 
 
 def _is_in_force(load: dict[str, Any], table: str) -> bool:
-    return load["table"] == table and load["status"] == "in_force"
+    return (load["table"], load["status"]) == (table, "in_force")
 
 
 def _author() -> str:
