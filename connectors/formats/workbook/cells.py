@@ -80,6 +80,8 @@ def column(name: str, cells: Sequence[object], mark: str = ".") -> pl.Series:
     kinds = set(map(type, cells))
     if kinds <= {str}:
         text = pl.Series(name, cells, pl.String).str.strip_chars()
+        if text.str.contains("[\x1c-\x1f]").any():  # separators of old, which are blanks to Python alone
+            text = pl.Series(name, [text_of(cell, mark) for cell in cells], pl.String)
     elif kinds <= {float, str, type(None)} and all(not cell for cell in cells if type(cell) is not float):
         text = _numbers(pl.Series(name, [cell if type(cell) is float else None for cell in cells], pl.Float64), mark)
     elif kinds == {date}:
