@@ -97,7 +97,7 @@ def test_what_is_too_old_goes_unless_it_waits(run: Installation, orders: Orders)
     run.environment.update(keeping)
 
     done = run.run("maintain")
-    assert "given up: 0 payloads' bytes, 0 findings, 1 leftovers" in done.stdout
+    assert "given up: 0 payloads' bytes, 0 findings, 0 superseded events, 1 leftovers" in done.stdout
     assert "1 line waits for item 'V-1'" in done.stdout
     assert done.exit_code == 1
     assert not leftover.exists()
