@@ -1,7 +1,8 @@
 """Master data: the tables that say who, what and where, and how partners call it.
 
-Each row may also say more (``MASTER_EXTRAS``), above all who answers for it and where it is from. All columns are text. ``valid_from`` and ``valid_to`` are dates (``YYYY-MM-DD``), both inclusive;
-empty means since ever and until further notice.
+Each row may also say more (``MASTER_EXTRAS``), above all who answers for it and where it is from. All columns are text.
+``valid_from`` and ``valid_to`` are dates (``YYYY-MM-DD``), both inclusive; empty means since ever and until further
+notice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ MASTER_TABLES: dict[str, tuple[str, ...]] = {
     # kind: item, site, partner or unit; theirs: the code they use; ours: our id (or Rec 20 code);
     # partner empty: holds for every partner
     "cross_references": ("partner", "kind", "theirs", "ours", "valid_from", "valid_to"),
-    # day: a date, or MON to SUN for every such day; working: yes or no. Monday to Friday are, where nothing says otherwise
+    # day: a date, or MON to SUN for every such day; working: yes or no. Else Monday to Friday are working days
     "calendars": ("calendar", "day", "working", "name", "valid_from", "valid_to"),
 }
 

@@ -23,7 +23,15 @@ def test_no_file_has_an_import_error(bundle):
 
 def test_there_is_a_dag_for_every_channel_and_one_for_each_common_duty(bundle):
     assert INBOUND
-    assert bundle["dags"].keys() == {*INBOUND, "expectations", "maintenance", "master_data", "publish", "release", "respond"}
+    assert bundle["dags"].keys() == {
+        *INBOUND,
+        "expectations",
+        "maintenance",
+        "master_data",
+        "publish",
+        "release",
+        "respond",
+    }
 
 
 def test_master_data_has_a_task_for_every_channel_of_that_purpose(bundle):
