@@ -22,7 +22,7 @@ from crossdock.announced import Announced
 from crossdock.master_data import master_in_force
 from crossdock.reading import CAUSE
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
-from mappings.calendars import Calendar, calendar_of
+from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
 from mappings.spec import OnError
@@ -146,12 +146,22 @@ class _Bench:
     def _of(self, partner: str) -> list[Agreed]:
         if partner not in self._rules:
             agreement = self._library.partners.get(partner)
-            rules = agreed(agreement, self._now, self._calendar(agreement.calendar if agreement else ""))
+            rules = agreed(agreement, self._now)
+            if agreement is not None and any(rule.by_calendar for rule, _, _ in rules):
+                rules = agreed(agreement, self._now, *self._calendars(partner, agreement.calendar))
             self._rules[partner] = [one for one in rules if not (self._again and one[0].beside == "itself")]
         return self._rules[partner]
 
-    def _calendar(self, name: str) -> Calendar | None:
-        return calendar_of(name, master_in_force(self._ledger).table("calendars")) if name else None
+    def _calendars(self, partner: str, agreed: str) -> tuple[Calendar | None, Mapping[str, Calendar]]:
+        """The partner's calendar: the one agreed on, else that of the master data; where there is none, the sites'."""
+        master, day = master_in_force(self._ledger), self._now.date().isoformat()
+        rows = master.table("calendars")
+        name = agreed or named_calendars("partners", master.table("partners"), day).get(partner, "")
+        if name:
+            return calendar_of(name, rows), {}
+        names = named_calendars("sites", master.table("sites"), day)
+        known = {name: calendar_of(name, rows) for name in set(names.values())}
+        return None, {site: known[name] for site, name in names.items()}
 
     def _of_kind(self, asked: _Asked, rules: Sequence[Agreed]) -> Iterator[tuple[int, Finding]]:
         """Rows that all are of one partner and kind."""
@@ -230,7 +240,7 @@ class _Asked:
 
 
 _ROW = "_row"
-_OF_EVENTS = ("stream", "partner", "item", "subject", "time", "line", "data")
+_OF_EVENTS = ("stream", "partner", "item", "site", "subject", "time", "line", "data")
 
 
 def _asked(tables: Sequence[DocumentLines]) -> _Asked:

@@ -71,6 +71,20 @@ def calendar_of(name: str, rows: pl.DataFrame) -> Calendar:
     return Calendar(name, is_worked)
 
 
+def named_calendars(table: str, rows: pl.DataFrame, day: str) -> dict[str, str]:
+    """Partner or site -> the calendar that its row of the master table names on ``day`` (ISO 8601).
+
+    Of several rows that hold the latest ``valid_from`` wins, then the later row, as everywhere in the master data.
+    """
+    if "calendar" not in rows.columns:
+        return {}
+    holding = rows.filter(
+        (pl.col("valid_from") <= day) & ((pl.col("valid_to") == "") | (pl.col("valid_to") >= day))
+    ).sort("valid_from", maintain_order=True)
+    told = dict(holding.select(table.removesuffix("s"), pl.col("calendar").str.strip_chars()).iter_rows())
+    return {name: calendar for name, calendar in told.items() if calendar}
+
+
 def _of_country(name: str, country: str, part: str | None) -> Calendar:
     import holidays
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from mappings.calendars import Calendar
 from mappings.checks.rule import RULES, Agreed, Limits, Rule, judge, offences
@@ -30,8 +31,16 @@ TIERS: Mapping[Tier, Mapping[str, Check]] = {
 }
 
 
-def agreed(partner: Partner | None, now: datetime, calendar: Calendar | None = None) -> list[Agreed]:
-    """The rules that hold for a partner, each with what an offence counts for and what is tolerated."""
+def agreed(
+    partner: Partner | None,
+    now: datetime,
+    calendar: Calendar | None = None,
+    of_sites: Mapping[str, Calendar] = MappingProxyType({}),
+) -> list[Agreed]:
+    """The rules that hold for a partner, each with what an offence counts for and what is tolerated.
+
+    Days are worked as ``calendar`` says; where there is none, as those of the sites do.
+    """
     if partner is None:
         return []
     checks = {**TIERS[partner.tier], **partner.checks}
@@ -45,6 +54,7 @@ def agreed(partner: Partner | None, now: datetime, calendar: Calendar | None = N
                 days=check.days,
                 now=now,
                 calendar=calendar,
+                of_sites=of_sites,
                 zone=zone_of(partner.timezone),
             ),
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
@@ -38,7 +38,12 @@ class Limits:
     days: int = 0
     now: datetime
     calendar: Calendar | None = None
+    of_sites: Mapping[str, Calendar] = field(default_factory=dict)  #: where no calendar is the partner's
     zone: tzinfo = UTC  #: in which the calendar's days begin
+
+    def calendar_at(self, site: str | None) -> Calendar | None:
+        """On which days somebody works there: the partner's calendar, else the site's; None where nobody says."""
+        return self.calendar or self.of_sites.get(site or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ class Rule:
     value: str = ""
     expected: str = ""
     reads: tuple[str, ...] = ()  #: the columns it is given; none: all of them
+    by_calendar: bool = False  #: whether it asks on which days somebody works
 
     @property
     def kind(self) -> str:
@@ -87,13 +93,21 @@ def rule(
     value: str = "",
     expected: str = "",
     reads: tuple[str, ...] = (),
+    by_calendar: bool = False,
 ) -> Callable[[Callable[[pl.DataFrame, Limits], pl.Series]], Callable[[pl.DataFrame, Limits], pl.Series]]:
     """Register a function as the rule ``name``. With ``beside`` it only sees rows of which something is known,
     unless its name ends in ``unknown``."""
 
     def register(function: Callable[[pl.DataFrame, Limits], pl.Series]) -> Callable[[pl.DataFrame, Limits], pl.Series]:
         RULES[name] = Rule(
-            name=name, beside=beside, sentence=sentence, broken=function, value=value, expected=expected, reads=reads
+            name=name,
+            beside=beside,
+            sentence=sentence,
+            broken=function,
+            value=value,
+            expected=expected,
+            reads=reads,
+            by_calendar=by_calendar,
         )
         return function
 
@@ -150,23 +164,34 @@ def _beyond(ours: str | None, theirs: str | None, percent: Decimal) -> bool | No
         return None
 
 
-def tolerated(column: pl.Series, limits: Limits) -> pl.Series:
-    """The last moment that is still tolerated for each moment (ISO 8601 text), ``days`` later."""
-    if limits.calendar is None:
-        return instants(column) + timedelta(days=limits.days)
-    calendar, days = limits.calendar, limits.days
+def tolerated(column: pl.Series, sites: pl.Series, limits: Limits) -> pl.Series:
+    """The last moment that is still tolerated at the site for each moment (ISO 8601 text), ``days`` later."""
     begins = instants(column)
-    told = [None if at is None else at.astimezone(limits.zone).date() for at in begins]
-    later = [None if day is None else calendar.after(day, days) - day for day in told]
+    if limits.calendar is None and not limits.of_sites:
+        return begins + timedelta(days=limits.days)
+    later: list[timedelta | None] = []
+    for day, site in zip(_days(begins, limits), sites, strict=True):
+        calendar = limits.calendar_at(site)
+        if day is None or calendar is None:
+            later.append(None if day is None else timedelta(days=limits.days))
+        else:
+            later.append(calendar.after(day, limits.days) - day)
     return begins + pl.Series(later, dtype=pl.Duration("us"))
 
 
-def on_closed_days(column: pl.Series, limits: Limits) -> pl.Series:
-    """Which moments fall on days that the calendar says are not worked; none without a calendar."""
-    if (calendar := limits.calendar) is None:
+def on_closed_days(column: pl.Series, sites: pl.Series, limits: Limits) -> pl.Series:
+    """Which moments fall on days that are not worked at the site; none without a calendar."""
+    if limits.calendar is None and not limits.of_sites:
         return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(column))
-    days = [None if at is None else at.astimezone(limits.zone).date() for at in instants(column)]
-    return pl.Series([None if day is None else not calendar.is_worked(day) for day in days], dtype=pl.Boolean)
+    closed: list[bool | None] = []
+    for day, site in zip(_days(instants(column), limits), sites, strict=True):
+        calendar = limits.calendar_at(site)
+        closed.append(None if day is None else calendar is not None and not calendar.is_worked(day))
+    return pl.Series(closed, dtype=pl.Boolean)
+
+
+def _days(moments: pl.Series, limits: Limits) -> Iterator[date | None]:
+    return (None if at is None else at.astimezone(limits.zone).date() for at in moments)
 
 
 def instants(column: pl.Series) -> pl.Series:

@@ -127,10 +127,15 @@ def arrives_before_leaving(table: pl.DataFrame, limits: Limits) -> pl.Series:  #
     return instants(table["arrives_at"]) < instants(table["shipped_at"])
 
 
-@rule("ship_notice.closed_day", "arrives at {arrives_at}, a day on which nobody works", value="arrives_at")
+@rule(
+    "ship_notice.closed_day",
+    "arrives at {arrives_at}, a day on which nobody works",
+    value="arrives_at",
+    by_calendar=True,
+)
 def arrives_on_a_closed_day(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """Goods arrive on a working day of the partner's calendar."""
-    return on_closed_days(table["arrives_at"], limits)
+    """Goods arrive on a working day of the partner's calendar, else of the site's."""
+    return on_closed_days(table["arrives_at"], table["site"], limits)
 
 
 # -- receipts, against the ship notice ----------------------------------------------------------------
@@ -243,16 +248,22 @@ def confirmed_quantity(table: pl.DataFrame, limits: Limits) -> pl.Series:
     beside="order",
     value="due_at",
     expected="known_due_at",
+    by_calendar=True,
 )
 def confirmed_late(table: pl.DataFrame, limits: Limits) -> pl.Series:
     """The promise is not later than what is wanted, but for ``days``. Earlier is on or before, and right."""
-    return instants(table["due_at"]) > tolerated(table["known_due_at"], limits)
+    return instants(table["due_at"]) > tolerated(table["known_due_at"], table["site"], limits)
 
 
-@rule("order_response.closed_day", "{due_at} is promised, a day on which nobody works", value="due_at")
+@rule(
+    "order_response.closed_day",
+    "{due_at} is promised, a day on which nobody works",
+    value="due_at",
+    by_calendar=True,
+)
 def promised_for_a_closed_day(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """What is promised comes on a working day of the partner's calendar."""
-    return on_closed_days(table["due_at"], limits)
+    """What is promised comes on a working day of the partner's calendar, else of the site's."""
+    return on_closed_days(table["due_at"], table["site"], limits)
 
 
 @rule(

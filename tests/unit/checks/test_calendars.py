@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.calendars import Calendar, calendar_of
+from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Limits
 from mappings.checks.rule import KNOWN, SAID
 from schemas.errors import ConfigError
@@ -75,6 +75,32 @@ def test_working_days_are_counted_as_a_person_does(start: date, days: int, free:
     between = [start + timedelta(days=one) for one in range((end - start).days + 1)]
     assert calendar.is_worked(end)
     assert sum(day not in closed for day in between) == days + 1
+
+
+def test_the_master_data_name_the_calendars_of_partners_and_sites() -> None:
+    rows = pl.DataFrame(
+        [
+            ("N1", "WORKS", "", "2026-12-31"),
+            ("N1", "DE-BY", "2027-01-01", ""),
+            ("N2", "", "", ""),
+            ("N3", "DE", "2027-06-01", ""),
+        ],
+        schema=["site", "calendar", "valid_from", "valid_to"],
+        orient="row",
+    )
+    assert named_calendars("sites", rows, "2026-12-31") == {"N1": "WORKS"}
+    assert named_calendars("sites", rows, "2027-01-01") == {"N1": "DE-BY"}
+    assert named_calendars("sites", rows.drop("calendar"), "2027-01-01") == {}
+
+
+@pytest.mark.parametrize(("site", "late"), [("N1", False), ("N2", True), (None, True)])
+def test_where_the_partner_has_no_calendar_the_sites_days_are_worked(site: str | None, late: bool) -> None:
+    limits = Limits(now=datetime(2026, 1, 1, tzinfo=UTC), days=1, of_sites={"N1": calendar_of("WORKS", ROWS)})
+    promised = {"due_at": "2026-12-25T00:00:00Z", "known_due_at": "2026-12-23T00:00:00Z", "site": site}
+    table = pl.DataFrame([promised], schema=dict.fromkeys(promised, pl.String))
+    assert RULES["order_response.date"].broken(table, limits).item() is late
+    feast = table.with_columns(due_at=pl.lit("2026-12-24T00:00:00Z"))
+    assert RULES["order_response.closed_day"].broken(feast, limits).item() is (site == "N1")
 
 
 def broken(rule: str, said: dict[str, str], known: dict[str, str], name: str, days: int = 0) -> bool:

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
+from crossdock.dock import Dock
 from mappings.checks import RULES
+from schemas.master import MASTER_TABLES
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -85,6 +88,24 @@ def test_a_confirmation_against_its_order(dock: Installation) -> None:
     ]
     closed = told(dock, "closed.csv", RESPONSE + fine.replace("1,10", "2,10", 1))
     assert closed == [("order_response.order_closed", "2", "cancelled")]
+
+
+def test_a_calendar_of_the_master_data_holds_where_the_partners_file_names_none(dock: Installation) -> None:
+    def load(table: str, **row: str) -> None:
+        columns = {name: row.get(name, "") for name in (*MASTER_TABLES[table], "calendar")}
+        with Dock.open(dock.settings) as open_dock:
+            open_dock.ledger.load_master(table, pl.DataFrame([columns]), source="test", actor="test")
+
+    def codes(day: str) -> list[str]:
+        line = f"1,10,P-100,N1,12,EA,2026-03-{day},5.00,2026-03-{day}\n"
+        return [code for code, _, _ in told(dock, f"{day}.csv", RESPONSE + line)]
+
+    assert codes("01") == []  # a Sunday, and nobody says who works when
+    load("sites", site="N1", name="North", calendar="DE")
+    assert codes("08") == ["order_response.closed_day"]
+    load("partners", partner="ACME", name="Acme Pumps", calendar="IL")  # Friday and Saturday are
+    assert codes("15") == []
+    assert codes("13") == ["order_response.closed_day"]
 
 
 def test_a_receipt_against_its_ship_notice(dock: Installation) -> None:
