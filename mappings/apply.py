@@ -510,14 +510,16 @@ class _Lines:
 
     def _place(self, rule: FieldRule) -> pl.Expr:
         """The place of the first filled path of ``rule`` where the reader noted it, else where it would stand."""
-        paths = [path for path in rule.paths if path + PLACE_SUFFIX in self.chunk.columns]
+        columns = self.chunk.columns
+        paths = [path for path in rule.paths if path + PLACE_SUFFIX in columns]
         noted = [pl.when(pl.col(path).str.strip_chars() != "").then(pl.col(path + PLACE_SUFFIX)) for path in paths]
         return pl.coalesce(*noted, *(path + PLACE_SUFFIX for path in paths), LOCATION)
 
 
 def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
     """What stood at each path, trimmed, blank as null; paths that found nothing at all are left out."""
-    present = [path for path in paths if path in chunk.columns and chunk.get_column(path).null_count() < chunk.height]
+    filled = {column.name for column in chunk if column.null_count() < chunk.height}
+    present = [path for path in paths if path in filled]
     sent: dict[str, pl.Series] = {}
     for path in present:
         column = chunk.get_column(path)

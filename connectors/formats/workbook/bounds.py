@@ -23,10 +23,11 @@ LARGEST_TOTAL = 1024 << 20  #: bytes all its parts may unpack to
 LARGEST_OLE2 = 256 << 20  #: bytes of an .xls
 MOST_CELLS = 10_000_000  #: cells of the rectangle a sheet's values span
 _MOST_PARTS = 10_000
-_PIECE = 1 << 20
+_PIECE = 1 << 18  # what fits the processor's cache is searched faster
 
-#: Marks of errors, of formulas without a value and of hidden rows; looked for as they are, since that is fastest.
-_REMARKABLE = (b't="e"', b"t='e'", b'"/></c>', b'hidden="1"')
+#: Marks of errors, of formulas without a value and of hidden rows; looked for as they are, since that is fastest,
+#: and a single byte that is rare, before a longer mark, more than ten times as fast.
+_REMARKABLE = (b't="e"', b'"/></c>', b'hidden="1"')
 _FORMULA = b"</f><"
 _UNCALCULATED = (b"</f></c>", b"</f><v></v>", b"</f><v/>", b"</f><v />")
 
@@ -150,7 +151,7 @@ class _Extent:
 
     def _take(self, text: bytes) -> None:
         self.remarkable = self.remarkable or _is_remarkable(text)
-        if self._exact or _UNUSUAL.search(text) or _PREFIXED.search(text):
+        if self._exact or _UNUSUAL.search(text) or (b":" in text and _PREFIXED.search(text)):
             self._exact = True
             self._count(text)
         elif last := _CELL.match(text, max(0, text.rfind(b"<c r="))):
@@ -174,7 +175,7 @@ class _Extent:
 
 
 def _is_remarkable(text: bytes) -> bool:
-    if any(mark in text for mark in _REMARKABLE):
+    if any(mark in text for mark in _REMARKABLE) or (b"'" in text and b"t='e'" in text):
         return True
     return _FORMULA in text and any(mark in text for mark in _UNCALCULATED)
 

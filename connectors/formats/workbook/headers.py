@@ -129,8 +129,9 @@ class Fit:
 def fits(sheet: Sheet, first: Batch, wanting: Sequence[tuple[LinePlan, Headings]]) -> list[Fit]:
     """The best header row for each plan, best plan first; plans that no row serves at all are left out."""
     best: list[Fit] = []
+    rows = [[text_of(cell) for cell in row] for row in first.rows[:SEARCHED]]
     for plan, headings in wanting:
-        found = [fit for fit in _candidates(sheet, plan, headings, first) if fit.columns]
+        found = [fit for fit in _candidates(sheet, plan, headings, first, rows) if fit.columns]
         fit = max(found, key=lambda fit: fit.merit, default=None)
         if fit is not None:
             best.append(fit)
@@ -143,9 +144,10 @@ def _candidates(
     plan: LinePlan,
     headings: Headings,
     first: Batch,
+    rows: Sequence[Sequence[str]],
 ) -> Iterator[Fit]:
+    """``rows`` are the first of ``first`` as text."""
     numbers = list(first.numbers[:SEARCHED])
-    rows = [[text_of(cell) for cell in row] for row in first.rows[:SEARCHED]]
     told: dict[str, Told] = {}
     for at, (number, texts) in enumerate(zip(numbers, rows, strict=True)):
         single = _fit(plan, headings, _Line(sheet, number, [(text,) for text in texts], first.rows[at]), told)

@@ -51,6 +51,10 @@ class Table:
         self.ordinal = ordinal
         self.lines = 0
         self._carried: dict[str, Told] = {**fit.units, **fit.above}
+        # a mapping knows hundreds of headers, and a table has ten of them
+        self._nothing = {
+            path: pl.lit(None, pl.String).alias(path) for path in fit.plan.paths if path not in fit.columns
+        }
 
     def chunk(self, batch: Batch) -> tuple[LineChunk, list[Finding]]:
         """The lines of some rows, and what is to be said of them."""
@@ -67,7 +71,9 @@ class Table:
         findings += self._faults(batch, lines)
         findings += self._digits_lost(lines)
         self.lines += lines.height
-        return LineChunk(ordinal=self.ordinal, table=lines.drop(_ROW)), findings
+        known = frozenset(lines.columns)
+        nothing = [column for path, column in self._nothing.items() if path not in known]
+        return LineChunk(ordinal=self.ordinal, table=lines.drop(_ROW).with_columns(nothing)), findings
 
     # -- cells ----------------------------------------------------------------------------------------
 
@@ -171,13 +177,9 @@ class Table:
         row = pl.Series(batch.numbers, dtype=pl.Int64)
         number = row.cast(pl.String)
         places = [(self._prefix(index) + number).alias(path + PLACE_SUFFIX) for path, index in self.fit.columns.items()]
-        carried = list(_carried(spans, len(batch.rows)))
-        known = {*self.fit.columns, *(series.name for series in carried)}
-        nothing = [pl.lit(None, pl.String).alias(path) for path in self.fit.plan.paths if path not in known]
         return table.with_columns(
-            *nothing,
             *places,
-            *carried,
+            *_carried(spans, len(batch.rows)),
             (self._prefix(-self.sheet.first_column) + number).alias(LOCATION),
             pl.Series(OFFSET, batch.offsets or [None] * len(batch.rows), pl.Int64),
             pl.Series(LENGTH, batch.lengths or [None] * len(batch.rows), pl.Int64),
