@@ -26,7 +26,8 @@ from schemas.lines import LineKind
 #: What an order line can say in place of its answer, by the code of what is told of its lack.
 _LACKS = frozenset(("quantity.missing", "unit.missing", "item.missing", "site.missing"))
 #: What the answer itself says comes before what was ordered.
-_OWN = ("item", "site", "partner_item", "description", "due_at", "ship_by", "price", "currency")
+_WHEN = ("due_at", "starts_at", "ends_at")
+_OWN = ("item", "site", "partner_item", "description", *_WHEN, "ship_by", "price", "currency")
 
 
 def as_ordered(
@@ -137,7 +138,9 @@ class _Answer:
             data = answered(lines[subject], status, row["document_number"])
             if not _takes_quantity(data, row):
                 continue
-            data |= {name: row[name] for name in _OWN if row[name] is not None}
+            own = {name: row[name] for name in _OWN if row[name] is not None}
+            ordered = set(_WHEN) if own.keys() & set(_WHEN) else set()  #: when is answered as a whole
+            data = {name: value for name, value in data.items() if name not in ordered} | own
             if row["line"] is not None:
                 data["references"] = data["references"] | {"line": row["line"]}
             answer = f"{ANSWER}/{subject.partition('/')[2]}"

@@ -26,6 +26,7 @@ from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
 from mappings.spec import OnError
+from mappings.values import last_moment
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity
 
@@ -337,7 +338,8 @@ def _together(some: Sequence[Stands]) -> dict[str, str]:
         if all(one.data.get(name) for one in alive):
             known[name] = format(sum((Decimal(one.data[name]) for one in alive), Decimal(0)), "f")
     due = [one.data["due_at"] for one in alive if one.data.get("due_at")]
-    return known | ({"due_at": max(due)} if due else {})
+    by = [last_moment(one.data["ends_at"]) for one in alive if one.data.get("ends_at")]
+    return known | ({"due_at": max(due or by)} if due or by else {})
 
 
 def _told(lines: DocumentLines, findings: Sequence[Finding]) -> DocumentLines:

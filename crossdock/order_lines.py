@@ -25,7 +25,7 @@ _KEPT = 8_192  #: events of this payload that are looked at beside those of the 
 #: What an order line and the answer to it have in common.
 _COMMON = (
     *("partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "partner_item", "partner_site"),
-    *("description", "due_at", "ship_by", "price", "currency"),
+    *("description", "due_at", "starts_at", "ends_at", "ship_by", "price", "currency"),
 )
 _ALSO = ("order", "order_line", "schedule")  #: of its references
 

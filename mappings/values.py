@@ -171,6 +171,11 @@ def _period(text: str, code: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return datetime.combine(first, time(), zone), datetime.combine(after, time(), zone)
 
 
+def last_moment(ends: str) -> str:
+    """The last second of what is over at the moment ``ends`` (ISO 8601 with its offset), which is kept."""
+    return instant_text(datetime.fromisoformat(ends) - timedelta(seconds=1), zone_of("UTC"))
+
+
 def clock_time(text: str) -> time:
     """``HHMM``, ``HHMMSS``, decimals of a second, or any of these with colons; empty is midnight."""
     digits = text.strip().replace(":", "").replace(".", "")

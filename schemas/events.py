@@ -121,8 +121,9 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
     """An order, its change, its confirmation, a forecast or a call-off.
 
-    ``starts_at`` is in its window, ``ends_at`` is the first moment after it. Cumulative quantities are in ``unit``.
-    ``changes`` says of a changed order what is not as in the revision before, where that one is known.
+    ``due_at`` is a day; ``starts_at`` is in a window, ``ends_at`` is the first moment after it. ``ends_at`` without
+    ``starts_at`` is "on or before", ``starts_at`` without ``ends_at`` "not before".
+    Cumulative quantities are in ``unit``. ``changes`` says of a changed order what is not as in the revision before, where that one is known.
     """
 
     kind: DemandKind

@@ -98,6 +98,8 @@ KINDS: dict[LineKind, dict[str, Field]] = {
     | _fields(
         ("schedule", _T, "schedule line within the order line"),
         ("due_at", _TIME, "when the goods are wanted at the site"),
+        ("starts_at", _TIME, "where they are wanted within a window: not before"),
+        ("ends_at", _TIME, "the first moment after that window; on its own: on or before, whatever day"),
         ("ship_by", _TIME, "when the goods must leave"),
         ("price", _D, "unit price"),
         ("currency", _T, "ISO 4217 code of that price"),
@@ -109,6 +111,8 @@ KINDS: dict[LineKind, dict[str, Field]] = {
         ("schedule", _T, "schedule line within the order line"),
         ("answer", _T, "accepted, changed, backordered, on_hold, rejected, shipped or delivered (X12 668, 368)"),
         ("due_at", _TIME, "when the supplier promises arrival"),
+        ("starts_at", _TIME, "where arrival is promised within a window: not before"),
+        ("ends_at", _TIME, "the first moment after that window; on its own: on or before, whatever day"),
         ("ship_by", _TIME, "when the supplier promises to ship"),
         ("price", _D, "confirmed unit price"),
         ("currency", _T, "ISO 4217 code of that price"),

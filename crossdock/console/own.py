@@ -12,6 +12,7 @@ from crossdock.feed.documents import document_seen, documents_seen
 from crossdock.feed.service import Service
 from crossdock.ledger.spans import Wanted
 from crossdock.visibility import View
+from mappings.values import last_moment
 
 DOCUMENTS = 50
 ORDERS = 1000
@@ -73,8 +74,14 @@ def _orders(service: Service, view: View) -> list[Row]:
                     "site": event.site,
                     "quantity": data.get("quantity", ""),
                     "unit": data.get("unit", ""),
-                    "due": str(data.get("due_at") or data.get("ship_by") or "")[:10],
+                    "due": _wanted(data)[:10],
                     "kind": event.kind,
                 }
             )
     return sorted(rows, key=lambda row: (row["due"] or "9999", row["order"], row["line"]))
+
+
+def _wanted(data: Mapping[str, Any]) -> str:
+    """When it is wanted, or by when; nothing where that is not said."""
+    told = data.get("due_at") or data.get("ship_by")
+    return str(told) if told else last_moment(data["ends_at"]) if data.get("ends_at") else ""

@@ -27,6 +27,7 @@ import msgspec
 from crossdock.ledger import StoredEvent
 from crossdock.visibility import View
 from crossdock.visibility.view import Stock, period_of
+from mappings.values import last_moment
 
 _PLANS = frozenset({"forecast", "called_off"})
 _ORDERS = frozenset({"ordered", "changed"})
@@ -153,7 +154,9 @@ def _day(text: str | None) -> date | None:
 
 
 def _begins(facts: dict[str, Any]) -> date | None:
-    return next((day for name in ("due_at", "ship_by", "starts_at", "ends_at") if (day := _day(facts.get(name)))), None)
+    ends = facts.get("ends_at")
+    begins = (day for name in ("due_at", "ship_by", "starts_at") if (day := _day(facts.get(name))))
+    return next(begins, _day(last_moment(ends)) if ends else None)
 
 
 def _received(

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from crossdock.checking import checked
+from crossdock.ledger.stands import Stands
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.normalise import empty_events
 from mappings.spec import Partner
@@ -140,3 +141,38 @@ def test_what_came_before_an_error_comes_through() -> None:
 def test_nobody_is_asked_for_a_partner_without_checks() -> None:
     items = document(1, EARLIER)
     assert list(checked(items, ledger=None, library=library({}), now=NOW)) == items  # type: ignore[arg-type]
+
+
+class OrderedBy(NothingStands):
+    """A ledger that knows one order line, wanted on or before a day, and has no master data."""
+
+    def stands(self, stream: str, prefixes: set[str]) -> list[Any]:
+        wanted = {"ends_at": "2026-04-11T00:00:00-04:00", "lineage": {"document": "doc-0"}, "quantity": "5"}
+        return [Stands("order/ACME/1%25/1", "ordered", EARLIER, wanted)]
+
+    def master_version(self) -> int:
+        return 1
+
+    def master(self) -> dict[str, pl.DataFrame]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("promised", "late"),
+    [
+        ("2026-03-10T00:00:00-04:00", False),
+        ("2026-04-10T15:00:00-04:00", False),
+        ("2026-04-11T00:00:00-04:00", True),
+    ],
+)
+def test_what_is_wanted_on_or_before_a_day_is_late_on_the_next(promised: str, late: bool) -> None:
+    opened, lines, closed = document(1, LATER)
+    assert isinstance(lines, DocumentLines)
+    events = lines.events.with_columns(
+        subject=pl.lit("order_response/ACME/1%25/1"), data=pl.col("data").str.replace("arrives_at", "due_at")
+    )
+    events = events.with_columns(data=pl.col("data").str.replace(LATER, promised, literal=True))
+    items = bare([opened, replace(lines, events=events), closed])
+    rules = library({"order_response.date": "warning"})
+    seen = told(checked(items, ledger=OrderedBy(), library=rules, now=NOW))  # type: ignore[arg-type]
+    assert seen[0][2] == ([("order_response.date", 1, promised, "segment 1")] if late else [])

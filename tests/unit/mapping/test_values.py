@@ -18,6 +18,7 @@ from mappings.values import (
     implied_decimal_text,
     instant_text,
     iso,
+    last_moment,
     period_end,
     period_start,
     written,
@@ -211,6 +212,11 @@ def test_a_time_without_a_zone_is_in_the_partners() -> None:
 def test_a_time_with_a_zone_keeps_it() -> None:
     assert instant_text(iso("2026-07-01T08:00:00-05:00", "", BERLIN), BERLIN) == "2026-07-01T08:00:00-05:00"
     assert instant_text(iso("2026-07-01T08:00:00Z", "", BERLIN), BERLIN) == "2026-07-01T08:00:00Z"
+
+
+def test_what_ends_at_midnight_is_wanted_the_day_before() -> None:
+    assert last_moment("2026-04-11T00:00:00-04:00") == "2026-04-10T23:59:59-04:00"
+    assert last_moment("2026-03-01T00:00:00Z") == "2026-02-28T23:59:59Z"
 
 
 def test_an_unknown_zone_is_refused() -> None:
