@@ -123,7 +123,8 @@ class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
 
     ``due_at`` is a day; ``starts_at`` is in a window, ``ends_at`` is the first moment after it. ``ends_at`` without
     ``starts_at`` is "on or before", ``starts_at`` without ``ends_at`` "not before".
-    Cumulative quantities are in ``unit``. ``changes`` says of a changed order what is not as in the revision before, where that one is known.
+    Cumulative quantities are in ``unit``. ``changes`` says of a changed order what is not as in the revision before,
+    where that one is known.
     """
 
     kind: DemandKind
