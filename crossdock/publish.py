@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,11 +56,36 @@ def publish_to(
     Every event is validated against its stream's schema before it leaves; one that breaks it is held
     back like one that the sink refuses.
     """
+    rendering = _Rendering(sink)
+    return ledger.deliver(name, rendering.hand_over, batch=batch, policy=policy, begin=begin, ahead=rendering.ahead)
 
-    def hand_over(events: Sequence[StoredEvent]) -> None:
-        sink.deliver([_rendered(event) for event in events])
 
-    return ledger.deliver(name, hand_over, batch=batch, policy=policy, begin=begin)
+class _Rendering:
+    """Events on their way to ``sink``, those of the next batch rendered while the receiver deals with this one."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        #: Of the batch that is handed over and of the one that follows it: position -> rendered event.
+        self._ready: deque[dict[int, bytes]] = deque(maxlen=2)
+
+    def ahead(self, events: Sequence[StoredEvent]) -> None:
+        """Render them; one that breaks its schema is left to ``hand_over``, which says so."""
+        ready: dict[int, bytes] = {}
+        for event in events:
+            with suppress(PermanentError):
+                ready[event.position] = event.cloud_event()
+        self._ready.append(ready)
+
+    def hand_over(self, events: Sequence[StoredEvent]) -> None:
+        ready = [*self._ready]
+        self._sink.deliver([self._rendered(event, ready) for event in events])
+
+    @staticmethod
+    def _rendered(event: StoredEvent, ready: Sequence[Mapping[int, bytes]]) -> bytes:
+        for some in ready:
+            if (rendered := some.get(event.position)) is not None:
+                return rendered
+        return _rendered(event)
 
 
 def _rendered(event: StoredEvent) -> bytes:

@@ -223,6 +223,7 @@ class Ledger:
         batch: int = 1000,
         policy: Policy | None = None,
         begin: int = 0,
+        ahead: Callable[[Sequence[StoredEvent]], None] | None = None,
     ) -> int:
         """Move one sink's cursor to the feed's end; returns the events delivered.
 
@@ -231,9 +232,10 @@ class Ledger:
         the events it means and goes on with the others; any other error leaves the cursor where it is.
         What the policy does not wait for goes through. One runner per sink at a time: another one
         finds nothing to do and returns 0, and so does one whose sink is paused. A sink that is new
-        begins after the position ``begin``.
+        begins after the position ``begin``. ``ahead`` is called in another thread with events that will be handed
+        over after those that are being handed over, so that work on them need not wait for the receiver's answer.
         """
-        return relay.deliver(self._database, sink, hand_over, batch=batch, policy=policy, begin=begin)
+        return relay.deliver(self._database, sink, hand_over, batch=batch, policy=policy, begin=begin, ahead=ahead)
 
     def sinks(self) -> list[dict[str, Any]]:
         """Each sink that was ever delivered to: its position, how far ``behind`` the feed it is, when it last moved,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -18,12 +18,14 @@ Page = Sequence[StoredEvent]
 
 class Paging:
     """Pages of ``size`` events. What stands in the feed never changes, so a page may be read at any time before it is
-    wanted; one that was not full then is read once more. Leaving the block ends the thread that reads ahead.
+    wanted; one that was not full then is read once more. Leaving the block ends the thread that reads ahead, which
+    also calls ``ahead`` with each page it read.
     """
 
-    def __init__(self, database: Database, size: int) -> None:
+    def __init__(self, database: Database, size: int, ahead: Callable[[Page], None] | None = None) -> None:
         self._database = database
         self._size = size
+        self._ahead = ahead
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="reading ahead")  # starts with the first full page
         self._coming: tuple[int, Future[Page]] | None = None
 
@@ -48,4 +50,7 @@ class Paging:
 
     def _read(self, after: int) -> Page:
         with self._database.read() as connection:
-            return feed.page(connection, after=after, limit=self._size)
+            page = feed.page(connection, after=after, limit=self._size)
+        if self._ahead is not None:
+            self._ahead(page)
+        return page

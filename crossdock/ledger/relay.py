@@ -92,13 +92,14 @@ def deliver(
     batch: int,
     policy: Policy | None = None,
     begin: int = 0,
+    ahead: Callable[[Sequence[StoredEvent]], None] | None = None,
     clock: Clock | None = None,
 ) -> int:
     """See ``Ledger.deliver``."""
     if batch < 1:
         raise ValueError(f"a batch holds at least one event, not {batch}")
     _know(database, sink, begin)
-    with _turn(database.file, sink) as mine, Paging(database, batch) as pages:
+    with _turn(database.file, sink) as mine, Paging(database, batch, ahead) as pages:
         runner = _Runner(
             database, sink, hand_over, batch=batch, pages=pages, policy=policy or Policy(), clock=clock or Clock()
         )

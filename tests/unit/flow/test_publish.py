@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from crossdock.ledger import Ledger
+from crossdock.ledger.tables import events
 from crossdock.publish import publish
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened
 from mappings.normalise import empty_events
@@ -87,6 +88,19 @@ def test_a_failing_sink_holds_up_nobody_and_catches_up_later(filled: Ledger, mak
     broken.error = None
     assert publish({"broken": broken, "good": good}, ledger=filled) == {"broken": 7, "good": 0}
     assert subjects(broken.batches) == [list("1234567")]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_an_event_that_breaks_its_schema_stays_behind_wherever_it_is_read(
+    filled: Ledger, make_sink, batch: int
+) -> None:
+    """Batches after the first are rendered ahead, where nobody can be told; the order is kept all the same."""
+    with filled._database.write() as connection:
+        connection.execute(events.update().where(events.c.position == 4).values(time="lately"))
+    taking = make_sink()
+    assert publish({"planning": taking}, ledger=filled, batch=batch) == {"planning": 6}
+    assert [subject for batch in subjects(taking.batches) for subject in batch] == list("123567")
+    assert [held["position"] for held in filled.held_events("planning")] == [4]
 
 
 def test_of_several_failures_the_one_worth_a_retry_is_raised(filled: Ledger, make_sink) -> None:
