@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import uvicorn
 from anyio import to_thread
@@ -59,14 +60,18 @@ def serve(
 def give_memory_back() -> None:
     """Let glibc keep one pool of memory for all threads, and give back what is free at its end (mallopt(3)).
 
-    With a pool for each thread, what one page has needed stays with the thread that made it.
+    With a pool for each thread, what one page has needed stays with the thread that made it. SQLite's caches share a
+    limit for the same reason: beyond it a connection takes its own oldest pages instead of more memory.
     """
+    with closing(sqlite3.connect(":memory:")) as any_connection:  # the limit is the process's
+        any_connection.execute(f"PRAGMA soft_heap_limit = {_SQLITE}")
     with suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((_ARENA_MAX, 1), (_TRIM_THRESHOLD, 1 << 17), (_MMAP_THRESHOLD, 1 << 17)):
             mallopt(option, value)
 
 
+_SQLITE = 20 << 20  #: bytes for all connections; one alone has a cache of 12 MB at most
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of <malloc.h>
 
 
