@@ -3,8 +3,9 @@
 Numbers: ``point``, ``comma``, ``auto`` (decimal mark), ``implied2`` (X12 N2: two decimals implied).
 Times: ``CCYYMMDD`` (six digits too, with a clock), ``iso``, ``dmy``, ``mdy``, ``ymd``, ``written``
 (as people write, order told by the value itself), ``edifact`` and ``edifact_end`` (as data element 2379 beside it
-says: days, weeks, months, periods; their first moment, or the first one after them). A field that names none
-takes what is usual in its document's format; see ``usual_formats``.
+says: days, weeks, months, periods; their first moment, or the first one after them; with
+``_us`` behind, weeks begin on Sunday). A field that names none takes what is
+usual in its document's format; see ``usual_formats``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ TIME_FORMATS: Mapping[str, TimeFormat] = {
     "CCYYMMDD": ccyymmdd,
     "edifact": period_start,
     "edifact_end": period_end,
+    "edifact_us": partial(period_start, weeks="us"),
+    "edifact_end_us": partial(period_end, weeks="us"),
     "iso": iso,
     "written": written("auto"),
     "dmy": written("dmy"),

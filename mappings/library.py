@@ -335,7 +335,7 @@ class _Reading:
         self._check_whole(file, key, base.spec.kind, agreement.whole)
         self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
         self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
-        spec = self._with_header(_merged(base.spec, type_, agreement, partner.language))
+        spec = self._with_header(_merged(base.spec, type_, agreement, partner))
         if len(self.problems) > before:
             self._planned(file, key, spec)  # its paths may be wrong too
             return None
@@ -481,7 +481,7 @@ class _Reading:
             )
 
 
-def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, language: str) -> MappingSpec:
+def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, partner: Partner) -> MappingSpec:
     """The standard mapping with a partner's agreement laid over it.
 
     A field of the agreement takes the place of the standard's; its header names come before the standard's own.
@@ -494,8 +494,12 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, languag
     return base.model_copy(
         update={
             "document": type_,
-            "fields": {**base.fields, **agreement.fields},
-            "layout": base.layout.model_copy(update={"language": language, **layout, "header": header}),
+            "fields": {
+                name: _in_weeks(rule, partner.weeks) for name, rule in {**base.fields, **agreement.fields}.items()
+            },
+            "layout": base.layout.model_copy(
+                update={"language": partner.language, "weeks": partner.weeks, **layout, "header": header}
+            ),
             "key": agreement.key or base.key,
             "whole": agreement.whole or base.whole,
             "line": agreement.line or base.line,
@@ -503,6 +507,13 @@ def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, languag
             "relax": [*base.relax, *agreement.relax],
         }
     )
+
+
+def _in_weeks(rule: FieldRule, weeks: str) -> FieldRule:
+    """The rule, its weeks numbered as the partner numbers them."""
+    if weeks == "iso" or rule.format not in ("edifact", "edifact_end"):
+        return rule
+    return rule.model_copy(update={"format": f"{rule.format}_{weeks}"})
 
 
 def _rules(spec: MappingSpec) -> list[FieldRule]:
@@ -532,8 +543,11 @@ def _options(spec: MappingSpec) -> dict[str, object]:
 
 def _version(spec: MappingSpec, codes: Mapping[str, Any], on_error: OnError, timezone: str) -> str:
     unsaid = {name for name in ("whole", "tighten", "relax") if not getattr(spec, name)}
+    said = spec.model_dump(mode="json", exclude={"description"} | unsaid)
+    if spec.layout.weeks == "iso":
+        del said["layout"]["weeks"]
     content = {
-        "spec": spec.model_dump(mode="json", exclude={"description"} | unsaid),
+        "spec": said,
         "codes": codes,
         "on_error": on_error,
         "timezone": timezone,

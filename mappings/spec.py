@@ -121,6 +121,7 @@ class Layout(Strict):
     decimal: Literal[".", ",", "auto"] = "auto"
     dates: Literal["dmy", "mdy", "ymd", "auto"] = "auto"
     encoding: str | None = None
+    weeks: Literal["iso", "us"] = "iso"  #: from Monday (ISO 8601), or from Sunday, week 1 holding January 1st
     language: str | None = None  #: whose habits hold where a column does not tell decimal mark or order of dates
     columns: list[str] = []  #: all headers as a person confirmed them; what differs later is said
     only: dict[str, list[str]] = {}  #: canonical field -> values of the rows that count; other rows are not read
@@ -254,6 +255,7 @@ class Partner(Strict):
     tier_from: dict[date, Tier] = {}  #: raised or lowered, each from that day on: ``2026-07-01: strategic``
     language: str = "en"
     timezone: str = "UTC"
+    weeks: Literal["iso", "us"] = "iso"  #: how it numbers weeks; us: from Sunday, week 1 holding January 1st
     calendar: str = ""  #: of the master data, or a country's: DE, DE-BY; days of tolerance are then working days
     identities: Identities = Identities()
     on_error: OnError = OnError.PARK_LINES  #: of all documents that do not say otherwise

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.weeks import week_start
+
 #: Digits a number may have once its exponent is written out. Beyond that it is a slip of the pen, or malice.
 MAX_DIGITS = 60
 
@@ -130,17 +132,17 @@ _INSTANTS = {"201": 10, "203": 12, "204": 14}
 _RANGES = {"718": 8, "713": 10, "719": 12}
 
 
-def period_start(text: str, code: str, zone: ZoneInfo) -> datetime:
+def period_start(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime:
     """The first moment of what EDIFACT data element 2380 says, written as ``code`` (2379) tells; a date without one."""
-    return _period(text, code, zone)[0]
+    return _period(text, code, zone, weeks)[0]
 
 
-def period_end(text: str, code: str, zone: ZoneInfo) -> datetime:
+def period_end(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime:
     """The first moment after it: of a day the next midnight, of a time of day that time itself."""
-    return _period(text, code, zone)[1]
+    return _period(text, code, zone, weeks)[1]
 
 
-def _period(text: str, code: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _period(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> tuple[datetime, datetime]:
     digits, code = text.strip().replace("-", ""), code.strip()
     if code in _RANGES and len(digits) == 2 * _RANGES[code] and digits.isdecimal():
         each = {8: "102", 10: "201", 12: "203"}[_RANGES[code]]
@@ -152,7 +154,7 @@ def _period(text: str, code: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     kind = _PERIODS.get(code, "day")
     try:
         if kind == "week" and len(digits) == 6:
-            first = date.fromisocalendar(int(digits[:4]), int(digits[4:]), 1)
+            first = week_start(int(digits[:4]), int(digits[4:]), weeks)
             after = first + timedelta(days=7)
         elif kind == "month" and len(digits) == 6:
             first = date(int(digits[:4]), int(digits[4:]), 1)

@@ -120,13 +120,15 @@ def as_iso(texts: pl.Series, order: str) -> pl.Series:
     return texts.replace(list(new), list(new.values()))
 
 
-def period_starts(texts: pl.Series) -> pl.Series:
+def period_starts(texts: pl.Series, weeks: str = "iso") -> pl.Series:
     """Weeks and months (``KW 15/2026``, ``April 2026``) as the day they begin; whatever else stands there as it is."""
     written = texts.str.contains(_PERIOD).fill_null(False)
     if not written.any():
         return texts
     new = {
-        text: found[0].starts.isoformat() for text in texts.filter(written).unique() if (found := periods_in([text]))
+        text: found[0].starts.isoformat()
+        for text in texts.filter(written).unique()
+        if (found := periods_in([text], weeks))
     }
     return texts.replace(list(new), list(new.values()))
 

@@ -223,7 +223,8 @@ def _fit(plan: LinePlan, headings: Headings, line: _Line, told: Mapping[str, Tol
     periods: tuple[Period, ...] = ()
     if headings.takes_periods and columns:
         taken = set(columns.values())
-        found = periods_in([None if index in taken else one for index, one in enumerate(_headed(options, line.cells))])
+        heads = [None if index in taken else one for index, one in enumerate(_headed(options, line.cells))]
+        found = periods_in(heads, str(plan.options.get("weeks") or "iso"))
         periods = found if len(found) >= _FEWEST_PERIODS else ()
     above = {path: value for path, value in told.items() if path not in columns}
     return Fit(

@@ -1,7 +1,7 @@
 """Periods as headers: days, weeks and months across the columns of a forecast.
 
-Dates are read as cells or as text in ISO order or with the month as a word; weeks are ISO 8601 weeks, with
-their year (``KW 14/2026``, ``2026-W14``) or below a line that names it.
+Dates are read as cells or as text in ISO order or with the month as a word; weeks are ISO 8601 weeks, or those
+of the US where the partner says so, with their year (``KW 14/2026``, ``2026-W14``) or below a line that names it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+
+from schemas.weeks import week_start
 
 _WEEK = r"(?:kw|cw|wk|week|woche|w|semana|sem|semaine|s|settimana|tydzień|týden|vecka|uge|uke)"
 _YEAR = r"(20\d\d|'?\d\d)"
@@ -50,7 +52,7 @@ class Period:
     bucket: str  #: day, week or month
 
 
-def periods_in(header: Sequence[object]) -> tuple[Period, ...]:
+def periods_in(header: Sequence[object], weeks: str = "iso") -> tuple[Period, ...]:
     """The columns that are headed by a period, in order; a header may be a date, texts, or None to pass it over."""
     found: list[Period] = []
     days: list[tuple[int, str, date]] = []
@@ -58,7 +60,7 @@ def periods_in(header: Sequence[object]) -> tuple[Period, ...]:
     for index, cell in enumerate(header):
         for text in cell if isinstance(cell, tuple) else (cell,):
             day = _day(text, order)
-            period = None if day is not None else _longer(index, text)
+            period = None if day is not None else _longer(index, text, weeks)
             if day is not None:
                 days.append((index, str(text), day))
                 break
@@ -106,14 +108,14 @@ def _day(cell: object, order: str) -> date | None:
     return _date(year, second, first) if order == "dmy" else _date(year, first, second)
 
 
-def _longer(index: int, cell: object) -> Period | None:
+def _longer(index: int, cell: object, weeks: str) -> Period | None:
     if not isinstance(cell, str):
         return None
     text = cell.strip()
     if (match := _YEAR_WEEK.fullmatch(text)) is not None:
-        return _week(index, text, int(match[1]), int(match[2]))
+        return _week(index, text, int(match[1]), int(match[2]), weeks)
     if (match := _WEEK_YEAR.fullmatch(text)) is not None:
-        return _week(index, text, _year(match[2]), int(match[1]))
+        return _week(index, text, _year(match[2]), int(match[1]), weeks)
     if (match := _ISO_MONTH.fullmatch(text)) is not None:
         return _month(index, text, int(match[1]), int(match[2]))
     if (match := _MONTH_ISO.fullmatch(text)) is not None:
@@ -129,9 +131,9 @@ def _year(text: str) -> int:
     return int(text) if len(text) == 4 else 2000 + int(text.lstrip("'"))
 
 
-def _week(index: int, title: str, year: int, week: int) -> Period | None:
+def _week(index: int, title: str, year: int, week: int, weeks: str) -> Period | None:
     try:
-        start = date.fromisocalendar(year, week, 1)
+        start = week_start(year, week, weeks)
     except ValueError:
         return None
     return Period(index, title, start, start + timedelta(days=7), "week")

@@ -342,6 +342,12 @@ def test_a_row_may_name_its_week_or_month(week: str, day: str) -> None:
     assert lines(items, "Part no.", "Qty", "Week") == [("A", "5", day), ("B", "6", "2026-04-20")]
 
 
+def test_weeks_of_the_us_begin_on_sunday() -> None:
+    us = {**FORECAST, "weeks": "us"}
+    items = read(rows(["Part no.", "Week 14 2026", "2026-W15"], ["A", 5, 6]), "s.xlsx", us)
+    assert lines(items, "@starts", "@ends") == [("2026-03-29", "2026-04-05"), ("2026-04-05", "2026-04-12")]
+
+
 def test_rows_of_another_kind_are_passed_over_and_counted() -> None:
     options = {**STOCK, "fields": {**STOCK["fields"], "status": ("Kind",)}, "only": {"status": ["Free stock"]}}
     items = read(rows(["Part no.", "Qty", "Kind"], ["A", 5, "free stock"], ["A", 6, "Blocked"]), "s.xlsx", options)

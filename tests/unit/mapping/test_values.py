@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.formats import MARKS, NUMBER_FORMATS, PLAIN_NUMBER
+from mappings.formats import MARKS, NUMBER_FORMATS, PLAIN_NUMBER, TIME_FORMATS
 from mappings.values import (
     ccyymmdd,
     clock_time,
@@ -24,6 +24,7 @@ from mappings.values import (
     written,
     zone_of,
 )
+from schemas.weeks import week_start
 
 UTC = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -250,3 +251,35 @@ def test_what_edifact_writes_of_days_weeks_and_periods(text: str, code: str, fir
 def test_what_its_own_code_contradicts_is_refused(text: str, code: str) -> None:
     with pytest.raises(ValueError, match="a date"):
         period_start(text, code, UTC)
+
+
+@pytest.mark.parametrize(
+    ("year", "week", "iso_day", "us_day"),
+    [
+        (2026, 1, "2025-12-29", "2025-12-28"),
+        (2026, 14, "2026-03-30", "2026-03-29"),
+        (2027, 1, "2027-01-04", "2026-12-27"),
+        (2022, 53, "", "2022-12-25"),
+        (2020, 53, "2020-12-28", ""),
+        (2000, 53, "", "2000-12-24"),
+    ],
+)
+def test_weeks_by_their_numbers(year: int, week: int, iso_day: str, us_day: str) -> None:
+    for weeks, day in (("iso", iso_day), ("us", us_day)):
+        if day:
+            assert week_start(year, week, weeks) == date.fromisoformat(day)
+        else:
+            with pytest.raises(ValueError, match=r"[Ii]nvalid week|a week of"):
+                week_start(year, week, weeks)
+
+
+@given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
+def test_every_week_of_the_us_begins_on_sunday_and_the_first_holds_new_year(day: date) -> None:
+    first = week_start(day.year, 1, "us")
+    assert first.isoweekday() == 7
+    assert 0 <= (date(day.year, 1, 1) - first).days < 7
+
+
+def test_weeks_of_the_us_in_edifact() -> None:
+    for name, moment in (("edifact_us", "2026-03-29T00:00"), ("edifact_end_us", "2026-04-05T00:00")):
+        assert TIME_FORMATS[name]("202614", "616", UTC).isoformat()[:16] == moment
