@@ -36,18 +36,21 @@ class Broker:
         )
         self._threads: list[threading.Thread] = []
         self._start(self._serve)
-        self._admin = AdminClient({"bootstrap.servers": self.address})
         for _ in range(100):
             with suppress(Exception):
-                self._admin.list_topics(timeout=1)
+                self._client().list_topics(timeout=1)
                 return
             time.sleep(0.1)
         raise RuntimeError("the broker does not answer")
 
     def topic(self, name: str, partitions: int = 1) -> str:
-        for future in self._admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        for future in self._client().create_topics([NewTopic(name, partitions, 1)]).values():
             future.result(10)
         return name
+
+    def _client(self) -> AdminClient:
+        """One for each question: let go of after its broker, such a client may wait for ever."""
+        return AdminClient({"bootstrap.servers": self.address})
 
     def messages(self, topic: str, partitions: int = 1) -> Iterator[Message]:
         """All there are now, partition by partition."""
