@@ -44,7 +44,8 @@ class Broker:
         raise RuntimeError("the broker does not answer")
 
     def topic(self, name: str, partitions: int = 1) -> str:
-        for future in self._client().create_topics([NewTopic(name, partitions, 1)]).values():
+        client = self._client()  # kept until it has its answers
+        for future in client.create_topics([NewTopic(name, partitions, 1)]).values():
             future.result(10)
         return name
 
