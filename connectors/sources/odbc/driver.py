@@ -83,8 +83,7 @@ DIALECTS: Mapping[str, Dialect] = {
         # a name is known only once the server's tables of zones are filled; a DATETIME is the same in any zone
         zone="SET SESSION time_zone = '{timezone}'",
         zoned="SELECT concat(table_schema, '.', table_name, '.', column_name) FROM information_schema.columns"
-        " WHERE data_type = 'timestamp' AND table_schema NOT IN"
-        " ('information_schema', 'mysql', 'performance_schema', 'sys') LIMIT 3",
+        " WHERE data_type = 'timestamp' AND table_schema = DATABASE() LIMIT 3",
         clock="SELECT unix_timestamp(now(6))",
         quotes="``",
         page=20_000,
