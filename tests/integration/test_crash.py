@@ -119,7 +119,7 @@ def arrivals() -> Iterator[tuple[str, bytes]]:
         number += 1
         path = golden[number % len(golden)]
         yield f"{number:03}-{path.parent.name}{path.suffix}", path.read_bytes()
-        yield f"{number:03}-orders.jsonl", orders(number)
+        yield f"{number:03}-pulled.jsonl", orders(number)
         if number % 5 == 0:
             yield f"{number:03}-mail.eml", mail(number)
 
