@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gc
 import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
 import polars as pl
 
+from connectors.collector import no_collection
 from connectors.formats.rows import Header, Rows
 from connectors.formats.workbook.cells import Fault, column_letter, text_of
 from connectors.formats.workbook.sheets import Batch, Sheet, open_workbook
@@ -176,7 +175,7 @@ def _read_csv(stream: BinaryIO, name: str) -> ReadTable:
         header, rows = _open_csv(text, table)
         places, findings = _places(table, header, name)
         if _usable(findings):
-            with _no_collection():
+            with no_collection():
                 batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
                 kept = (_whole(batch, len(header), name, findings) for batch in batches)
                 chunks = [_columns(batch, places) for batch in kept]
@@ -214,19 +213,6 @@ def _whole(batch: Iterable[tuple[int, list[str]]], width: int, name: str, findin
 def _columns(rows: Sequence[Sequence[str]], places: Mapping[str, int]) -> pl.DataFrame:
     given = list(zip(*rows, strict=True)) or [()] * (max(places.values()) + 1)
     return pl.DataFrame({column: pl.Series(given[place], dtype=pl.String) for column, place in places.items()})
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Rows are lists of text, gone once they are columns: the cyclic collector could free none of them, and looking
-    at them all takes as long as reading them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _result(table: str, chunks: Sequence[pl.DataFrame], findings: Sequence[Finding]) -> ReadTable:

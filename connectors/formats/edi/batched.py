@@ -6,15 +6,14 @@ walk goes on from there. What is left behind is what the walk one by one would h
 
 from __future__ import annotations
 
-import gc
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import accumulate, compress, pairwise, repeat
 from operator import add
 from typing import TYPE_CHECKING
 
+from connectors.collector import no_collection
 from connectors.formats.edi.batches import Batch, Kind, Role, Row
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope
 from connectors.formats.edi.machine import State
@@ -32,7 +31,7 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
     """
     if body.around is not None and body.around.findings:
         return 0
-    with _no_collection():
+    with no_collection():
         return _pass(body, batch, size)
 
 
@@ -55,19 +54,6 @@ def _spelled(body: Body, rows: Iterable[Row]) -> Iterator[Row]:
             yield [row[0], *(value or "" for value in body.spelled(row[1:]))]
         else:
             return
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Rows are tuples of text, and gone when their batch has passed: nothing that the cyclic collector, which comes
-    once for every 700 of them, could ever free."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Table:

@@ -6,12 +6,12 @@ out, such as errors and number formats, is looked up beside it (``notes``).
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Protocol
 
+from connectors.collector import no_collection
 from connectors.formats.workbook.bounds import Measure, measure
 from connectors.formats.workbook.notes import Notes, notes_of
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable, damaged, encrypted
@@ -73,15 +73,9 @@ class GridSheet:
 
 
 def _taken(rows: Iterator[list[object]], size: int) -> list[list[object]]:
-    """The next rows. While they are made the cyclic collector rests: it would come for every 700 of them, and free
-    nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
+    """The next rows."""
+    with no_collection():
         return list(islice(rows, size))
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def opened(stream: BinaryIO, encodings: Sequence[str] = ()) -> Iterator[Sheet | Finding]:
