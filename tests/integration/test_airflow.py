@@ -25,7 +25,7 @@ from crossdock.settings import Settings
 from crossdock.simulate import Simulation, connection_environment, simulate
 from crossdock.simulate.renumbered import renumbered
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SHIPPED = Settings.from_environment({})
 
@@ -65,8 +65,8 @@ class Site:
     def rest(self) -> Rest:
         return self.installation.rest
 
-    def until(self, holds: Callable[[], bool], *, within: float = 180) -> None:
-        """Return once it holds."""
+    def until(self, holds: Callable[[], bool], *, within: float = 400) -> None:
+        """Return once it holds. No promise of speed: other tests keep the processors busy meanwhile."""
         deadline = time.monotonic() + within
         while not holds():
             self.running.check()
@@ -250,8 +250,13 @@ def test_what_is_uploaded_goes_out_without_any_schedule(watched: Site):
     assert answer.ok, answer.text
     feed = watched.dock.settings.feed
     watched.until(lambda: any("F0070000" in file.read_text("utf-8") for file in feed.glob("*.jsonl")))
-    fresh = {run.run_id for run in watched.rest.runs("publish")} - before
-    assert any(run.startswith("asset_triggered__") for run in fresh)
+
+    def started_by_word() -> bool:
+        """A scheduled run may have been there first; the upload's own comes all the same."""
+        fresh = {run.run_id for run in watched.rest.runs("publish")} - before
+        return any(run.startswith("asset_triggered__") for run in fresh)
+
+    watched.until(started_by_word)
 
 
 def test_a_watch_outlives_the_triggerer(watched: Site):
