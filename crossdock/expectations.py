@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossdock.batches import rows_of, suite_for
 from crossdock.process import Unreadable, translated_payload
+from crossdock.stages.batches import rows_of, suite_for
 from crossdock.translation import DocumentLines, DocumentOpened
 from mappings import quality
 from mappings.batches import SAMPLE, asked, fingerprint, for_the_record

@@ -10,18 +10,18 @@ import polars as pl
 
 from connectors.archive import Archive
 from crossdock.ahead import ahead
-from crossdock.answered import answered
-from crossdock.as_ordered import as_ordered
-from crossdock.batches import Gate, Stopped
-from crossdock.checking import OF_THE_LINES, checked
-from crossdock.control import controlled
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
-from crossdock.outright import outright
-from crossdock.reconciled import reconciled
-from crossdock.revised import revised
-from crossdock.superseded import OF_THE_HEAD, superseded
+from crossdock.stages.answered import answered
+from crossdock.stages.as_ordered import as_ordered
+from crossdock.stages.batches import Gate, Stopped
+from crossdock.stages.checking import OF_THE_LINES, checked
+from crossdock.stages.control import controlled
+from crossdock.stages.outright import outright
+from crossdock.stages.reconciled import reconciled
+from crossdock.stages.revised import revised
+from crossdock.stages.superseded import OF_THE_HEAD, superseded
+from crossdock.stages.unseen import unseen
 from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
-from crossdock.unseen import unseen
 from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage

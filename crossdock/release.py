@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from crossdock.checking import CAUSES
 from crossdock.ledger.selecting import Chosen
 from crossdock.process import Unreadable, process, translated_payload
 from crossdock.replay import Replayed, correct_all
+from crossdock.stages.checking import CAUSES
 from crossdock.translation import DocumentOpened
 from mappings.master_data import KINDS
 from schemas.findings import Stage

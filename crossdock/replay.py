@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crossdock.as_ordered import as_ordered
-from crossdock.batches import again
-from crossdock.checking import checked
 from crossdock.ledger.corrections import Difference
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.readings import Corrected
 from crossdock.ledger.selecting import Chosen, Selection
-from crossdock.outright import outright
 from crossdock.process import Unreadable, translated_ahead
+from crossdock.stages.as_ordered import as_ordered
+from crossdock.stages.batches import again
+from crossdock.stages.checking import checked
+from crossdock.stages.outright import outright
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened
 from schemas.findings import Finding
 

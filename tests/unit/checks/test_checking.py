@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from crossdock.checking import checked
 from crossdock.ledger.stands import Stands
+from crossdock.stages.checking import checked
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.normalise import empty_events
 from mappings.spec import Partner

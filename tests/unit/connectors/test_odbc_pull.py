@@ -248,7 +248,7 @@ class TestClocks:
 
 
 class TestKeys:
-    """The keys of all rows there are, by which crossdock.reconciled finds what is gone."""
+    """The keys of all rows there are, by which crossdock.stages.reconciled finds what is gone."""
 
     def test_they_come_after_the_rows_when_they_are_due(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")

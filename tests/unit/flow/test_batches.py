@@ -111,7 +111,7 @@ def test_a_row_whose_policy_is_park_waits_also_when_it_is_read_again_until_a_per
 def test_a_large_payload_is_judged_in_parts_and_stops_before_its_document_ends(
     known: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crossdock import batches
+    from crossdock.stages import batches
 
     monkeypatch.setattr(batches, "TOGETHER", 5_000)
     agree(known, "{policies: {stale: off, repeated: off}}")

@@ -19,8 +19,8 @@ import polars as pl
 from connectors.formats.rows import ATTRIBUTE_GONE, ATTRIBUTE_KEYS
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.reconciling import Latest, Reconciling
+from crossdock.stages.unseen import lacking
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
-from crossdock.unseen import lacking
 from mappings.keyed import SUBJECT, UNSURE, told_by_itself
 from mappings.library import CompiledMapping, Library
 from mappings.normalise import STREAM_OF, empty_events

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from crossdock.checking import held_back, with_held
 from crossdock.reading import CAUSE
+from crossdock.stages.checking import held_back, with_held
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.batches import BatchSuite, Expected, Missed, Policy, Tally, batch_rows, offending, shipped_suites
 from mappings.normalise import STREAM_OF

@@ -14,7 +14,18 @@ from typing import Any
 import polars as pl
 
 from crossdock.ledger import Ledger, PayloadRecord
-from crossdock.order_lines import ANSWER, ESCAPES, LINE, ORDER, Lately, OrderLines, Said, Speech, answered, events_of
+from crossdock.stages.order_lines import (
+    ANSWER,
+    ESCAPES,
+    LINE,
+    ORDER,
+    Lately,
+    OrderLines,
+    Said,
+    Speech,
+    answered,
+    events_of,
+)
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
 from mappings.outright import Outright

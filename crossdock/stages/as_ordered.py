@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from crossdock.ledger import Ledger, PayloadRecord
-from crossdock.order_lines import ANSWER, ESCAPES, LINE, Lately, OrderLines, Said, Speech, answered, events_of
 from crossdock.reading import CAUSE
+from crossdock.stages.order_lines import ANSWER, ESCAPES, LINE, Lately, OrderLines, Said, Speech, answered, events_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
 from mappings.values import instant_text, zone_of

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
-from crossdock.announced import RULES as SUMS
-from crossdock.announced import Announced
 from crossdock.master_data import master_in_force
 from crossdock.reading import CAUSE
+from crossdock.stages.announced import RULES as SUMS
+from crossdock.stages.announced import Announced
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences

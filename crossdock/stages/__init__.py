@@ -1,0 +1,1 @@
+"""What a document says is held against what stands already: the stages between translating and storing."""
