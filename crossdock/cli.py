@@ -1,6 +1,6 @@
 """The command line: ``crossdock --help``.
 
-Every command is thin: it asks the dock, and ``crossdock.report`` says how the answer looks. Nothing
+Every command is thin: it asks the dock, and ``crossdock.views.report`` says how the answer looks. Nothing
 heavier than Typer is imported before a command runs, so that help appears at once.
 
 Exit codes: 0 done; 1 the data or the configuration has errors; 2 a file is not readable, or the
@@ -77,7 +77,7 @@ class Speaking(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
-            from crossdock import display
+            from crossdock.views import display
 
             display.show(display.console(stderr=True), display.error_view(error))
             raise typer.Exit(exit_code(error)) from None
@@ -144,9 +144,9 @@ def check(
     Shows documents, events and findings, of each file in a folder. Exit code 0: clean; 1: findings of severity error;
     2: a file that is not readable at all.
     """
-    from crossdock import display, report
     from crossdock.check import ALL, check_file, exit_code
-    from crossdock.check_table import files_in, result, table_view
+    from crossdock.views import display, report
+    from crossdock.views.check_table import files_in, result, table_view
 
     if table and (json or events):
         raise typer.BadParameter("a table holds neither documents nor events: leave out --json and --events")
@@ -180,9 +180,9 @@ def check(
 def _pure_context(partner: str) -> Context:
     """Translation with the mappings in force and no master data: what is not known is a warning."""
     from connectors.registry import formats
-    from crossdock import display
     from crossdock.dock import Dock
     from crossdock.translation import Context
+    from crossdock.views import display
     from mappings.master_data import MasterData
     from schemas.configuration import unknown
 
@@ -205,8 +205,8 @@ def run(
 
     Master data first, then every channel, then publishing. What stops one channel stops no other.
     """
-    from crossdock import display, report
     from crossdock.dock import Dock
+    from crossdock.views import display, report
 
     terminal = display.console()
     with Dock.open() as dock:
@@ -224,14 +224,15 @@ def respond(
 
     997, 999, TA1 and 824; `crossdock run` does it too.
     """
-    from crossdock import answers_view, display
     from crossdock.dock import Dock
+    from crossdock.views import display
+    from crossdock.views.answers import responded_view
 
     with Dock.open() as dock:
         if again:
             dock.ledger.owe_again()
         responded = dock.respond()
-        display.show(display.console(), answers_view.responded_view(responded))
+        display.show(display.console(), responded_view(responded))
     raise typer.Exit(max(map(exit_code, responded.errors), default=0))
 
 
@@ -292,22 +293,23 @@ def answers(
     json: JsonFlag = False,
 ) -> None:
     """Answers to partners: what each answers, when it is due, how it left."""
-    from crossdock import answers_view, display
     from crossdock.dock import Dock
+    from crossdock.views import display
+    from crossdock.views.answers import answers_view
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.answers(status=status, limit=limit)
     if json:
         _echo_rows(rows)
     else:
-        display.show(display.console(), answers_view.answers_view(rows))
+        display.show(display.console(), answers_view(rows))
 
 
 @app.command(rich_help_panel=REMEMBERED)
 def status() -> None:
     """Channels, what is held back and why, master data, outlets."""
-    from crossdock import display, report
     from crossdock.dock import Dock
+    from crossdock.views import display, report
 
     with Dock.open(create=False) as dock:
         display.show(display.console(), report.status_view(dock.ledger))
@@ -325,8 +327,8 @@ def events(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="CloudEvents, one JSON object a line.")] = False,
 ) -> None:
     """The feed, in the order events were committed."""
-    from crossdock import display, report
     from crossdock.dock import Dock
+    from crossdock.views import display, report
 
     with Dock.open(create=False) as dock:
         if jsonl:
@@ -354,10 +356,10 @@ def trace(
     event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event, as the feed shows it.")],
 ) -> None:
     """From an event back to its document and raw bytes, and the way of each of its values."""
-    from crossdock import display, report, spotlight
     from crossdock.dock import Dock
     from crossdock.explaining import explain
-    from crossdock.explaining_view import ways_view
+    from crossdock.views import display, report, spotlight
+    from crossdock.views.explaining import ways_view
 
     with Dock.open(create=False) as dock:
         if (found := dock.ledger.trace(event_id)) is None:
@@ -381,8 +383,8 @@ def findings(
 
     The newest are taken, and the gravest of them shown first.
     """
-    from crossdock import display, report
     from crossdock.dock import Dock
+    from crossdock.views import display, report
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.findings(severity=severity, document=document, limit=limit, newest=True)
@@ -413,8 +415,8 @@ def simulate(
 
     Its ERP, its EDI inbox and its mailbox, with some planted defects.
     """
-    from crossdock import display, report
     from crossdock.simulate import simulate as make
+    from crossdock.views import display, report
 
     display.show(display.console(), report.simulation_view(make(folder, seed=seed, lines=lines)))
 

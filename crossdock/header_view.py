@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, phrases, plain_table
 from crossdock.headers import Proposed, Review
+from crossdock.views.display import DIM, phrases, plain_table
 
 
 def listed_view(rows: Sequence[tuple[int, str, Review]]) -> RenderableType:

@@ -21,8 +21,8 @@ def audit(
     """The audit trail: what changed, when, by whom and why; the newest first."""
     from rich.text import Text
 
-    from crossdock import display
     from crossdock.dock import Dock
+    from crossdock.views import display
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.trail.entries(subject=subject, action=action, limit=limit)

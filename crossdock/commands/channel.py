@@ -35,9 +35,9 @@ def check(
 
     from connectors.sources.odbc import Options
     from connectors.sources.odbc.look import look
-    from crossdock import display
-    from crossdock.channel_view import looked_row, looked_view
     from crossdock.dock import Dock
+    from crossdock.views import display
+    from crossdock.views.channels import looked_row, looked_view
 
     failed = False
     with Dock.open(create=False) as dock:

@@ -23,9 +23,9 @@ def header(context: typer.Context) -> None:
     """Sheets that say something else above their columns than what was confirmed; the newest first."""
     if context.invoked_subcommand is not None:
         return
-    from crossdock import display
     from crossdock.dock import Dock
     from crossdock.header_view import listed_view
+    from crossdock.views import display
 
     with Dock.open(create=False) as dock:
         display.show(display.console(), listed_view(list(_changed(dock))))
@@ -34,9 +34,9 @@ def header(context: typer.Context) -> None:
 @app.command()
 def show(payload: Payload) -> None:
     """What differs in a sheet, and what is proposed, with how alike the words are (of 100)."""
-    from crossdock import display
     from crossdock.dock import Dock
     from crossdock.header_view import review_view
+    from crossdock.views import display
 
     with Dock.open(create=False) as dock:
         found = _reviews(dock, payload)
@@ -64,11 +64,11 @@ def confirm(
 
     A proposal is asked for once, and never taken silently. Comments and order of the file stay as they are.
     """
-    from crossdock import display
     from crossdock.dock import Dock
     from crossdock.header_view import review_view
     from crossdock.headers import confirm as confirmed
     from crossdock.partner_file import write
+    from crossdock.views import display
 
     said = dict(one.split("=", 1) for one in say or () if "=" in one)
     with Dock.open(create=False) as dock:

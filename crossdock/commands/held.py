@@ -23,9 +23,9 @@ def held(
     """Interchanges that came under a number that was used before, or out of order; the newest first."""
     if context.invoked_subcommand is not None:
         return
-    from crossdock import display
-    from crossdock.answers_view import held_view
     from crossdock.dock import Dock
+    from crossdock.views import display
+    from crossdock.views.answers import held_view
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.held_interchanges(status=status, limit=limit)

@@ -25,8 +25,8 @@ def mail(
         return
     import msgspec
 
-    from crossdock import display
     from crossdock.dock import Dock
+    from crossdock.views import display
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.vouching.waiting()

@@ -24,9 +24,9 @@ def outlets(
     """How each outlet does: how far it has got, what it waits for, what it did not take."""
     if context.invoked_subcommand is not None:
         return
-    from crossdock import display
     from crossdock.dock import Dock
-    from crossdock.outlets_view import outlets_view
+    from crossdock.views import display
+    from crossdock.views.outlets import outlets_view
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.sinks()
@@ -46,9 +46,9 @@ def letters(
     json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
 ) -> None:
     """Events that an outlet did not take: why, how often it was tried, when again."""
-    from crossdock import display
     from crossdock.dock import Dock
-    from crossdock.outlets_view import held_view
+    from crossdock.views import display
+    from crossdock.views.outlets import held_view
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.held_events(outlet, status=status, limit=limit)

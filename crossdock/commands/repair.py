@@ -32,9 +32,10 @@ def parked(
     json: Json = False,
 ) -> None:
     """Lines that wait, and what they wait for."""
-    from crossdock import display, repair, report
+    from crossdock import repair
     from crossdock.dock import Dock
     from crossdock.ledger.parked import Waiting
+    from crossdock.views import display, report
 
     only = Waiting(partner=partner, code=code, value=value, channel=channel, document=document)
     with Dock.open(create=False) as dock:
@@ -136,8 +137,8 @@ def release() -> None:
 
 
 def _tell(done: Released) -> None:
-    from crossdock.display import count
     from crossdock.ledger.corrections import Change
+    from crossdock.views.display import count
 
     if not done.did_something:
         typer.echo("nothing is released")
@@ -171,12 +172,12 @@ def replay(
     Publishes only what that changes, as corrections; what stays the same keeps its id. With --preview: exit code 1
     when something would change.
     """
-    from crossdock import display, replay_view
     from crossdock.dock import Dock
     from crossdock.ledger.selecting import Selection
     from crossdock.replay import Replayed
     from crossdock.replay import preview as look_ahead
     from crossdock.replay import replay as read_again
+    from crossdock.views import display, replays
 
     selection = Selection(
         documents=tuple(documents or ()),
@@ -197,12 +198,12 @@ def replay(
             total = Replayed()
             differences = look_ahead(selection, **parts, total=total)  # type: ignore[arg-type]
             if json:
-                _echo(replay_view.as_row(one) for one in differences)
+                _echo(replays.as_row(one) for one in differences)
             else:
-                display.show(display.console(), replay_view.preview_view(differences, total, limit))
+                display.show(display.console(), replays.preview_view(differences, total, limit))
             raise typer.Exit(1 if total.changed or total.published else 0)
         done = read_again(selection, **parts, reason=reason or f"replay of {selection}")  # type: ignore[arg-type]
-    display.show(display.console(), replay_view.done_view(done))
+    display.show(display.console(), replays.done_view(done))
     raise typer.Exit(1 if done.unreadable else 0)
 
 

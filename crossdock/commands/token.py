@@ -44,9 +44,9 @@ def list_(
     """Every token ever made: for whom, until when, when it was last used."""
     import msgspec
 
-    from crossdock import display
     from crossdock.dock import Dock
-    from crossdock.outlets_view import tokens_view
+    from crossdock.views import display
+    from crossdock.views.outlets import tokens_view
 
     with Dock.open(create=False) as dock:
         rows = dock.ledger.tokens.all()

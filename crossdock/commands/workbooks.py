@@ -91,9 +91,9 @@ def new(
 
     Shows the lines that the sample becomes, then writes the partner file and a golden folder.
     """
-    from crossdock import display
     from crossdock.onboarding import Question, propose, shown, write
     from crossdock.settings import Settings
+    from crossdock.views import display
 
     said = dict(one.split("=", 1) for one in say or () if "=" in one)
 

@@ -14,12 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from crossdock.console import data_docs, documents, event_page, forms, own, parked, partners, supply_page
 from crossdock.console.charts import hours_chart
 from crossdock.console.workplace import Workplace
-from crossdock.display import clock, count, place, quoted, size
 from crossdock.feed.access import viewer_of
 from crossdock.feed.dock_page import dock_page
 from crossdock.feed.events import LAST
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.searching import Only
+from crossdock.views.display import clock, count, place, quoted, size
 from crossdock.visibility import Audience
 from schemas.errors import ConfigError, TransientError
 

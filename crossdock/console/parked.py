@@ -9,10 +9,10 @@ from typing import Any
 
 from crossdock import repair
 from crossdock.console.workplace import Workplace
-from crossdock.display import count
 from crossdock.ledger.corrections import Change
 from crossdock.ledger.parked import Waiting
 from crossdock.repair import TOO_LONG, Cause, CrossReference
+from crossdock.views.display import count
 
 MOST = 100  #: causes of a page
 LINES = 100  #: of one cause

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crossdock.spotlight import visible
+from crossdock.views.spotlight import visible
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
@@ -49,7 +49,7 @@ def raw_of(archive: Archive, sha256: str, start: int, end: int, findings: Sequen
 
 
 def _terminator(head: bytes, shown: bytes) -> bytes:
-    from crossdock.spotlight import terminator_of
+    from crossdock.views.spotlight import terminator_of
 
     told = terminator_of(head)
     return told if told != b"\n" or b"\n" in shown else b"\n"

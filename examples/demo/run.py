@@ -22,7 +22,6 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
-from crossdock import display, report
 from crossdock.dock import Dock
 from crossdock.feed.access import USER
 from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_readable, not_taken
@@ -30,6 +29,7 @@ from crossdock.local.flow import load_master_data, run_round, wait_for_dags
 from crossdock.local.services import Installation, Running, free_port, start, stop_left_over
 from crossdock.settings import Settings
 from crossdock.simulate import Simulation, connection_environment, simulate
+from crossdock.views import display, report
 from schemas.errors import CrossdockError
 
 VAR = Path(__file__).resolve().parent.parent.parent / "var"

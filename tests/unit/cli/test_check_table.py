@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from crossdock.check import Checked
-from crossdock.check_table import VERDICTS, files_in, result, table_view
+from crossdock.views.check_table import VERDICTS, files_in, result, table_view
 from schemas.findings import Finding, Severity, Stage
 
 if TYPE_CHECKING:

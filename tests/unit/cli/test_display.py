@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from crossdock.display import error_view, findings_view, moment, quantity, quoted, references, show, size
-from crossdock.report import Bars, ChannelsView
+from crossdock.views.display import error_view, findings_view, moment, quantity, quoted, references, show, size
+from crossdock.views.report import Bars, ChannelsView
 from schemas.errors import ConfigError, PermanentError, TransientError
 
 

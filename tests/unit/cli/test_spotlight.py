@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from connectors.archive import Archive
-from crossdock.spotlight import raw_source, raw_view, spot_of, visible, workbook_row
+from crossdock.views.spotlight import raw_source, raw_view, spot_of, visible, workbook_row
 
 ISA = b"ISA*00*          *00*          *ZZ*ACMEINC        *ZZ*HUB            *260101*1200*U*00401*000000001*0*P*>~"
 BODY = b"GS*PO*ACMEINC*HUB*20260101*1200*1*X*004010~ST*850*0001~BEG*00*SA*4500001**20260101~PO1*1*12*EA~SE*4*0001~"

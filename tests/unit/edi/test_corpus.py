@@ -10,8 +10,8 @@ import pytest
 
 from connectors.formats.edi.scan import scan
 from crossdock.check import check_file
-from crossdock.check_table import result
 from crossdock.translation import Context, standard_context
+from crossdock.views.check_table import result
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus"
 MANIFEST = (CORPUS / "MANIFEST.csv").read_text("utf-8").splitlines()

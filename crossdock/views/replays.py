@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, count, phrases, plain_table
 from crossdock.ledger.corrections import Change, Difference
 from crossdock.replay import Replayed
+from crossdock.views.display import DIM, count, phrases, plain_table
 
 STYLES = {Change.APPEARS: "green", Change.CHANGES: "yellow", Change.VANISHES: "red", Change.OVERTAKEN: DIM}
 #: What is told of an event that is there on one side only.

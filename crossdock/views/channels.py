@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, SEVERITY_STYLES, count, phrases, plain_table
+from crossdock.views.display import DIM, SEVERITY_STYLES, count, phrases, plain_table
 
 if TYPE_CHECKING:
     from connectors.sources.odbc.look import Looked

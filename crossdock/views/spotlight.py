@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from crossdock.display import DIM
+from crossdock.views.display import DIM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

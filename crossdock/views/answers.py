@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, clock, error_view, phrases, plain_table
+from crossdock.views.display import DIM, clock, error_view, phrases, plain_table
 
 if TYPE_CHECKING:
     from crossdock.respond import Responded

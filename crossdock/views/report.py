@@ -17,8 +17,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from crossdock.answers_view import answer_summary_view, expectations_view, responded_line
-from crossdock.display import (
+from crossdock.views.answers import answer_summary_view, expectations_view, responded_line
+from crossdock.views.display import (
     DIM,
     STREAM_STYLES,
     Heading,

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from crossdock.check import exit_code
-from crossdock.display import DIM, count, phrases, plain_table
+from crossdock.views.display import DIM, count, phrases, plain_table
 from schemas.findings import Severity
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, clock, phrases, plain_table, quoted
+from crossdock.views.display import DIM, clock, phrases, plain_table, quoted
 
 if TYPE_CHECKING:
     from connectors.outlet import Outlet

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.display import DIM, Heading, plain_table
 from crossdock.explaining import Explained
+from crossdock.views.display import DIM, Heading, plain_table
 
 
 def ways_view(explained: Explained) -> RenderableType:
