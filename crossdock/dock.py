@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from connectors.connections import Connection, Connections
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
-    from crossdock.master_data import MasterLoad
+    from crossdock.master.loading import MasterLoad
     from crossdock.release import Released
     from crossdock.respond import Responded
     from crossdock.translation import Context
@@ -218,7 +218,7 @@ class Dock:
         Raises TransientError when master data is still to come: translated without it, every line
         would be parked. What was received waits.
         """
-        from crossdock.master_data import master_in_force
+        from crossdock.master.loading import master_in_force
 
         if not self.ledger.master_version() and any(
             one.enabled and one.purpose == "master_data" for one in self.channels.values()
@@ -302,7 +302,7 @@ class Dock:
 
     def load_master_data(self, channel_name: str) -> list[MasterLoad]:
         """Load the channel's master tables. A load that fails its expectations leaves the old version in force."""
-        from crossdock.master_data import load_master_data
+        from crossdock.master.loading import load_master_data
 
         channel = self.channel(channel_name)
         with closing(self.source(channel)) as source:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from crossdock.master_diff import RowChange
+    from crossdock.master.differences import RowChange
 
 app = typer.Typer(
     help="Master data: rows and who answers for them, versions and what differs, loads that were held back.",
@@ -67,7 +67,7 @@ def diff(
 ) -> None:
     """What differs between two versions of a master table, row by row and field by field."""
     from crossdock.dock import Dock
-    from crossdock.master_diff import differences
+    from crossdock.master.differences import differences
     from schemas.errors import ConfigError
 
     with Dock.open(create=False) as dock:
@@ -93,7 +93,7 @@ def held(
 ) -> None:
     """Loads that were held back, and why; of one of them what it would change of the version in force."""
     from crossdock.dock import Dock
-    from crossdock.master_held import held as held_load
+    from crossdock.master.held import held as held_load
 
     with Dock.open(create=False) as dock:
         if id is not None:
@@ -122,7 +122,7 @@ def accept(id: Id, reason: Reason) -> None:
     """Put a load in force although it misses what is expected; lines that waited for it go on."""
     from crossdock.acting import acting_as
     from crossdock.dock import Dock
-    from crossdock.master_held import accept as put_in_force
+    from crossdock.master.held import accept as put_in_force
 
     with Dock.open(create=False) as dock, acting_as(_author()):
         version = put_in_force(id, author=_author(), reason=reason, archive=dock.archive, ledger=dock.ledger)
@@ -135,7 +135,7 @@ def discard(id: Id, reason: Reason) -> None:
     """Say that nothing of a load will be used; its bytes are kept."""
     from crossdock.acting import acting_as
     from crossdock.dock import Dock
-    from crossdock.master_held import discard as give_up
+    from crossdock.master.held import discard as give_up
 
     with Dock.open(create=False) as dock, acting_as(_author()):
         load = give_up(id, reason=reason, archive=dock.archive, ledger=dock.ledger)

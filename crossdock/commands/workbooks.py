@@ -47,7 +47,7 @@ def template(
     Filled in and sent back it reads without findings.
     """
     from crossdock.dock import Dock
-    from crossdock.master_data import master_in_force
+    from crossdock.master.loading import master_in_force
     from crossdock.template import make_template, open_order_lines
     from schemas.configuration import unknown
     from schemas.errors import ConfigError

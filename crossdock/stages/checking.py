@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
-from crossdock.master_data import master_in_force
+from crossdock.master.loading import master_in_force
 from crossdock.reading import CAUSE
 from crossdock.stages.announced import RULES as SUMS
 from crossdock.stages.announced import Announced

@@ -17,8 +17,8 @@ from connectors.archive import Archive
 from connectors.channel import Channel
 from connectors.sources.folder import FolderSource
 from crossdock.ledger import Ledger
-from crossdock.master_data import MasterLoad, load_master_data, master_in_force
-from crossdock.master_held import accept, discard, held
+from crossdock.master.held import accept, discard, held
+from crossdock.master.loading import MasterLoad, load_master_data, master_in_force
 from mappings.integrity import with_checks
 from mappings.quality import KEPT_RUNS, Case, Verdict, judge, read_suite
 from schemas.errors import ConfigError, PermanentError

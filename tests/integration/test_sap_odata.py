@@ -15,7 +15,7 @@ from connectors import registry
 from connectors.channel import Channel
 from connectors.connections import Connection
 from connectors.registry import formats
-from crossdock.master_tables import read_table
+from crossdock.master.tables import read_table
 from crossdock.settings import Settings
 from crossdock.translation import Context, compile_with, gathered, translate_stream
 from mappings.library import Library

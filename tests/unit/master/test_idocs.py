@@ -6,8 +6,8 @@ import io
 
 import polars as pl
 
-from crossdock.master_idocs import laid_over
-from crossdock.master_tables import ReadTable, read_table
+from crossdock.master.idocs import laid_over
+from crossdock.master.tables import ReadTable, read_table
 from schemas.master import MASTER_TABLES
 
 

@@ -16,7 +16,7 @@ from connectors.archive import Archive
 from connectors.base import Arrival
 from connectors.channel import Channel
 from crossdock.ledger import Ledger, PayloadRecord
-from crossdock.master_data import MasterLoad, load_master_data, master_in_force
+from crossdock.master.loading import MasterLoad, load_master_data, master_in_force
 from mappings.quality import Case, Unmet, Verdict
 from schemas.errors import ConfigError, TransientError
 from schemas.findings import Finding

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from crossdock.master_tables import ReadTable, read_table
+from crossdock.master.tables import ReadTable, read_table
 from schemas.findings import Severity
 from schemas.master import MASTER_TABLES
 

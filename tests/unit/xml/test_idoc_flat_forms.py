@@ -15,7 +15,7 @@ from lxml import etree
 
 from connectors.formats.idoc.definitions import CONTROL, FRAME, Definition, Field, by_message, frame
 from connectors.registry import formats
-from crossdock.master_idocs import read_idocs
+from crossdock.master.idocs import read_idocs
 from crossdock.settings import Settings
 from crossdock.translation import Context, compile_with, gathered, translate_stream
 from mappings.library import Library

@@ -20,8 +20,8 @@ import polars as pl
 
 from connectors.base import Arrival, Source
 from connectors.channel import Channel
-from crossdock.master_idocs import laid_over
-from crossdock.master_tables import ReadTable, read_tables
+from crossdock.master.idocs import laid_over
+from crossdock.master.tables import ReadTable, read_tables
 from mappings import quality
 from mappings.integrity import POINTS_TO, left_dangling, with_checks
 from mappings.master_data import MasterData

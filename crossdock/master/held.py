@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.master_diff import RowChange, differences
-from crossdock.master_idocs import laid_over
-from crossdock.master_tables import read_tables
+from crossdock.master.differences import RowChange, differences
+from crossdock.master.idocs import laid_over
+from crossdock.master.tables import read_tables
 from schemas.errors import ConfigError, PermanentError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ A pull is the JSON Lines of ``connectors.formats.rows`` whose query is the table
 UTF-8 with a header line, its values parted by comma, semicolon or tab; its name begins with the
 table's (``items.csv``, ``cross_references-2026-11-22.csv``). Column names match in any case, with
 blanks or ``-`` for ``_``. A workbook holds a table on each sheet that is named after one, or one table under its
-own name. MATMAS and CREMAS are the parts of a table that changed (``crossdock.master_idocs``).
+own name. MATMAS and CREMAS are the parts of a table that changed (``crossdock.master.idocs``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from connectors.formats.rows import Header, Rows
 from connectors.formats.workbook.cells import Fault, column_letter, text_of
 from connectors.formats.workbook.sheets import Batch, Sheet, open_workbook
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
-from crossdock.master_idocs import looks_like_idocs, read_idocs
+from crossdock.master.idocs import looks_like_idocs, read_idocs
 from schemas.documents import DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity, Stage
 from schemas.master import MASTER_EXTRAS, MASTER_TABLES

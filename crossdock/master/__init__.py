@@ -1,0 +1,1 @@
+"""Master data: how tables come in, are judged, held back and put in force."""
