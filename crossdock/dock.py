@@ -277,8 +277,8 @@ class Dock:
         What stops one answer or one outlet stops no other; it stands in the result's ``errors``.
         """
         from connectors.formats.edi.acknowledgments import referees
-        from crossdock.correction import corrections
-        from crossdock.letters import Letters
+        from crossdock.partners.correction import corrections
+        from crossdock.partners.letters import Letters
         from crossdock.respond import respond
 
         agreements = {name: partner.acknowledge for name, partner in self.library.partners.items()}

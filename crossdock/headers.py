@@ -20,7 +20,7 @@ from connectors.formats.workbook.reader import CHUNK, best_fits, confirmed_of, h
 from connectors.formats.workbook.sheets import Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
 from crossdock.desk import Desk
-from crossdock.partner_file import file_of, put
+from crossdock.partners.partner_file import file_of, put
 from schemas.configuration import unknown
 from schemas.errors import ConfigError, PermanentError
 from schemas.findings import Finding

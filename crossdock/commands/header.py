@@ -67,7 +67,7 @@ def confirm(
     from crossdock.dock import Dock
     from crossdock.header_view import review_view
     from crossdock.headers import confirm as confirmed
-    from crossdock.partner_file import write
+    from crossdock.partners.partner_file import write
     from crossdock.views import display
 
     said = dict(one.split("=", 1) for one in say or () if "=" in one)

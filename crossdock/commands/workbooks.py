@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_correction(files: Sequence[Path], out: Path, context: Context, partner: str) -> None:
     """``crossdock check FILE --correct OUT.xlsx``: one workbook, and its correction in the partner's language."""
     from connectors.registry import recognise
-    from crossdock.correction import correct
+    from crossdock.partners.correction import correct
 
     if len(files) != 1 or not files[0].is_file():
         raise typer.BadParameter("--correct takes one workbook at a time")
@@ -48,7 +48,7 @@ def template(
     """
     from crossdock.dock import Dock
     from crossdock.master.loading import master_in_force
-    from crossdock.template import make_template, open_order_lines
+    from crossdock.partners.template import make_template, open_order_lines
     from schemas.configuration import unknown
     from schemas.errors import ConfigError
 
@@ -91,7 +91,7 @@ def new(
 
     Shows the lines that the sample becomes, then writes the partner file and a golden folder.
     """
-    from crossdock.onboarding import Question, propose, shown, write
+    from crossdock.partners.onboarding import Question, propose, shown, write
     from crossdock.settings import Settings
     from crossdock.views import display
 

@@ -246,7 +246,7 @@ def test_a_person_says_whose_a_strangers_mail_is_or_turns_it_down(site: Site) ->
 
 
 def test_answers_in_a_circle_come_to_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from crossdock import letters
+    from crossdock.partners import letters
 
     monkeypatch.setattr(letters, "AN_HOUR", 2)
     for number in range(2):

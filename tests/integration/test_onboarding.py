@@ -94,7 +94,7 @@ def test_a_partner_from_edi(installation: Installation) -> None:
 def test_a_person_is_asked_what_the_sample_does_not_say(installation: Installation) -> None:
     sample = installation.home / "stock.csv"
     sample.write_text("Item;On hand;UoM;As of\nA;1,234;EA;03/04/2026\n", "utf-8")
-    from crossdock.onboarding import propose
+    from crossdock.partners.onboarding import propose
 
     asked: dict[str, str] = {}
 

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdock.partner_file import put
+from crossdock.partners.partner_file import put
 from schemas.configuration import parse_yaml
 from schemas.errors import ConfigError
 

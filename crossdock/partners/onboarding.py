@@ -26,7 +26,7 @@ from connectors.formats.workbook.periods import periods_in
 from connectors.formats.workbook.reader import CHUNK, agreed_on, headings_of
 from connectors.formats.workbook.sheets import Batch, Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
-from crossdock.language import language, languages
+from crossdock.partners.language import language, languages
 from crossdock.settings import Settings
 from crossdock.translation import (
     Context,

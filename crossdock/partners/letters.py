@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from connectors.mailbox.letter import Enclosure, Letter, kind_of
-from crossdock.correction import Correction, Problem
-from crossdock.language import Language, language
+from crossdock.partners.correction import Correction, Problem
+from crossdock.partners.language import Language, language
 from crossdock.respond import WORKBOOK, Returned
 from schemas.errors import PermanentError
 
@@ -118,7 +118,7 @@ def _line(problem: Problem, words: Language) -> str:
 @cache
 def _page() -> Template:
     made = Environment(
-        loader=PackageLoader("crossdock"),
+        loader=PackageLoader("crossdock.partners"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -18,7 +18,7 @@ import polars as pl
 from connectors.formats.workbook.cells import column_letter
 from connectors.formats.workbook.correction import Mark, Page, Verdicts, corrected
 from connectors.formats.workbook.sheets import REFERENCE
-from crossdock.language import Language, Told, language
+from crossdock.partners.language import Language, Told, language
 from crossdock.translation import Context, DocumentClosed, DocumentLines, DocumentOpened, Translated, translate_stream
 from mappings.library import CompiledMapping, Library
 from mappings.normalise import KEY_OF

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connectors.formats.workbook.template import Column, Words, template
-from crossdock.language import Language, language
+from crossdock.partners.language import Language, language
 from mappings.headings import Headings
 from mappings.library import CompiledMapping
 from mappings.spec import FieldRule, Partner
