@@ -77,7 +77,7 @@ def _place(home: str) -> _Place:
 
 def let_go(file: str, small: str, home: str) -> Generator[None, None, dict[str, int]]:
     """Release every line of ``file``, all of which wait; how many went on."""
-    from crossdock.release import release
+    from crossdock.mending.release import release
 
     place = _place(home)
     place.take_in(small, known=True)
@@ -90,7 +90,7 @@ def let_go(file: str, small: str, home: str) -> Generator[None, None, dict[str, 
 def look_ahead(file: str, small: str, home: str) -> Generator[None, None, dict[str, float]]:
     """Take ``file`` in, then preview a replay of it under a mapping that changes nothing; seconds of CPU of either."""
     from crossdock.ledger.selecting import Selection
-    from crossdock.replay import Replayed, preview
+    from crossdock.mending.replay import Replayed, preview
 
     place = _place(home)
     place.take_in(small, known=True)

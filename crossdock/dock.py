@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from connectors.outlet import Outlet
     from crossdock.ledger import Ledger, StoreSummary
     from crossdock.master.loading import MasterLoad
-    from crossdock.release import Released
+    from crossdock.mending.release import Released
     from crossdock.respond import Responded
     from crossdock.translation import Context
     from mappings.library import Library
@@ -296,7 +296,7 @@ class Dock:
 
     def release(self, reason: str = "") -> Released:
         """Let go on whatever waits and need wait no longer; cheap while nothing has changed."""
-        from crossdock.release import release
+        from crossdock.mending.release import release
 
         return release(archive=self.archive, ledger=self.ledger, context=self.context(), reason=reason)
 

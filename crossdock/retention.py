@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crossdock.auditing import Fault, verify
-from crossdock.repair import Cause, too_long
+from crossdock.mending.repair import Cause, too_long
 from schemas.durations import duration
 from schemas.errors import ConfigError
 

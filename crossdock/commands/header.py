@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from crossdock.dock import Dock
     from crossdock.headers import Review
-    from crossdock.release import Released
+    from crossdock.mending.release import Released
 
 app = typer.Typer(help="Headers of sheets that changed: look, and say what is meant.", rich_markup_mode=None)
 Payload = Annotated[int, typer.Argument(metavar="PAYLOAD", help="Its number, as `crossdock header` lists it.")]
@@ -128,7 +128,7 @@ def _go_on(found: list[Review], payload: int, reason: str) -> None:
     """Whatever waited for the header is read, and what was read without a renamed column is read again."""
     from crossdock.dock import Dock
     from crossdock.ledger.selecting import Selection
-    from crossdock.replay import replay
+    from crossdock.mending.replay import replay
 
     with Dock.open(create=False) as dock:
         released: Released = dock.release(reason)

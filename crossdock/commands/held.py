@@ -38,8 +38,8 @@ def held(
 @app.command()
 def use(id: Id, reason: Reason) -> None:
     """Read it as if it had just come: its lines become events, its sender gets an answer."""
-    from crossdock import interchanges
     from crossdock.dock import Dock
+    from crossdock.mending import interchanges
 
     with Dock.open() as dock:
         payload = interchanges.use(id, reason, ledger=dock.ledger, archive=dock.archive)

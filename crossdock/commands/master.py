@@ -146,7 +146,7 @@ def discard(id: Id, reason: Reason) -> None:
 def added(json: Json = False) -> None:
     """What was added by hand, with author and reason; the newest first."""
     from crossdock.dock import Dock
-    from crossdock.repair import rows_by_hand
+    from crossdock.mending.repair import rows_by_hand
 
     with Dock.open(create=False) as dock:
         rows = rows_by_hand(dock.ledger)

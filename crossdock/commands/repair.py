@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from crossdock.release import Released
+    from crossdock.mending.release import Released
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
 Partner = Annotated[str, typer.Option("--partner", "-p", help="Only this partner's.")]
@@ -32,9 +32,9 @@ def parked(
     json: Json = False,
 ) -> None:
     """Lines that wait, and what they wait for."""
-    from crossdock import repair
     from crossdock.dock import Dock
     from crossdock.ledger.parked import Waiting
+    from crossdock.mending import repair
     from crossdock.views import display, report
 
     only = Waiting(partner=partner, code=code, value=value, channel=channel, document=document)
@@ -79,7 +79,7 @@ def _reference(kind: str, what: str) -> None:
         author: Author = "",
         remove: Annotated[bool, typer.Option("--remove", help="Take such a row away again.")] = False,
     ) -> None:
-        from crossdock.repair import CrossReference
+        from crossdock.mending.repair import CrossReference
 
         row = CrossReference(kind=kind, theirs=theirs, ours=ours, partner=partner, valid_from=since, valid_to=until)
         _change(row, reason, author, remove)
@@ -103,16 +103,16 @@ def conversion(
     remove: Annotated[bool, typer.Option("--remove", help="Take such a row away again.")] = False,
 ) -> None:
     """Say what one unit of an item is worth in another: `crossdock fix conversion P-100 XCT 12 C62`."""
-    from crossdock.repair import Conversion
+    from crossdock.mending.repair import Conversion
 
     row = Conversion(item=item, from_unit=from_unit, to_unit=to_unit, factor=factor, valid_from=since, valid_to=until)
     _change(row, reason, author, remove)
 
 
 def _change(row: Any, reason: str, author: str, remove: bool) -> None:
-    from crossdock import repair
     from crossdock.acting import acting_as
     from crossdock.dock import Dock
+    from crossdock.mending import repair
 
     who = author or _author()
     with Dock.open(create=False) as dock, acting_as(who):
@@ -174,9 +174,9 @@ def replay(
     """
     from crossdock.dock import Dock
     from crossdock.ledger.selecting import Selection
-    from crossdock.replay import Replayed
-    from crossdock.replay import preview as look_ahead
-    from crossdock.replay import replay as read_again
+    from crossdock.mending.replay import Replayed
+    from crossdock.mending.replay import preview as look_ahead
+    from crossdock.mending.replay import replay as read_again
     from crossdock.views import display, replays
 
     selection = Selection(
@@ -213,8 +213,8 @@ def confirm(
 ) -> None:
     """Let an unusual batch through, and lines that wait in it for being unusual: a person has looked, it is right."""
     from crossdock.acting import acting_as
-    from crossdock.batch_release import let_go
     from crossdock.dock import Dock
+    from crossdock.mending.batch_release import let_go
 
     with Dock.open(create=False) as dock, acting_as(_author()):
         done = let_go(payload, reason, archive=dock.archive, ledger=dock.ledger, context=dock.context())

@@ -15,7 +15,7 @@ from crossdock.ledger.corrections import Difference
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.searching import Only
 from crossdock.ledger.selecting import Selection
-from crossdock.replay import Replayed, preview, replay
+from crossdock.mending.replay import Replayed, preview, replay
 from crossdock.uploads import CHANNEL
 
 MOST = 100  #: documents of a search

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from crossdock import repair
 from crossdock.console.workplace import Workplace
 from crossdock.ledger.corrections import Change
 from crossdock.ledger.parked import Waiting
-from crossdock.repair import TOO_LONG, Cause, CrossReference
+from crossdock.mending import repair
+from crossdock.mending.repair import TOO_LONG, Cause, CrossReference
 from crossdock.views.display import count
 
 MOST = 100  #: causes of a page

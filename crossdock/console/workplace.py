@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from connectors.archive import Archive
     from crossdock.dock import Dock
-    from crossdock.release import Released
+    from crossdock.mending.release import Released
     from crossdock.translation import Context
 
 

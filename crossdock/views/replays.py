@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from crossdock.ledger.corrections import Change, Difference
-from crossdock.replay import Replayed
+from crossdock.mending.replay import Replayed
 from crossdock.views.display import DIM, count, phrases, plain_table
 
 STYLES = {Change.APPEARS: "green", Change.CHANGES: "yellow", Change.VANISHES: "red", Change.OVERTAKEN: DIM}

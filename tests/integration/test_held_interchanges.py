@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
-from crossdock import interchanges
 from crossdock.dock import Dock
 from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import Database
+from crossdock.mending import interchanges
 from crossdock.settings import Settings
 from schemas.errors import PermanentError, TransientError
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
 from crossdock.ledger.selecting import Selection
-from crossdock.replay import replay
+from crossdock.mending.replay import replay
 
 UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 FIELDS = 'item: "PO1[BP]", site: "N1[ST]04", unit: {const: EA}'

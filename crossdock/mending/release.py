@@ -21,8 +21,8 @@ import msgspec
 import polars as pl
 
 from crossdock.ledger.selecting import Chosen
+from crossdock.mending.replay import Replayed, correct_all
 from crossdock.process import Unreadable, process, translated_payload
-from crossdock.replay import Replayed, correct_all
 from crossdock.stages.checking import CAUSES
 from crossdock.translation import DocumentOpened
 from mappings.master_data import KINDS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.ledger.selecting import Chosen
+from crossdock.mending.replay import Replayed, correct_all
 from crossdock.process import process
-from crossdock.replay import Replayed, correct_all
 from crossdock.stages.batches import note_let_through
 from mappings.batches import PREFIX
 
