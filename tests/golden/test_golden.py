@@ -25,7 +25,7 @@ import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
 from connectors.registry import formats
-from crossdock.contract import event_schema
+from crossdock.contract.generating import event_schema
 from crossdock.settings import Settings
 from crossdock.translation import (
     Context,

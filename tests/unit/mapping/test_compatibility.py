@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from crossdock import contract
-from crossdock.compatibility import breaking
-from crossdock.contract import event_schema
+from crossdock.contract import generating
+from crossdock.contract.compatibility import breaking
+from crossdock.contract.generating import event_schema
 from schemas.events import Stream
 
 NOW = event_schema(Stream.DEMAND)
@@ -67,25 +67,25 @@ def test_adding_breaks_nothing(now: dict[str, Any]) -> None:
 
 
 def test_a_broken_promise_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(contract, "TREE", tmp_path)
-    contract.release(tmp_path)
-    assert contract.broken_promises(tmp_path) == []
+    monkeypatch.setattr(generating, "TREE", tmp_path)
+    generating.release(tmp_path)
+    assert generating.broken_promises(tmp_path) == []
     path = tmp_path / "released" / "demand.schema.json"
     promised = json.loads(path.read_text())
     promised["properties"]["colour"] = {"type": "string"}
     path.write_text(json.dumps(promised))
-    assert contract.broken_promises(tmp_path) == ["demand: colour: is gone"]
+    assert generating.broken_promises(tmp_path) == ["demand: colour: is gone"]
 
 
 def test_every_stream_has_a_release_to_be_measured_by() -> None:
-    assert contract.broken_promises() == []
-    released = {path.name for path in (contract.TREE / "released").iterdir()}
+    assert generating.broken_promises() == []
+    released = {path.name for path in (generating.TREE / "released").iterdir()}
     assert released == {f"{stream.value}.schema.json" for stream in Stream}
 
 
 def test_the_data_contract_keeps_the_standard() -> None:
     standard = json.loads(files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
-    written = yaml.safe_load((contract.TREE / "datacontract.yaml").read_text("utf-8"))
+    written = yaml.safe_load((generating.TREE / "datacontract.yaml").read_text("utf-8"))
     jsonschema.validators.validator_for(standard)(standard).validate(written)
     assert {table["physicalName"] for table in written["schema"]} == {stream.type for stream in Stream}
     assert {level["property"] for level in written["slaProperties"]} == {"latency", "frequency", "delivery"}

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from crossdock.contract import CONFIG, asyncapi, config_schema, event_schema, files, main, stale, write
+from crossdock.contract.generating import CONFIG, asyncapi, config_schema, event_schema, files, main, stale, write
 from crossdock.settings import Settings
 from schemas.events import DATA_OF, Stream
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossdock.contract import event_schema
+from crossdock.contract.generating import event_schema
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
 from mappings.normalise import DOCUMENT, STREAM_OF, Origin, empty_events, normalise

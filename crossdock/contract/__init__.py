@@ -1,0 +1,1 @@
+"""The published contract: ``python -m crossdock.contract`` generates it from the models."""
