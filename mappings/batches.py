@@ -130,6 +130,25 @@ class Missed:
         return f"{begin}: {self.count} of {self.rows} lines{such}{places}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchVerdict:
+    """What became of one batch. ``parameters`` are what the suite's places were filled with."""
+
+    partner: str
+    type: str
+    part: int
+    suite: str
+    suite_version: str
+    master_version: str
+    fingerprint: str  #: of the batch's rows, to know them again
+    outcome: str  #: passed, warned, parked or stopped
+    rows: int
+    documents: int
+    expectations: int
+    parameters: Mapping[str, float]
+    missed: tuple[Missed, ...]
+
+
 def read_batch_suite(file: Path) -> BatchSuite:
     """The suite in ``file``. Raises ConfigError with everything that is wrong about it."""
     suite = read_suite(file)

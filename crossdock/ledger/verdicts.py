@@ -15,7 +15,7 @@ from crossdock.ledger.tables import batch_verdicts, documents, parked_lines, pay
 from crossdock.ledger.text import storable
 
 if TYPE_CHECKING:
-    from crossdock.stages.batches import BatchVerdict
+    from mappings.batches import BatchVerdict
 
 
 class Verdicts:

@@ -25,7 +25,17 @@ import polars as pl
 from crossdock.reading import CAUSE
 from crossdock.stages.checking import held_back, with_held
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
-from mappings.batches import BatchSuite, Expected, Missed, Policy, Tally, batch_rows, offending, shipped_suites
+from mappings.batches import (
+    BatchSuite,
+    BatchVerdict,
+    Expected,
+    Missed,
+    Policy,
+    Tally,
+    batch_rows,
+    offending,
+    shipped_suites,
+)
 from mappings.normalise import STREAM_OF
 from schemas.documents import ORDINAL
 from schemas.findings import Finding, Severity, Stage
@@ -46,25 +56,6 @@ CHUNK = 8_192
 #: A bound that nothing goes beyond.
 UNBOUNDED = 1e18
 SCOPE = "batches"  #: of what is let through, in the ledger's states
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchVerdict:
-    """What became of one batch. ``parameters`` are what the suite's places were filled with."""
-
-    partner: str
-    type: str
-    part: int
-    suite: str
-    suite_version: str
-    master_version: str
-    fingerprint: str  #: of the batch's rows, to know them again
-    outcome: str  #: passed, warned, parked or stopped
-    rows: int
-    documents: int
-    expectations: int
-    parameters: Mapping[str, float]
-    missed: tuple[Missed, ...]
 
 
 class Stopped(Exception):
