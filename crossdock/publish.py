@@ -60,6 +60,24 @@ def publish_to(
     return ledger.deliver(name, rendering.hand_over, batch=batch, policy=policy, begin=begin, ahead=rendering.ahead)
 
 
+def point_before(begin: str, ledger: Ledger) -> int:
+    """The position before the point at which a backfill begins: ``beginning``, a position, or an instant with its zone.
+
+    Raises ValueError for any other text.
+    """
+    if begin == "beginning":
+        return 0
+    if begin.isdecimal():
+        return max(0, int(begin) - 1)
+    try:
+        instant = datetime.fromisoformat(begin)
+    except ValueError:
+        raise ValueError(f"{begin!r} is neither `beginning`, a position nor an instant") from None
+    if instant.tzinfo is None:
+        raise ValueError(f"{begin!r} names no zone; write {begin}Z for UTC")
+    return ledger.position_at(instant)
+
+
 class _Rendering:
     """Events on their way to ``sink``, those of the next batch rendered while the receiver deals with this one."""
 

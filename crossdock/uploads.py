@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from crossdock import word
 
 if TYPE_CHECKING:
     from crossdock.dock import Dock
 
 CHANNEL = "upload"  #: under which uploads stand in the ledger; no file describes it
-NOTE = Path("uploaded") / "latest"  #: renamed into its place, relative to home, once what was uploaded is translated
 
 
 def uploads(dock: Dock) -> Callable[[bytes, str, str], int]:
@@ -49,14 +48,5 @@ def _take_in(dock: Dock, content: bytes, name: str, partner: str) -> int:
     )
     if record.status == payloads.RECEIVED:
         dock.translate([record.id])
-        _note(dock.settings.home / NOTE, record.id)
+        word.leave(dock.settings.home)
     return record.id
-
-
-def _note(place: Path, payload: int) -> None:
-    """Let whoever watches know. Where that cannot be written, schedules find out."""
-    with suppress(OSError):
-        place.parent.mkdir(exist_ok=True)
-        fresh = place.with_name(f".{place.name}")
-        fresh.write_text(f"{payload}\n", encoding="ascii")
-        fresh.replace(place)

@@ -13,7 +13,7 @@ from airflow.sdk import Asset, AssetWatcher, RetryDecision, RetryPolicy
 
 from connectors.channel import load_channels
 from connectors.outlet import load_outlets
-from crossdock.airflow.landing import Landing
+from crossdock.airflow.landing import WORD, Landing
 from crossdock.settings import Settings
 from schemas.errors import ConfigError, PermanentError, TransientError
 
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from connectors.outlet import Outlet
     from crossdock.dock import Dock
 
-#: New events stand in the feed: a DAG has made them, or somebody has uploaded a file.
+#: New events stand in the feed: a DAG has made them, or word was left of a file that was handed over, of something
+#: that was mended in the console, or of an outlet that may go on.
 EVENTS = Asset(
     name="crossdock_events",
     uri="crossdock://events",
     group="crossdock",
-    watchers=[AssetWatcher(name="crossdock_uploads", trigger=Landing("upload", "upload"))],
+    watchers=[AssetWatcher(name="crossdock_word", trigger=Landing(WORD, WORD))],
 )
 
 #: Another version of a master table is in force.

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from connectors.channel import Channel, load_channels
 from connectors.landings import is_watched, landings
-from crossdock import uploads
+from crossdock import word
 from crossdock.airflow.connection import connection
 from crossdock.settings import Settings
 
@@ -49,21 +49,21 @@ class Landing(BaseEventTrigger):
 
 
 def landed(kind: str) -> AsyncIterator[str]:
-    """What lands at this installation's channels of a kind; of kind ``upload``, that something was uploaded."""
+    """What lands at this installation's channels of a kind; of kind ``word``, that word was left."""
     settings = Settings.from_environment()
 
     def configured() -> Mapping[str, Channel]:
-        if kind == uploads.CHANNEL:
-            return {kind: _NOTES}
+        if kind == WORD:
+            return {kind: _WORD}
         channels = load_channels(settings.channels)
         return {name: one for name, one in channels.items() if is_watched(one) and one.source["kind"] == kind}
 
-    like = "folder" if kind == uploads.CHANNEL else kind
+    like = "folder" if kind == WORD else kind
     return landings(like, configured, home=settings.home, connections=connection)
 
 
-#: Where `crossdock serve` leaves word of uploads.
-_NOTES = Channel(
-    channel=uploads.CHANNEL,
-    source={"kind": "folder", "path": str(uploads.NOTE.parent), "pattern": uploads.NOTE.name},
+WORD = "word"  #: the kind of a watch for word that was left (``crossdock.word``)
+_WORD = Channel(
+    channel=WORD,
+    source={"kind": "folder", "path": str(word.PLACE.parent), "pattern": word.PLACE.name},
 )

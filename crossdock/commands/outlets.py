@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -112,29 +111,20 @@ def backfill(
     ],
 ) -> None:
     """Let it get the feed again, or for the first time, from any point. The ids are the same as ever."""
+    from crossdock.publish import point_before
+
     with _known(outlet) as dock:
-        dock.ledger.backfill_sink(outlet, _after(dock, begin))
+        try:
+            after = point_before(begin, dock.ledger)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        dock.ledger.backfill_sink(outlet, after)
         _publish(dock, outlet)
 
 
 def _publish(dock: Dock, outlet: str) -> None:
     count = dock.publish(outlet)[outlet]
     typer.echo(f"{outlet} was handed {count:,} event{'' if count == 1 else 's'}")
-
-
-def _after(dock: Dock, begin: str) -> int:
-    """The position before the point that is meant."""
-    if begin == "beginning":
-        return 0
-    if begin.isdecimal():
-        return max(0, int(begin) - 1)
-    try:
-        instant = datetime.fromisoformat(begin)
-    except ValueError:
-        raise typer.BadParameter(f"{begin!r} is neither `beginning`, a position nor an instant") from None
-    if instant.tzinfo is None:
-        raise typer.BadParameter(f"{begin!r} names no zone; write {begin}Z for UTC")
-    return dock.ledger.position_at(instant)
 
 
 @contextmanager

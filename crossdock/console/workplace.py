@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connectors.outlet import Outlet, load_outlets
+from crossdock import word
 from crossdock.feed.service import Service
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Workplace:
     release: Callable[[str], Released]  #: lets go on what need not wait any longer, for a reason
     partners: Path  #: the folder of the partners' files
     data_docs: Path  #: the folder of Great Expectations' pages
+    outlets: Callable[[], Mapping[str, Outlet]] = dict  #: as their files say now
+    leave_word: Callable[[], None] = lambda: None  #: that outlets have something to do (``crossdock.word``)
     airflow: str = ""  #: where Airflow's pages are; empty: no links to them
 
 
@@ -40,5 +44,7 @@ def workplace_of(dock: Dock, service: Service) -> Workplace:
         release=dock.release,
         partners=dock.settings.partners,
         data_docs=dock.settings.data_docs,
+        outlets=lambda: load_outlets(dock.settings.outlets),
+        leave_word=lambda: word.leave(dock.settings.home),
         airflow=os.environ.get("CROSSDOCK_AIRFLOW_URL", "").rstrip("/"),
     )

@@ -261,6 +261,7 @@ class Ledger:
         """Go on with it, at once; False where there is no such sink."""
         with self._database.write() as connection:
             changed = relay.resume(connection, sink)
+            news.tell(connection)
             audit.note(connection, "outlet.resumed", f"outlet {sink}")
             return changed
 
@@ -269,17 +270,24 @@ class Ledger:
         for a position that the feed does not have."""
         with self._database.write() as connection:
             relay.backfill(connection, sink, after, datetime.now(UTC))
+            news.tell(connection)
             audit.note(connection, "outlet.backfilled", f"outlet {sink}", detail={"after": after})
 
     def redrive(self, sink: str, positions: Sequence[int] | None = None) -> int:
         """Let what the sink refused (all, or at these positions) be offered again at the next run; how many."""
         with self._database.write() as connection:
-            return held.redrive(connection, sink, positions)
+            changed = held.redrive(connection, sink, positions)
+            news.tell(connection)
+            audit.note(connection, "outlet.redriven", f"outlet {sink}", detail={"events": changed})
+            return changed
 
     def discard(self, sink: str, positions: Sequence[int]) -> int:
         """Give up dead letters at these positions: the sink never gets them; how many."""
         with self._database.write() as connection:
-            return held.discard(connection, sink, positions)
+            changed = held.discard(connection, sink, positions)
+            news.tell(connection)
+            audit.note(connection, "outlet.discarded", f"outlet {sink}", detail={"positions": list(positions)})
+            return changed
 
     # -- control numbers of what came in ------------------------------------------------------------
 

@@ -23,12 +23,13 @@ _CHANNEL = "crossdock_feed"
 
 #: Waits until something may have been written, or for so many seconds.
 Told = Callable[[float], None]
-#: ``wait(position, seconds)`` returns when the feed reaches beyond the position, or after so many seconds.
+#: ``wait(position, seconds)`` says whether the feed reaches beyond the position; see ``listening``.
 Wait = Callable[[int, float], bool]
 
 
 def tell(connection: Connection) -> None:
-    """Let who waits know, once the transaction of ``connection``, which wrote events, is committed."""
+    """Let who waits know, once the transaction of ``connection`` is committed: events were written, or an outlet may
+    go on."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
     else:
@@ -37,16 +38,16 @@ def tell(connection: Connection) -> None:
 
 @contextmanager
 def listening(database: Database) -> Iterator[Wait]:
-    """``wait(position, seconds)`` says whether the feed has reached beyond ``position``, as soon as it has, or after
-    that time. What is written between two waits is not missed.
+    """``wait(position, seconds)`` says whether the feed has reached beyond ``position``, as soon as somebody ``tells`` of
+    anything, or after that time. What is told between two waits is not missed.
     """
     with _told_by_postgres(database) if database.news is None else _told_by_kernel(database.news) as told:
 
         def wait(position: int, seconds: float) -> bool:
-            deadline = time.monotonic() + seconds
-            while not (news := _newest(database) > position) and (left := deadline - time.monotonic()) > 0:
-                told(left)
-            return news
+            if _newest(database) > position:
+                return True
+            told(seconds)
+            return _newest(database) > position
 
         yield wait
 
