@@ -13,28 +13,21 @@ that the others go on (``Library.read``); ``Library.load`` refuses the whole set
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from mappings.batches import policy_problem
-from mappings.checks import RULES
-from mappings.formats import number_format, time_format
-from mappings.functions import FUNCTIONS
-from mappings.headings import MARK, Headings, read_headings, spelled_out
+from mappings.headings import Headings, read_headings, spelled_out
+from mappings.merging import is_about, merged, options_of, paths_of, rules_of, version_of
+from mappings.soundness import Place, Words, faults_of_fields, faults_of_names, faults_of_partner, faults_of_whole
 from mappings.spec import DocumentAgreement, FieldRule, Layout, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
-from mappings.values import zone_of
 from schemas.configuration import Key, YamlFile, faults, read_yaml, sound_part, unknown, yaml_files
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
-from schemas.lines import KINDS, FieldType, LineKind
+from schemas.lines import LineKind
 
 #: What a format's ``compile`` does: document type, line, paths and options become a plan, or a ConfigError.
 Compile = Callable[[str, str, Iterable[str], Mapping[str, object]], LinePlan]
@@ -62,13 +55,6 @@ class CompiledMapping:
     on_error: OnError
     plan: LinePlan
     whole: FieldRule | None = None
-
-
-#: What a document may say of an order as a whole.
-OUTRIGHT: Mapping[LineKind, frozenset[str]] = {
-    LineKind.ORDER: frozenset({"cancelled"}),
-    LineKind.ORDER_RESPONSE: frozenset({"accepted", "rejected", "except"}),
-}
 
 
 def plain_plan(type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
@@ -278,20 +264,8 @@ class _Reading:
             problems = file.told(faults(Partner, file.content))
             partner = sound_part(Partner, file.content)
         if partner is not None:
-            if partner.partner in known:
-                rival = known[partner.partner][0]
-                problems.append(file.problem(("partner",), f"{partner.partner} is the partner of {rival.name} already"))
-            for name in partner.checks:
-                if name not in RULES:
-                    problems.append(file.problem(("checks", name), unknown("check", name, RULES)))
-            if partner.batches is not None:
-                for name, policy in partner.batches.policies.items():
-                    if wrong := policy_problem(name, policy):
-                        problems.append(file.problem(("batches", "policies", name), wrong))
-            try:
-                zone_of(partner.timezone)
-            except ValueError as error:
-                problems.append(file.problem(("timezone",), f"expected {error}"))
+            rival = known.get(partner.partner)
+            problems += faults_of_partner(file, partner, rival[0].name if rival else None)
         self.problems += problems
         if partner is None:
             return
@@ -330,13 +304,16 @@ class _Reading:
             problem = f"{base.name} maps {standard} documents, not {own} ones"
             self.problems.append(file.problem((*key, "extends"), problem))
             return None
-        before = len(self.problems)
-        self._check_fields(file, key, base.spec.kind, agreement.fields)
-        self._check_whole(file, key, base.spec.kind, agreement.whole)
-        self._check_names(file, (*key, "key"), base.spec.kind, agreement.key)
-        self._check_names(file, (*key, "header"), base.spec.kind, agreement.header)
-        spec = self._with_header(_merged(base.spec, type_, agreement, partner))
-        if len(self.problems) > before:
+        place, words = Place(file, key, base.spec.kind), Words(self.codes, self.headings)
+        problems = [
+            *faults_of_fields(place, agreement.fields, words),
+            *faults_of_whole(place, agreement.whole, words),
+            *faults_of_names(place, ("key",), agreement.key),
+            *faults_of_names(place, ("header",), agreement.header),
+        ]
+        self.problems += problems
+        spec = self._with_header(merged(base.spec, type_, agreement, partner))
+        if problems:
             self._planned(file, key, spec)  # its paths may be wrong too
             return None
         return self._compiled(
@@ -367,14 +344,17 @@ class _Reading:
     # -- compiling ----------------------------------------------------------------------------------
 
     def _standard_mapping(self, one: _Standard) -> CompiledMapping | None:
-        before = len(self.problems)
-        self._check_fields(one.file, (), one.spec.kind, one.spec.fields)
-        self._check_whole(one.file, (), one.spec.kind, one.spec.whole)
-        self._check_names(one.file, ("identity",), one.spec.kind, one.spec.identity)
-        self._check_names(one.file, ("key",), one.spec.kind, one.spec.key)
-        self._check_names(one.file, ("layout", "header"), one.spec.kind, one.spec.layout.header)
+        place, words = Place(one.file, (), one.spec.kind), Words(self.codes, self.headings)
+        problems = [
+            *faults_of_fields(place, one.spec.fields, words),
+            *faults_of_whole(place, one.spec.whole, words),
+            *faults_of_names(place, ("identity",), one.spec.identity),
+            *faults_of_names(place, ("key",), one.spec.key),
+            *faults_of_names(place, ("layout", "header"), one.spec.layout.header),
+        ]
+        self.problems += problems
         spec = self._with_header(one.spec)
-        if len(self.problems) > before:
+        if problems:
             self._planned(one.file, (), spec)
             return None
         return self._compiled(one.name, one.file, (), spec)
@@ -392,10 +372,10 @@ class _Reading:
         plan = self._planned(file, key, spec)
         if plan is None:
             return None
-        codes = {name: self.codes[name] for rule in _rules(spec) for name in rule.code_lists if name}
+        codes = {name: self.codes[name] for rule in rules_of(spec) for name in rule.code_lists if name}
         return CompiledMapping(
             name=name,
-            version=_version(spec, codes, on_error, timezone),
+            version=version_of(spec, codes, on_error, timezone),
             document=spec.document,
             kind=spec.kind,
             rules=spec.fields,
@@ -413,10 +393,10 @@ class _Reading:
         if (spec.tighten or spec.relax) and not spec.document.startswith(("x12.", "edifact.")):
             self.problems.append(file.problem(key, "tighten and relax are said of X12 and EDIFACT only"))
         try:
-            return self.compile(spec.document, spec.line, _paths(_rules(spec)), _options(spec))
+            return self.compile(spec.document, spec.line, paths_of(rules_of(spec)), options_of(spec))
         except ConfigError as error:
             for problem in error.problems or (error.message,):
-                culprit = next((name for name, rule in spec.fields.items() if _is_about(problem, rule)), None)
+                culprit = next((name for name, rule in spec.fields.items() if is_about(problem, rule)), None)
                 self.problems.append(file.problem((*key, "fields", culprit) if culprit else key, problem))
             return None
 
@@ -427,129 +407,3 @@ class _Reading:
             rule = fields.get(name) or FieldRule(path=[])
             fields[name] = rule.model_copy(update={"path": list(dict.fromkeys([*names, *rule.paths]))})
         return spec.model_copy(update={"fields": fields, "layout": spec.layout.model_copy(update={"header": {}})})
-
-    def _check_names(self, file: YamlFile, key: Key, kind: LineKind, fields: Iterable[str]) -> None:
-        for index, name in enumerate(fields):
-            if name not in KINDS[kind]:
-                at = (*key, name) if (*key, name) in file.lines else (*key, index)
-                self.problems.append(file.problem(at, unknown(f"field of {kind.value} lines", name, KINDS[kind])))
-
-    def _check_fields(self, file: YamlFile, key: Key, kind: LineKind, rules: Mapping[str, FieldRule]) -> None:
-        self._check_names(file, (*key, "fields"), kind, rules)
-        for name, rule in rules.items():
-            place: Key = (*key, "fields", name)
-            for path in rule.paths:
-                if path.startswith(MARK) and path.removeprefix(MARK) not in self.headings:
-                    self.problems.append(
-                        file.problem((*place, "path"), unknown("heading", path.removeprefix(MARK), self.headings))
-                    )
-            for codes in dict.fromkeys(rule.code_lists):
-                if codes is not None and codes not in self.codes:
-                    self.problems.append(file.problem((*place, "codes"), unknown("list", codes, self.codes)))
-            if rule.function is not None and rule.function not in FUNCTIONS:
-                self.problems.append(file.problem((*place, "function"), unknown("function", rule.function, FUNCTIONS)))
-            if rule.format is not None and name in KINDS[kind]:
-                self._check_format(file, (*place, "format"), KINDS[kind][name].type, rule.format)
-
-    def _check_whole(self, file: YamlFile, key: Key, kind: LineKind, rule: FieldRule | None) -> None:
-        """Only orders and their answers speak of an order as a whole, and in a few words."""
-        if rule is None:
-            return
-        place: Key = (*key, "whole")
-        if kind not in OUTRIGHT:
-            self.problems.append(file.problem(place, f"{kind.value} documents say nothing of an order as a whole"))
-            return
-        words = {rule.fallback} if rule.fallback else set()
-        for codes in dict.fromkeys(rule.code_lists):
-            if codes is not None and codes not in self.codes:
-                self.problems.append(file.problem((*place, "codes"), unknown("list", codes, self.codes)))
-            words |= set(self.codes.get(codes or "", {}).values()) - {""}
-        for word in sorted(words - OUTRIGHT[kind]):
-            self.problems.append(file.problem(place, unknown("word", word, OUTRIGHT[kind])))
-
-    def _check_format(self, file: YamlFile, key: Key, type_: FieldType, name: str) -> None:
-        try:
-            if type_ is FieldType.DECIMAL:
-                number_format(name)
-            elif type_ in (FieldType.DATE, FieldType.TIME):
-                time_format(name)
-            else:
-                raise ValueError("no format: only numbers, dates and times have one")
-        except ValueError as error:
-            self.problems.append(
-                file.problem(key, f"{error}" if str(error).startswith("unknown") else f"expected {error}")
-            )
-
-
-def _merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, partner: Partner) -> MappingSpec:
-    """The standard mapping with a partner's agreement laid over it.
-
-    A field of the agreement takes the place of the standard's; its header names come before the standard's own.
-    """
-    header = dict(base.layout.header)
-    for name, own in agreement.header.items():
-        header[name] = [*own, *header.get(name, [])]
-    given = {name: getattr(agreement, name) for name in ("sheet", "decimal", "dates", "encoding", "columns", "only")}
-    layout = {name: value for name, value in given.items() if value is not None}
-    return base.model_copy(
-        update={
-            "document": type_,
-            "fields": {
-                name: _in_weeks(rule, partner.weeks) for name, rule in {**base.fields, **agreement.fields}.items()
-            },
-            "layout": base.layout.model_copy(
-                update={"language": partner.language, "weeks": partner.weeks, **layout, "header": header}
-            ),
-            "key": agreement.key or base.key,
-            "whole": agreement.whole or base.whole,
-            "line": agreement.line or base.line,
-            "tighten": [*base.tighten, *agreement.tighten],
-            "relax": [*base.relax, *agreement.relax],
-        }
-    )
-
-
-def _in_weeks(rule: FieldRule, weeks: str) -> FieldRule:
-    """The rule, its weeks numbered as the partner numbers them."""
-    if weeks == "iso" or rule.format not in ("edifact", "edifact_end"):
-        return rule
-    return rule.model_copy(update={"format": f"{rule.format}_{weeks}"})
-
-
-def _rules(spec: MappingSpec) -> list[FieldRule]:
-    return [*spec.fields.values(), *([spec.whole] if spec.whole is not None else [])]
-
-
-def _paths(rules: Iterable[FieldRule]) -> list[str]:
-    paths = [path for rule in rules for path in (*rule.paths, *rule.clocks)]
-    return list(dict.fromkeys(paths))
-
-
-def _is_about(problem: str, rule: FieldRule) -> bool:
-    return any(repr(path) in problem for path in _paths([rule]))
-
-
-def _options(spec: MappingSpec) -> dict[str, object]:
-    """What a format may want to know beyond the paths: the layout, and which paths serve which field.
-
-    ``fields`` is field -> paths; ``required`` names the fields that a document of this type cannot be without.
-    """
-    layout = spec.layout.model_dump(exclude={"header"})
-    fields = {name: rule.paths for name, rule in spec.fields.items() if rule.paths}
-    required = [name for name in fields if spec.fields[name].required and spec.fields[name].fallback is None]
-    rows = {name: rows for name in ("tighten", "relax") if (rows := getattr(spec, name))}
-    return {**layout, "fields": fields, "required": tuple(required), **rows}
-
-
-def _version(spec: MappingSpec, codes: Mapping[str, Any], on_error: OnError, timezone: str) -> str:
-    unsaid = {name for name in ("whole", "tighten", "relax") if not getattr(spec, name)}
-    said = spec.model_dump(mode="json", exclude={"description"} | unsaid)
-    if spec.layout.weeks == "iso":
-        del said["layout"]["weeks"]
-    content = {
-        "spec": said,
-        "codes": codes,
-        "on_error": on_error,
-        "timezone": timezone,
-    }
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:12]
