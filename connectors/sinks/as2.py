@@ -26,7 +26,8 @@ from connectors.as2.station import VERSION
 from connectors.base import Outbox, Sink
 from connectors.connections import Connections
 from connectors.sinks.files import batch_file, plain_name
-from connectors.sinks.http import as_ours, retry_after
+from connectors.sinks.http import as_ours
+from connectors.web.answers import seconds_of
 from schemas.configuration import Strict
 from schemas.durations import Duration
 from schemas.errors import ConfigError, PermanentError, TransientError
@@ -168,7 +169,7 @@ class As2Sink(Sink, Outbox):
         said = " ".join(body.decode("utf-8", "replace").split())[:300]
         story = f"{place} answered {status}" + (f": {said}" if said else "")
         if status >= 500 or status in (408, 425, 429):
-            wait = retry_after(answered.get("Retry-After"), datetime.now(UTC))
+            wait = seconds_of(answered.get("Retry-After"), datetime.now(UTC))
             raise TransientError(story, retry_after=wait, hint="the document is offered again")
         raise PermanentError(story, hint="the partner does not take this message; names and certificates agree?")
 

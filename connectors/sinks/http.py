@@ -17,7 +17,6 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -27,6 +26,7 @@ from pydantic import Field, model_validator
 
 from connectors.base import Sink
 from connectors.connections import Connection, Connections
+from connectors.web.answers import seconds_of
 from schemas.configuration import Strict
 from schemas.durations import Duration
 from schemas.errors import ConfigError, CrossdockError, PermanentError, RefusedError, TransientError
@@ -163,7 +163,7 @@ class HttpSink:
         story = " ".join(said.split())[:_SHOWN]
         message = f"{self._place} answered {status}" + (f": {story}" if story else "")
         if status >= 500 or status in _PASSING:
-            wait = retry_after(headers.get("Retry-After"), self._now())
+            wait = seconds_of(headers.get("Retry-After"), self._now())
             return TransientError(message, retry_after=wait, hint="the batch is offered again")
         if status in _REFUSING:
             return RefusedError(
@@ -225,20 +225,6 @@ def signing_key(secret: str) -> bytes:
 def signature(key: bytes, id: str, stamp: str, body: bytes) -> str:
     """HMAC-SHA256 over ``id.stamp.body``, base64 (Standard Webhooks)."""
     return base64.b64encode(hmac.digest(key, f"{id}.{stamp}.".encode() + body, "sha256")).decode()
-
-
-def retry_after(written: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a ``Retry-After`` header, which gives seconds or a date (RFC 9110, 10.2.3), else None."""
-    if not written:
-        return None
-    if written.strip().isdecimal():
-        return float(written)
-    try:
-        moment = parsedate_to_datetime(written)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,15 +48,17 @@ def translated(url: str) -> Iterator[None]:
 
 
 def seconds_of(written: str | None, now: datetime) -> float | None:
-    """What a Retry-After header says, in seconds (RFC 9110 10.2.3); None where it says nothing that can be read."""
+    """Seconds to wait by a ``Retry-After`` header, which gives seconds or a date (RFC 9110, 10.2.3); else None."""
     if not written:
         return None
-    if written.strip().isdigit():
-        return float(written.strip())
+    if written.strip().isdecimal():
+        return float(written)
     try:
-        return max(0.0, (parsedate_to_datetime(written) - now).total_seconds())
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(written)
+    except ValueError:
         return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
 
 
 def told_by(body: bytes) -> str:

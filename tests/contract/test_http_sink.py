@@ -17,7 +17,7 @@ import requests
 from requests import exceptions as theirs
 
 from connectors.connections import Connection
-from connectors.sinks.http import HttpSink, Options, as_ours, open_sink, retry_after
+from connectors.sinks.http import HttpSink, Options, as_ours, open_sink
 from schemas.errors import ConfigError, CrossdockError, PermanentError, RefusedError, TransientError
 
 EVENTS = [json.dumps({"id": str(n), "specversion": "1.0"}).encode() for n in range(3)]
@@ -66,11 +66,6 @@ def test_retry_after_is_handed_on(receiver: Any, sink: HttpSink, written: str, s
     with pytest.raises(TransientError) as told:
         sink.deliver(EVENTS)
     assert told.value.retry_after == seconds
-
-
-@pytest.mark.parametrize("written", [None, "", "soon", "-5", "1.5"])
-def test_a_retry_after_that_says_nothing(written: str | None) -> None:
-    assert retry_after(written, NOW) is None
 
 
 @pytest.mark.parametrize(
