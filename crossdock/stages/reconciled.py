@@ -8,7 +8,6 @@ documents of the same type and no later than the keys were asked for, is looked 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,12 +18,12 @@ import polars as pl
 from connectors.formats.rows import ATTRIBUTE_GONE, ATTRIBUTE_KEYS
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.reconciling import Latest, Reconciling
+from crossdock.stages.speeches import Speech, events_of, lineage_of
 from crossdock.stages.unseen import lacking
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.keyed import SUBJECT, UNSURE, told_by_itself
 from mappings.library import CompiledMapping, Library
-from mappings.normalise import STREAM_OF, empty_events
-from mappings.occurrences import key_hashes
+from mappings.normalise import STREAM_OF
 from mappings.values import instant_text, zone_of
 from schemas.events import Stream
 from schemas.findings import Finding, Severity, Stage
@@ -228,7 +227,8 @@ def _batches(some: Iterable[Latest]) -> Iterator[list[Latest]]:
 
 def _without(data: dict[str, Any], stream: Stream, now: str) -> dict[str, Any]:
     """What is said of something that is gone."""
-    data.pop("changes", None)
+    for name in ("changes", "lineage"):
+        data.pop(name, None)
     data["status"] = VANISHED
     if stream is Stream.INVENTORY:
         data |= {"quantity": "0", "base_quantity": "0"} | ({"counted_at": now} if "counted_at" in data else {})
@@ -243,51 +243,21 @@ def _before(one: Latest, stream: Stream, feed: Reconciling) -> dict[str, Any]:
     said = feed.said([revision.position for revision in revisions])
     texts = (msgspec.json.decode(text) for revision in revisions if (text := said[revision.position]))
     data: dict[str, Any] = next(text for text in texts if text.get("status") != VANISHED)
-    data.pop("changes", None)
+    for name in ("changes", "lineage"):
+        data.pop(name, None)
     return data
 
 
 def _table(
     rows: list[tuple[Latest, dict[str, Any]]], there: _There, record: PayloadRecord, stream: Stream, now: str
 ) -> pl.DataFrame:
-    """Events, as ``mappings.normalise`` makes them; the id tells this occasion from any other."""
-    subjects = pl.Series([one.subject for one, _ in rows], dtype=pl.String)
-    keys = key_hashes(stream.value, subjects).bin.encode("hex").to_list()
-    made = []
-    for number, (key, (one, data)) in enumerate(zip(keys, rows, strict=True), 1):
-        lineage = _lineage(there, record)
-        data.pop("lineage", None)
-        body = msgspec.json.encode(data)
-        content = hashlib.blake2b(body, digest_size=8)
-        fingerprint = content.hexdigest()
-        content.update(there.document.id.encode())
-        made.append(
-            {
-                "id": key + content.hexdigest()[:12],
-                "key": key,
-                "fingerprint": fingerprint,
-                "stream": stream.value,
-                "kind": data["kind"],
-                "subject": one.subject,
-                "time": now,
-                "partner": data["partner"],
-                "item": data["item"],
-                "site": data["site"],
-                "line": number,
-                "data": msgspec.json.encode(data | {"lineage": lineage}).decode(),
-            }
-        )
-    return pl.DataFrame(made, schema=empty_events().schema)
-
-
-def _lineage(there: _There, record: PayloadRecord) -> dict[str, str]:
-    return {
-        "payload": record.sha256,
-        "document": there.document.id,
-        "location": "the keys of all rows",
-        "mapping": there.mapping.name,
-        "mapping_version": there.mapping.version,
-    }
+    mapping = there.mapping
+    origin = lineage_of(record, there.document.id, mapping.name, mapping.version)
+    speeches = (
+        Speech(subject=one.subject, time=now, line=number, data=data, place={"location": "the keys of all rows"})
+        for number, (one, data) in enumerate(rows, 1)
+    )
+    return events_of(stream.value, speeches, origin)
 
 
 # -- what is said of it -----------------------------------------------------------------------------

@@ -8,7 +8,6 @@ that only changes lines, one that came before, and one that is older than what s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,10 +18,10 @@ import polars as pl
 
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.superseding import Bucket, Superseding
+from crossdock.stages.speeches import Speech, events_of, lineage_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import CompiledMapping, Library
-from mappings.normalise import KEY_OF, STREAM_OF, empty_events
-from mappings.occurrences import key_hashes
+from mappings.normalise import KEY_OF, STREAM_OF
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import LineKind
 
@@ -154,42 +153,21 @@ def _schedule_of(subject: str) -> str:
 def _events(
     gone: list[tuple[Bucket, str]], release: _Release, record: PayloadRecord, said: dict[int, str]
 ) -> pl.DataFrame:
-    """Events as ``mappings.normalise`` makes them."""
-    keys = key_hashes(_STREAM, pl.Series([bucket.subject for bucket, _ in gone], dtype=pl.String))
-    lineage = {
-        "payload": record.sha256,
-        "document": release.document.id,
-        "location": release.document.start.location,
-        "mapping": release.mapping.name,
-        "mapping_version": release.mapping.version,
-    }
-    made = []
-    for number, (key, (bucket, time)) in enumerate(zip(keys.bin.encode("hex").to_list(), gone, strict=True), 1):
-        data: dict[str, Any] = msgspec.json.decode(said[bucket.position])
-        data.pop("lineage", None)
-        data.pop("changes", None)
-        data |= {"kind": "cancelled", "status": WITHDRAWN, "quantity": "0", "base_quantity": "0"}
-        data.pop("cumulative", None)
-        content = hashlib.blake2b(msgspec.json.encode(data), digest_size=8)
-        fingerprint = content.hexdigest()
-        content.update(release.document.id.encode())
-        made.append(
-            {
-                "id": key + content.hexdigest()[:12],
-                "key": key,
-                "fingerprint": fingerprint,
-                "stream": _STREAM,
-                "kind": "cancelled",
-                "subject": bucket.subject,
-                "time": time,
-                "partner": data["partner"],
-                "item": data["item"],
-                "site": data["site"],
-                "line": number,
-                "data": msgspec.json.encode(data | {"lineage": lineage}).decode(),
-            }
+    document, mapping = release.document, release.mapping
+    origin = lineage_of(record, document.id, mapping.name, mapping.version) | {"location": document.start.location}
+    speeches = (
+        Speech(
+            subject=bucket.subject, time=time, line=number, data=_withdrawn(msgspec.json.decode(said[bucket.position]))
         )
-    return pl.DataFrame(made, schema=empty_events().schema)
+        for number, (bucket, time) in enumerate(gone, 1)
+    )
+    return events_of(_STREAM, speeches, origin)
+
+
+def _withdrawn(data: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a forecast that is withdrawn, of which ``data`` was said last."""
+    kept = {name: value for name, value in data.items() if name not in ("lineage", "changes", "cumulative")}
+    return kept | {"kind": "cancelled", "status": WITHDRAWN, "quantity": "0", "base_quantity": "0"}
 
 
 def _told(release: _Release, gone: list[tuple[Bucket, str]]) -> Finding:

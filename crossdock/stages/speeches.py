@@ -1,0 +1,59 @@
+"""Events that no line of a document gave: what follows from it for things of which the feed has spoken before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from crossdock.ledger import PayloadRecord
+from mappings.normalise import empty_events
+from mappings.occurrences import key_hashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """One event to be made: ``data`` is all that it says but its lineage."""
+
+    subject: str
+    time: str
+    line: int
+    data: Mapping[str, Any]
+    place: Mapping[str, Any] = field(default_factory=dict)  #: where in the document it comes from, beside ``origin``
+
+
+def lineage_of(record: PayloadRecord, document: str, mapping: str, version: str) -> dict[str, str]:
+    """Where speeches come from, but for their places in the document."""
+    return {"payload": record.sha256, "document": document, "mapping": mapping, "mapping_version": version}
+
+
+def events_of(stream: str, speeches: Iterable[Speech], origin: Mapping[str, Any]) -> pl.DataFrame:
+    """Events of one stream as ``mappings.normalise`` makes them; the id tells the origin's document from any other."""
+    some = list(speeches)
+    keys = key_hashes(stream, pl.Series([one.subject for one in some], dtype=pl.String)).bin.encode("hex").to_list()
+    made = []
+    for key, one in zip(keys, some, strict=True):
+        content = hashlib.blake2b(msgspec.json.encode(one.data), digest_size=8)
+        fingerprint = content.hexdigest()
+        content.update(origin["document"].encode())
+        made.append(
+            {
+                "id": key + content.hexdigest()[:12],
+                "key": key,
+                "fingerprint": fingerprint,
+                "stream": stream,
+                "kind": one.data["kind"],
+                "subject": one.subject,
+                "time": one.time,
+                "partner": one.data["partner"],
+                "item": one.data["item"],
+                "site": one.data["site"],
+                "line": one.line,
+                "data": msgspec.json.encode({**one.data, "lineage": {**origin, **one.place}}).decode(),
+            }
+        )
+    return pl.DataFrame(made, schema=empty_events().schema)
