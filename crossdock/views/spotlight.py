@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AROUND = 320  #: bytes shown before and after the spot
 HEADER = 1 << 16  #: bytes within which the header line of a pull ends
 LONGEST = 4000  #: bytes of the spot itself that are shown
+_WORDS = re.compile(r"[^\W\d_]")  #: a letter
 _EDIFACT_UNA_TERMINATOR = 8  #: byte of the segment terminator in UNA (ISO 9735, 6.1)
 _ISA_ELEMENTS = 16  #: the terminator follows the one character of ISA16, whatever the padding (X12.5, 3.2)
 
@@ -140,21 +141,19 @@ def pulled_row(archive: Archive, sha256: str, location: str, offset: int, length
 
 def workbook_row(stream: BinaryIO, location: str) -> Row | None:
     """The row that ``location`` (``Sheet!D17``) is in; None where this is no workbook or has no such row."""
-    from python_calamine import CalamineError, CalamineWorkbook
+    from connectors.formats.workbook.cells import column_letter
+    from connectors.formats.workbook.shown import shown_sheet
 
     sheet, _, cell = location.rpartition("!")
     if (named := re.fullmatch(r"[A-Z]+([0-9]+)", cell)) is None:
         return None
     number = int(named[1])
-    try:
-        rows = CalamineWorkbook.from_filelike(stream).get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    except CalamineError:
+    shown = shown_sheet(stream, sheet)
+    if shown is None or number not in shown.rows:
         return None
-    if number > len(rows):
-        return None
-    header = _header_above(rows[: number - 1])
-    titled = zip_longest(header, rows[number - 1], fillvalue="")
-    cells = ((f"{_letter(at)}{number}", title, _text(value)) for at, (title, value) in enumerate(titled))
+    header = _header_above([row for at, row in shown.rows.items() if at < number])
+    titled = zip_longest(header, shown.rows[number], fillvalue="")
+    cells = ((f"{column_letter(at)}{number}", title, text) for at, (title, text) in enumerate(titled))
     return Row(title=f"sheet {sheet}, row {number}", cells=tuple(c for c in cells if c[2]), marked=cell)
 
 
@@ -169,22 +168,7 @@ def row_view(row: Row) -> RenderableType:
     return Group(Text(row.title, style="bold"), grid)
 
 
-def _text(value: object) -> str:
-    """A cell as a person sees it: whole numbers without the point that a workbook keeps them with."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _header_above(rows: Sequence[Sequence[object]]) -> list[str]:
+def _header_above(rows: Sequence[Sequence[str]]) -> Sequence[str]:
     """The row with the most words in it: what stands over the columns, whatever titles stand over that."""
-    words = [sum(isinstance(cell, str) and cell != "" for cell in row) for row in rows]
-    return [str(cell) for cell in rows[words.index(max(words))]] if words else []
-
-
-def _letter(column: int) -> str:
-    """0 is A, 25 is Z, 26 is AA."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+    words = [sum(bool(_WORDS.search(cell)) for cell in row) for row in rows]
+    return rows[words.index(max(words))] if words else []
