@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -131,3 +132,18 @@ def test_a_pulled_row_is_shown_by_its_columns(archive: Archive) -> None:
         ["plant", "N1"],
         ["quantity", "12.5"],
     ]
+
+
+def test_a_workbook_that_is_too_large_to_be_looked_at_is_not_opened() -> None:
+    cell = '<table:table-cell table:number-columns-repeated="1000" office:value-type="float" office:value="1"/>'
+    rows = f'<table:table-row table:number-rows-repeated="1000000">{cell}</table:table-row>'
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    content = f'<office:document-content {names}><table:table table:name="S">{rows}</table:table>'
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        parts.writestr("content.xml", f"{content}</office:document-content>")
+
+    assert workbook_row(file, "S!A1") is None
