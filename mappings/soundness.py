@@ -80,10 +80,8 @@ def faults_of_fields(place: Place, rules: Mapping[str, FieldRule], words: Words)
         for function in dict.fromkeys(rule.functions):
             if function is not None and function not in FUNCTIONS:
                 yield place.problem(unknown("function", function, FUNCTIONS), *under, "function")
-        for format in dict.fromkeys(rule.formats):
-            if format is None or name not in KINDS[place.kind]:
-                continue
-            wrong = _fault_of_format(KINDS[place.kind][name].type, format)
+        if rule.format is not None and name in KINDS[place.kind]:
+            wrong = _fault_of_format(KINDS[place.kind][name].type, rule.format)
             if wrong:
                 yield place.problem(wrong, *under, "format")
 
