@@ -10,8 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from crossdock.dock import Dock
-    from crossdock.headers import Review
     from crossdock.mending.release import Released
+    from crossdock.partners.headers import Review
 
 app = typer.Typer(help="Headers of sheets that changed: look, and say what is meant.", rich_markup_mode=None)
 Payload = Annotated[int, typer.Argument(metavar="PAYLOAD", help="Its number, as `crossdock header` lists it.")]
@@ -24,8 +24,8 @@ def header(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from crossdock.dock import Dock
-    from crossdock.header_view import listed_view
     from crossdock.views import display
+    from crossdock.views.headers import listed_view
 
     with Dock.open(create=False) as dock:
         display.show(display.console(), listed_view(list(_changed(dock))))
@@ -35,8 +35,8 @@ def header(context: typer.Context) -> None:
 def show(payload: Payload) -> None:
     """What differs in a sheet, and what is proposed, with how alike the words are (of 100)."""
     from crossdock.dock import Dock
-    from crossdock.header_view import review_view
     from crossdock.views import display
+    from crossdock.views.headers import review_view
 
     with Dock.open(create=False) as dock:
         found = _reviews(dock, payload)
@@ -65,10 +65,10 @@ def confirm(
     A proposal is asked for once, and never taken silently. Comments and order of the file stay as they are.
     """
     from crossdock.dock import Dock
-    from crossdock.header_view import review_view
-    from crossdock.headers import confirm as confirmed
+    from crossdock.partners.headers import confirm as confirmed
     from crossdock.partners.partner_file import write
     from crossdock.views import display
+    from crossdock.views.headers import review_view
 
     said = dict(one.split("=", 1) for one in say or () if "=" in one)
     with Dock.open(create=False) as dock:
@@ -147,14 +147,14 @@ def _go_on(found: list[Review], payload: int, reason: str) -> None:
 
 
 def _reviews(dock: Dock, payload: int) -> list[Review]:
-    from crossdock.headers import reviews
+    from crossdock.partners.headers import reviews
 
     return reviews(dock.ledger.payload(payload), archive=dock.archive, context=dock.context())
 
 
 def _changed(dock: Dock) -> Iterator[tuple[int, str, Review]]:
     """Payload, file name and review of each sheet that differs, of one header the newest."""
-    from crossdock.headers import reviews
+    from crossdock.partners.headers import reviews
     from schemas.errors import CrossdockError
 
     said = {"workbook.header_incomplete", "workbook.header_missing", "workbook.sheet_unwanted"}

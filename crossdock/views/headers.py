@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crossdock.headers import Proposed, Review
+from crossdock.partners.headers import Proposed, Review
 from crossdock.views.display import DIM, phrases, plain_table
 
 
