@@ -21,8 +21,9 @@ from connectors.formats.workbook.cells import ERROR, UNCALCULATED, Fault
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _RELATION = re.compile(r"^\{[^}]*relationships\}id$")
-#: Number formats that show zeroes in front: ``0000000``, also ``000-000`` and ``0000000;@``.
-_PADDED = re.compile(r'^0[0\-" ./]*0$')
+#: Number formats that show zeroes in front: ``0000000``, also ``000-000``, ``00\.000`` and ``0000000;@``. A point that
+#: nothing stands before is the decimal one: ``0.000`` shows none.
+_PADDED = re.compile(r'^0(?:[0\-" /]|\\[^0])*0$')
 MOST_NOTES = 200_000  #: cells of a sheet that anything is noted of
 _LARGEST_STYLES = 64 << 20
 

@@ -129,17 +129,23 @@ def _text(body: bytes, count: int, flags: int) -> str:
 
 # -- .xlsb --------------------------------------------------------------------------------------------
 
+#: Numbers of records (MS-XLSB 2.3.2): BrtRowHdr, BrtCellError, BrtFmlaError, BrtBundleSh; those of cells with numbers
+#: (BrtCellRk, BrtCellReal, BrtFmlaNum); of the style sheet BrtFmt, BrtXF, BrtBeginCellXFs, BrtEndCellXFs.
 _ROW_HEADER, _CELL_ERROR, _FORMULA_ERROR, _BUNDLE_SHEET = 0, 3, 11, 156
+_CELL_NUMBERS = (2, 5, 9)
+_NUMBER_FORMAT, _STYLE, _BEGIN_CELL_STYLES, _END_CELL_STYLES = 44, 47, 617, 618
+_STYLES = "xl/styles.bin"
 
 
 def notes_of_xlsb(stream: BinaryIO) -> Mapping[str, Notes]:
-    """By name of the sheet; no zeroes in front, which a binary style sheet tells in another way."""
+    """By name of the sheet."""
     position = stream.tell()
     try:
         stream.seek(0)
         with zipfile.ZipFile(stream) as archive:
-            parts = dict(_parts_of_xlsb(archive))
-            return {name: _xlsb_sheet(archive.read(part)) for name, part in parts.items() if _is_small(archive, part)}
+            padded = _xlsb_styles(archive.read(_STYLES)) if _STYLES in archive.namelist() else {}
+            parts = ((name, part) for name, part in _parts_of_xlsb(archive) if _is_small(archive, part))
+            return {name: _xlsb_sheet(archive.read(part), padded) for name, part in parts}
     except (OSError, ValueError, IndexError, KeyError, struct.error, zipfile.BadZipFile, etree.XMLSyntaxError):
         return {}
     finally:
@@ -187,7 +193,22 @@ def _number(data: bytes, at: int, most: int) -> tuple[int, int]:
     return number, at + most
 
 
-def _xlsb_sheet(data: bytes) -> Notes:
+def _xlsb_styles(data: bytes) -> Mapping[int, int]:
+    """Number of a cell style -> digits that it shows at least, of those that show zeroes in front."""
+    formats: dict[int, int] = {}
+    styles: list[int] = []
+    of_cells = False
+    for kind, body in _binary_records(data):
+        if kind == _NUMBER_FORMAT:
+            formats[struct.unpack_from("<H", body)[0]] = padded_digits(_wide(body[2:])[0])
+        elif kind in (_BEGIN_CELL_STYLES, _END_CELL_STYLES):
+            of_cells = kind == _BEGIN_CELL_STYLES
+        elif kind == _STYLE and of_cells:
+            styles.append(struct.unpack_from("<H", body, 2)[0])
+    return {index: digits for index, format in enumerate(styles) if (digits := formats.get(format, 0))}
+
+
+def _xlsb_sheet(data: bytes, padded: Mapping[int, int]) -> Notes:
     found, row = _Found(), 0
     for kind, body in _binary_records(data):
         if kind == _ROW_HEADER and len(body) >= 4:
@@ -196,4 +217,8 @@ def _xlsb_sheet(data: bytes) -> Notes:
                 found.hidden.append(row + 1)
         elif kind in (_CELL_ERROR, _FORMULA_ERROR) and len(body) >= 9:
             found.error(row, struct.unpack_from("<I", body)[0], body[8])
+        elif padded and kind in _CELL_NUMBERS and len(body) >= 8:
+            column, style = struct.unpack_from("<II", body)
+            if digits := padded.get(style & 0xFFFFFF):
+                found.digits(row, column, digits)
     return found.notes()

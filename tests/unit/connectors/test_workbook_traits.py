@@ -147,17 +147,20 @@ def record(kind: int, body: bytes) -> bytes:
     return head + length + body
 
 
-def xlsb(*table: Sequence[object], far: int = 0, hidden: Sequence[int] = ()) -> bytes:
-    """A binary workbook as MS-XLSB describes it: one sheet, texts, numbers and errors (by their codes) in its cells."""
+def xlsb(*table: Sequence[object], far: int = 0, hidden: Sequence[int] = (), format: str = "") -> bytes:
+    """A binary workbook as MS-XLSB describes it: one sheet, texts, numbers and errors (by their codes) in its cells.
+
+    ``format``: that of the numbers in its first column.
+    """
 
     def text(value: str) -> bytes:
         return struct.pack("<I", len(value)) + value.encode("utf-16-le")
 
-    cells = b""
+    cells, one = b"", struct.pack("<I", 1)
     for number, row in enumerate(table):
         cells += record(0, struct.pack("<IIHHBI", number, 0, 0, 0x1000 * (number + 1 in hidden), 0, 0))
         for column, value in enumerate(row):
-            at = struct.pack("<II", column + (far if number else 0), 0)
+            at = struct.pack("<II", column + (far if number else 0), 1 if format and not column else 0)
             match value:
                 case str():
                     cells += record(6, at + text(value))
@@ -169,6 +172,10 @@ def xlsb(*table: Sequence[object], far: int = 0, hidden: Sequence[int] = ()) -> 
     sheet = record(129, b"") + record(148, spans) + record(145, b"") + cells + record(146, b"") + record(130, b"")
     bundle = record(156, struct.pack("<II", 0, 1) + text("rId1") + text("Stock"))
     book = record(131, b"") + record(143, b"") + bundle + record(144, b"") + record(132, b"")
+    styles = record(615, one) + record(44, struct.pack("<H", 164) + text(format)) + record(616, b"")
+    styles += record(626, one) + record(47, struct.pack("<HH12x", 0xFFFF, 164)) + record(627, b"")  # of no cell
+    styles += record(617, struct.pack("<I", 2))
+    styles += b"".join(record(47, struct.pack("<HH12x", 0, id)) for id in (0, 164)) + record(618, b"")
     relations = (
         '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
@@ -179,12 +186,21 @@ def xlsb(*table: Sequence[object], far: int = 0, hidden: Sequence[int] = ()) -> 
         parts.writestr("xl/workbook.bin", book)
         parts.writestr("xl/_rels/workbook.bin.rels", relations)
         parts.writestr("xl/worksheets/sheet1.bin", sheet)
+        if format:
+            parts.writestr("xl/styles.bin", styles)
     return file.getvalue()
 
 
 def test_a_binary_workbook() -> None:
     items = read(xlsb(["Part no.", "Qty"], ["0017", 12.5]), "stock.xlsb")
     assert lines(items, "Part no.", "Qty") == [("0017", "12.5")]
+
+
+def test_zeroes_that_only_the_format_of_a_binary_workbook_shows() -> None:
+    table = [["Part no.", "Qty"], [17.0, 3.0], [1234567.0, 4.0], ["A-9", 5.0]]
+    items = read(xlsb(*table, format="000000"), "stock.xlsb")
+    assert lines(items, "Part no.", "Qty") == [("000017", "3"), ("1234567", "4"), ("A-9", "5")]
+    assert lines(read(xlsb(*table, format="0.00"), "stock.xlsb"), "Part no.")[0] == ("17",)
 
 
 def test_errors_and_hidden_rows_of_a_binary_workbook() -> None:
@@ -381,12 +397,13 @@ def test_errors_and_formulas_without_a_value_hold_their_line_back() -> None:
 
 def test_zeroes_that_only_the_format_shows_are_read() -> None:
     def fill(sheet: Any) -> None:
-        for row in (["Part no.", "Qty"], [4711, 1], [815, 2]):
+        for row in (["Part no.", "Qty"], [4711, 1], [815, 2], [12, 3], [13, 4], [14, 5]):
             sheet.append(row)
-        sheet["A2"].number_format = "0000000"
-        sheet["A3"].number_format = "000-000"
+        for row, format in enumerate(("0000000", "000-000", r"00\.000", "0.000", "0"), 2):
+            sheet[f"A{row}"].number_format = format
 
-    assert lines(read(made(fill), "s.xlsx"), "Part no.") == [("0004711",), ("000815",)]
+    parts = [("0004711",), ("000815",), ("00012",), ("13",), ("14",)]
+    assert lines(read(made(fill), "s.xlsx"), "Part no.") == parts
 
 
 def test_long_numbers_that_a_spreadsheet_shortened() -> None:
