@@ -191,6 +191,11 @@ class Dock:
 
         return load_outlets(self.settings.outlets)
 
+    def reread(self) -> None:
+        """Read mappings and partners' files anew when they are next asked for."""
+        self.__dict__.pop("library", None)
+        self._context = None
+
     def left_out(self) -> ConfigError | None:
         """What had to be left out of the library, and why; None when every file is sound."""
         if not (problems := self.library.problems):

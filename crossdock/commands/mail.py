@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from crossdock.dock import Dock
-
 app = typer.Typer(help="Mails of doubtful or unknown senders: release or reject them.", rich_markup_mode=None)
-Mail = Annotated[int, typer.Argument(metavar="MAIL", help="Its number, or that of a file in it, as listed.")]
+Number = Annotated[int, typer.Argument(metavar="MAIL", help="Its number, or that of a file in it, as listed.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
 
 
@@ -26,29 +23,30 @@ def mail(
     import msgspec
 
     from crossdock.dock import Dock
+    from crossdock.mending import mails
     from crossdock.views import display
 
     with Dock.open(create=False) as dock:
-        rows = dock.ledger.vouching.waiting()
-    if json:
-        for row in rows:
-            typer.echo(msgspec.json.encode(row).decode())
-        return
-    if not rows:
+        if json:
+            for row in dock.ledger.vouching.waiting():
+                typer.echo(msgspec.json.encode(row).decode())
+            return
+        found = mails.waiting(dock.ledger)
+    if not found:
         typer.echo("no mail waits for a word")
         return
     table = display.plain_table()
-    for name in ("mail", "file", "from", "subject", "came", "why it waits"):
+    for name in ("mail", "files", "from", "subject", "came", "why it waits"):
         table.add_column(name, overflow="fold", justify="right" if name == "mail" else "left")
-    for row in rows:
-        came = display.clock(row["received_at"])
-        table.add_row(str(row["mail"]), row["name"], row["from"], row["subject"], came, row["why"])
+    for one in found:
+        files = ", ".join(name for _, name in one.files)
+        table.add_row(str(one.number), files, one.sender, one.subject, display.clock(one.received_at), one.why)
     display.show(display.console(), table)
 
 
 @app.command()
 def release(
-    mail: Mail,
+    mail: Number,
     reason: Reason,
     partner: Annotated[
         str, typer.Option("--as", metavar="PARTNER", help="Whose it is, where its sender is unknown.")
@@ -56,43 +54,32 @@ def release(
 ) -> None:
     """Say that a mail is from who it says, or whose it is: it is read, and answered, like any other."""
     from crossdock.dock import Dock
-    from schemas.configuration import unknown
-    from schemas.errors import ConfigError
+    from crossdock.mending import mails
+    from crossdock.views.display import count
 
-    with Dock.open(create=False) as dock:
-        rows = _of(dock, mail)
-        if partner and partner not in dock.library.partners:
-            raise ConfigError(unknown("partner", partner, dock.library.partners))
-        strangers = sorted({row["from"] for row in rows if dock.library.partner_of("email", row["from"]) is None})
-        if strangers and not partner:
-            raise typer.BadParameter(
-                f"no partner file claims {', '.join(strangers)}: say whose it is with --as PARTNER"
-            )
-        ids = [row["payload"] for row in rows]
-        with _acting():
-            dock.ledger.vouching.release(ids, partner=partner, reason=reason)
-            done = dock.translate(ids)
-    documents, events, parked = (sum(getattr(one, name) for one in done) for name in ("documents", "events", "parked"))
-    typer.echo(f"{documents:,} documents, {events:,} events, {parked:,} lines wait")
+    with Dock.open(create=False) as dock, _acting():
+        one = mails.waiting_one(dock.ledger, mail)
+        if not partner and mails.is_stranger(one, dock.library):
+            raise typer.BadParameter(f"no partner file claims {one.sender}: say whose it is with --as PARTNER")
+        done = mails.release(
+            one, partner=partner, reason=reason, ledger=dock.ledger, library=dock.library, translate=dock.translate
+        )
+    typer.echo(
+        f"{count(done['documents'], 'document')}, {count(done['events'], 'event')}, "
+        f"{count(done['parked'], 'line waits', 'lines wait')}"
+    )
 
 
 @app.command()
-def reject(mail: Mail, reason: Reason) -> None:
+def reject(mail: Number, reason: Reason) -> None:
     """Say that nothing of a mail will be used; its bytes are kept, and nobody is answered."""
     from crossdock.dock import Dock
+    from crossdock.mending import mails
+    from crossdock.views.display import count
 
     with Dock.open(create=False) as dock, _acting():
-        number = dock.ledger.vouching.reject([row["payload"] for row in _of(dock, mail)], reason=reason)
-    typer.echo(f"{number:,} file{'s' * (number != 1)} rejected: {reason}")
-
-
-def _of(dock: Dock, mail: int) -> list[dict[str, Any]]:
-    """The files that wait of the mail, or of the one in which the file ``mail`` is."""
-    rows = dock.ledger.vouching.waiting()
-    number = next((row["mail"] for row in rows if mail in (row["payload"], row["mail"])), None)
-    if number is None:
-        raise typer.BadParameter(f"no mail {mail} waits for a word")
-    return [row for row in rows if row["mail"] == number]
+        number = mails.reject(mails.waiting_one(dock.ledger, mail), reason=reason, ledger=dock.ledger)
+    typer.echo(f"{count(number, 'file')} rejected: {reason}")
 
 
 def _acting() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from crossdock.console import data_docs, documents, event_page, forms, own, parked, partners, supply_page
+from crossdock.console import data_docs, documents, event_page, forms, headers, mail, own, parked, partners, supply_page
 from crossdock.console.charts import hours_chart
 from crossdock.console.workplace import Workplace
 from crossdock.feed.access import viewer_of
@@ -20,10 +21,12 @@ from crossdock.feed.events import LAST
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.searching import Only
 from crossdock.views.display import clock, count, place, quoted, size
+from crossdock.views.headers import in_short
 from crossdock.visibility import Audience
-from schemas.errors import ConfigError, TransientError
+from schemas.errors import ConfigError, PermanentError, TransientError
 
 HOURS = timedelta(hours=48)
+Number = Annotated[int, Path(ge=1, le=LAST)]
 
 
 def routes(workplace: Workplace) -> APIRouter:
@@ -36,6 +39,9 @@ def routes(workplace: Workplace) -> APIRouter:
         ("/documents/{document}", pages.document),
         ("/documents/{document}/replay", pages.replay),
         ("/parked", pages.parked),
+        ("/headers", pages.headers),
+        ("/headers/{payload}", pages.header),
+        ("/mail", pages.mail),
         ("/supply", pages.supply),
         ("/supply/{item}/{site}", pages.supply_of),
         ("/events/{position}", pages.event),
@@ -49,6 +55,9 @@ def routes(workplace: Workplace) -> APIRouter:
     router.post("/documents/{document}/replay")(pages.read_again)
     router.post("/parked/fix")(pages.fix)
     router.post("/parked/reject")(pages.reject)
+    router.post("/headers/{payload}")(pages.confirm_header)
+    router.post("/mail/release")(pages.release_mail)
+    router.post("/mail/reject")(pages.reject_mail)
     return router
 
 
@@ -142,6 +151,49 @@ class _Pages:
 
         return await _acted(act, "/parked", failed_at=_opened(given))
 
+    # -- a person's word on headers and mails ---------------------------------------------------------
+
+    def headers(self, request: Request) -> HTMLResponse:
+        return self._page(request, "headers.html", found=headers.changed(self._place), in_short=in_short)
+
+    def header(self, request: Request, payload: Number) -> HTMLResponse:
+        try:
+            found = headers.changed_in(self._place, payload)
+        except (ConfigError, PermanentError) as error:
+            raise HTTPException(404, error.message) from None
+        file = self._service.ledger.payload(payload).name
+        told = {"found": found, "file": file, "rows": headers.rows, "prefix": headers.FIELD}
+        return self._page(request, "header.html", **told)
+
+    async def confirm_header(self, request: Request, payload: Number) -> RedirectResponse:
+        given = await forms.fields_of(request)
+
+        def act() -> str:
+            with forms.done_by(request):
+                return headers.confirm(self._place, payload, given)
+
+        return await _acted(act, "/headers", failed_at=f"/headers/{payload}")
+
+    def mail(self, request: Request) -> HTMLResponse:
+        return self._page(request, "mail.html", page=mail.mail_page(self._place))
+
+    async def release_mail(self, request: Request) -> RedirectResponse:
+        return await self._with_mail(request, mail.release)
+
+    async def reject_mail(self, request: Request) -> RedirectResponse:
+        return await self._with_mail(request, mail.reject)
+
+    async def _with_mail(
+        self, request: Request, what: Callable[[Workplace, Mapping[str, str]], str]
+    ) -> RedirectResponse:
+        given = await forms.fields_of(request)
+
+        def act() -> str:
+            with forms.done_by(request):
+                return what(self._place, given)
+
+        return await _acted(act, "/mail")
+
     # -- supply -----------------------------------------------------------------------------------
 
     def supply(self, request: Request, q: str = "") -> HTMLResponse:
@@ -153,7 +205,7 @@ class _Pages:
         view = self._service.visibility.view(viewer_of(request))
         return self._page(request, "supply_of.html", page=supply_page.supply_page(self._service, view, item, site))
 
-    def event(self, request: Request, position: Annotated[int, Path(ge=1, le=LAST)]) -> HTMLResponse:
+    def event(self, request: Request, position: Number) -> HTMLResponse:
         view = self._service.visibility.view(viewer_of(request))
         page = event_page.event_page(self._service, view, position)
         if page is None:

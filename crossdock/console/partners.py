@@ -38,7 +38,7 @@ def standings(place: Workplace, now: datetime | None = None) -> list[Standing]:
     """All partners that have a file or have sent something."""
     now = now or datetime.now(UTC)
     facts = place.service.ledger.searching.partners()
-    files = place.service.partners
+    files = place.library().partners
     return [_standing(name, files.get(name), facts.get(name), now) for name in sorted({*files, *facts})]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -457,13 +457,23 @@ class Ledger:
         severity: str | None = None,
         document: str | None = None,
         payload: int | None = None,
+        codes: Collection[str] = (),
         limit: int = 1000,
         newest: bool = False,
     ) -> list[dict[str, Any]]:
-        """Findings, oldest (or ``newest``) first, with the payload's name, channel, document type and partner."""
+        """Findings, oldest (or ``newest``) first, with the payload's name, channel, document type and partner.
+
+        ``codes``: only these; empty: all.
+        """
         with self._database.read() as connection:
             return looking.problems(
-                connection, severity=severity, document=document, payload=payload, limit=limit, newest=newest
+                connection,
+                severity=severity,
+                document=document,
+                payload=payload,
+                codes=codes,
+                limit=limit,
+                newest=newest,
             )
 
     def documents(

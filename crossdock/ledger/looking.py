@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -112,6 +112,7 @@ def problems(
     document: str | None,
     payload: int | None,
     limit: int,
+    codes: Collection[str] = (),
     newest: bool = False,
 ) -> list[dict[str, Any]]:
     """Findings, oldest (or ``newest``) first, with where they stand; see ``Ledger.findings``."""
@@ -135,6 +136,8 @@ def problems(
     )
     if severity is not None:
         query = query.where(findings.c.severity == severity)
+    if codes:
+        query = query.where(findings.c.code.in_(codes))
     if payload is not None:
         query = query.where(sa.or_(findings.c.payload_id == payload, payloads.c.replay_of == payload))
     if document is not None:

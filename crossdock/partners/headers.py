@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.formats.workbook import headers
-from connectors.formats.workbook.cells import plain
+from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.drift import Drift, compare, fingerprint
 from connectors.formats.workbook.headers import Fit
 from connectors.formats.workbook.reader import CHUNK, best_fits, confirmed_of, headings_of, wanting
-from connectors.formats.workbook.sheets import Sheet, opened
+from connectors.formats.workbook.sheets import Batch, Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
 from crossdock.desk import Desk
 from crossdock.partners.partner_file import file_of, put
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 LIKELY = headers.NEAR  #: likeness, of 100, from which a proposal is taken by who answers nothing
 _WORTH_SAYING = 50
+_LOOKED_THROUGH = 50  #: rows among which a column's first values are looked for
+_SHOWN = 3  #: of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,14 @@ class Proposed:
         return bool(self.new) and (self.score >= LIKELY or self.in_place)
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as it is now: its header, and the first values below it, each once."""
+
+    title: str
+    says: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """One sheet whose header is not the one that was confirmed."""
@@ -61,10 +71,14 @@ class Review:
     document: str  #: its type, as workbook.stock
     location: str
     confirmed: tuple[str, ...]
-    header: tuple[str, ...]  #: as it is now, periods and blank cells left out
+    columns: tuple[Column, ...]  #: as they are now, periods and blank headers left out
     drift: Drift
     missing: tuple[str, ...]  #: fields without which the sheet is not read
     proposed: tuple[Proposed, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return tuple(column.title for column in self.columns)
 
     @property
     def before(self) -> str:
@@ -132,7 +146,7 @@ def _reviews(stream: BinaryIO, desk: Desk, partner: Partner, sender: str) -> Ite
         if fit is None:
             continue
         mapping = library.mapping_for(partner, fit.plan.type)
-        if mapping is not None and (found := _review(sheet, fit, mapping, partner.partner)) is not None:
+        if mapping is not None and (found := _review(sheet, first, fit, mapping, partner.partner)) is not None:
             yield found
 
 
@@ -147,23 +161,31 @@ def _likeliest(fits: Sequence[Fit]) -> Fit | None:
     return max(fits, key=alike)  # the first of those that are alike
 
 
-def _review(sheet: Sheet, fit: Fit, mapping: CompiledMapping, partner: str) -> Review | None:
+def _review(sheet: Sheet, first: Batch, fit: Fit, mapping: CompiledMapping, partner: str) -> Review | None:
     confirmed = confirmed_of(fit.plan)
     drift = compare(fit, confirmed)
     differs = bool(confirmed) and bool(drift.renamed or drift.vanished or drift.appeared or drift.moved)
     if not differs and not fit.missing:
         return None
-    across = {period.index for period in fit.periods}
     return Review(
         partner=partner,
         document=fit.plan.type,
         location=headers.place(sheet, 0, fit.row),
         confirmed=confirmed,
-        header=tuple(title for at, title in enumerate(fit.header) if title.strip() and at not in across),
+        columns=tuple(_columns(fit, first)),
         drift=drift,
         missing=fit.missing,
         proposed=tuple(_proposed(fit, drift, mapping)),
     )
+
+
+def _columns(fit: Fit, first: Batch) -> Iterator[Column]:
+    below = [row for number, row in zip(first.numbers, first.rows, strict=True) if number > fit.row][:_LOOKED_THROUGH]
+    across = {period.index for period in fit.periods}
+    for at, title in enumerate(fit.header):
+        if title.strip() and at not in across:
+            texts = (text_of(row[at]) for row in below if at < len(row))
+            yield Column(title, tuple(islice(dict.fromkeys(text for text in texts if text), _SHOWN)))
 
 
 def _proposed(fit: Fit, drift: Drift, mapping: CompiledMapping) -> Iterator[Proposed]:

@@ -1,4 +1,4 @@
-"""A real MariaDB, and a channel's view of a database behind its ODBC driver."""
+"""A real MariaDB, a channel's view of a database behind its ODBC driver, and a real browser."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyodbc
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from connectors.connections import Connection
 from connectors.pulls.source import PullingSource
@@ -162,3 +163,13 @@ def odbc_to() -> Callable[[str], Connection]:
         )
 
     return odbc_to
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "no chromium: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -16,17 +15,16 @@ from typing import Any
 
 import openpyxl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from crossdock.simulate.demo import connection_environment, simulate
+from tests.browser import SCREENS, require_for_everybody
 
 pytestmark = pytest.mark.integration
 
 TOKEN = "correct-horse-battery"
 CROSSDOCK = str(Path(sys.executable).with_name("crossdock"))
 PAGES = ("/", "/documents", "/parked", "/supply", "/partners", "/partners/BRIGHTSEAL", "/events/1")
-SCREENS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 
 
 class Site:
@@ -74,16 +72,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "no chromium: `.ci/install-debian $(cat .ci/debian-packages-for-tests.txt)` installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     """A page as somebody sees it; what the browser complains of fails the test."""
@@ -124,14 +112,7 @@ def test_every_page_is_for_everybody_in_both_themes_and_on_a_phone(
     page.goto("/supply")
     places = links(page, "/supply/")
     for path in (*PAGES, document, f"{document}/replay", cause, places[0], places[-1]):
-        response = page.goto(path)
-        assert response is not None
-        assert response.status == 200, path
-        assert page.locator("h1").count() == 1
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 1, f"{path} is {wide} pixels too wide"
-        violations = Axe().run(page).response["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == [], path
+        require_for_everybody(page, path)
 
 
 def test_no_page_runs_a_script(visit: Callable[..., Page]) -> None:

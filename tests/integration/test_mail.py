@@ -217,7 +217,7 @@ def test_a_person_vouches_for_a_mail_that_nothing_proves(site: Site) -> None:
     assert run("mail", "release", "999", "--reason", "x").exit_code == 2
     assert run("mail", "release", str(waits["mail"])).exit_code == 2, "a reason is asked for"
     released = run("mail", "release", str(waits["mail"]), "--reason", "Käthe told us on the phone")
-    assert "1 documents, 1 events, 1 lines wait" in released.stdout
+    assert "1 document, 1 event, 1 line waits" in released.stdout
     assert site.events == {"stock/ACME/N1//P-100": "12"}
     site.run()
     assert [letter["To"] for letter in site.letters] == ["kaethe@acme.example"]

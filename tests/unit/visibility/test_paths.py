@@ -143,8 +143,8 @@ def _every_way_out(
     service: Service, view: View, token: str, audience: Audience, archive: Path
 ) -> Iterator[tuple[str, str]]:
     """Path and all that was said there."""
-    unused = {"context": _never, "release": _never, "partners": archive, "data_docs": archive}
-    workplace = Workplace(service=service, archive=Archive(archive), **unused)
+    unused = dict.fromkeys(("library", "context", "release", "translate"), _never)
+    workplace = Workplace(service=service, archive=Archive(archive), partners=archive, data_docs=archive, **unused)
     app = feed_app(service, TOKEN, routes(workplace))
     pages = ["/supplier", "/supplier/documents/doc-ANVILGATE"]
     if audience is not Audience.SUPPLIER:
