@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bench.measure import Benchmark, Measurement, in_child, in_turn
+from bench.measure import Benchmark, Measurement, Run, in_child, in_turn
 
 LINES = 150_000
 LARGE = 1_000_000
+FIVE = 5 * LARGE
 ROUNDS = 3
 ITEMS = 1_000
 BATCH = 5_000
@@ -130,13 +131,34 @@ def pulling() -> Iterator[Measurement]:
     )
 
 
-def memory() -> Iterator[Measurement]:
+def million() -> Iterator[Measurement]:
     """``odbc.million``: a million order lines, and the memory that takes."""
-    with _postgres(LARGE) as url, tempfile.TemporaryDirectory() as home:
-        run = in_child("bench.odbc", "to_durable_events", {"url": url, "home": home})
-    _require(run.result, LARGE)
+    run = _run_of(LARGE)
     yield Measurement(name="odbc.million.lines_per_second", value=LARGE / run.seconds, unit="lines/s")
     yield Measurement(name="odbc.million.peak_memory", value=run.peak_mb, unit="MB", limit=400.0)
+
+
+def flat() -> Iterator[Measurement]:
+    """``odbc.flat``: five million order lines need the memory of one million. It takes minutes, and 8 GB of disk."""
+    five, one = _run_of(FIVE), _run_of(LARGE)
+    yield Measurement(name="odbc.flat.lines_per_second", value=FIVE / five.seconds, unit="lines/s")
+    yield Measurement(
+        name="odbc.flat.peak_memory",
+        value=five.peak_mb,
+        unit="MB",
+        peer="the same of a million lines",
+        peer_value=one.peak_mb,
+        ratio=one.peak_mb / five.peak_mb,
+        floor=1 / 1.15,
+        limit=400.0,
+    )
+
+
+def _run_of(lines: int) -> Run:
+    with _postgres(lines) as url, tempfile.TemporaryDirectory() as home:
+        run = in_child("bench.odbc", "to_durable_events", {"url": url, "home": home})
+    _require(run.result, lines)
+    return run
 
 
 def _require(result: Any, lines: int) -> None:
@@ -172,5 +194,6 @@ def _postgres(lines: int) -> Iterator[str]:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "odbc.postgres": pulling,
-    "odbc.million": memory,
+    "odbc.million": million,
+    "odbc.flat": flat,
 }

@@ -16,6 +16,7 @@ from crossdock.stages.as_ordered import as_ordered
 from crossdock.stages.batches import Gate, Stopped
 from crossdock.stages.checking import OF_THE_LINES, checked
 from crossdock.stages.control import controlled
+from crossdock.stages.late import late
 from crossdock.stages.outright import outright
 from crossdock.stages.reconciled import reconciled
 from crossdock.stages.revised import revised
@@ -54,12 +55,13 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
                 translated, record=record, archive=archive, ledger=ledger, library=context.library, claims=claims
             )
             heard = answered(numbered, record=record, archive=archive, ledger=ledger)
-            late = unseen(record, archive=archive, ledger=ledger)
-            compared = reconciled(heard, record=record, ledger=ledger, library=context.library, late=late)
+            found = unseen(record, archive=archive, ledger=ledger)
+            compared = reconciled(heard, record=record, ledger=ledger, library=context.library, late=found)
             current = superseded(compared, record=record, ledger=ledger, library=context.library)
             completed = as_ordered(current, record=record, ledger=ledger, library=context.library)
             whole = outright(completed, record=record, ledger=ledger, library=context.library)
-            corrected = revised(whole, ledger=ledger)
+            timely = late(whole, record=record, ledger=ledger, library=context.library)
+            corrected = revised(timely, ledger=ledger)
             sound = checked(corrected, ledger=ledger, library=context.library, now=record.received_at)
             return ledger.store(record.id, gate.guarded(sound))
     except Stopped as stopped:

@@ -14,6 +14,7 @@ import polars as pl
 
 from mappings.apply import PLACES, Circumstances, apply
 from mappings.library import CompiledMapping
+from mappings.normalise import SUBJECT_MARKS
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentStart
 from schemas.findings import Finding
 from schemas.lines import LineKind
@@ -31,6 +32,12 @@ class Outright:
     order: str
     number: str | None = None  #: the document's own
     time: str | None = None
+    waits: bool = False  #: nothing was known of the order
+
+    @property
+    def key(self) -> str:
+        """Partner and order as they stand in subjects."""
+        return order_key(self.partner, self.order)
 
     @property
     def becomes(self) -> str:
@@ -41,6 +48,14 @@ class Outright:
     def beside_lines(self) -> bool:
         """Whether it concerns the lines that are not named also where some are."""
         return self.word in ("cancelled", "except")
+
+
+_ESCAPES = str.maketrans({mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS})
+
+
+def order_key(partner: str, order: str) -> str:
+    """``ACME/4500017``, as it stands in subjects."""
+    return f"{partner.translate(_ESCAPES)}/{order.translate(_ESCAPES)}"
 
 
 def said_outright(

@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import audit, bulk, feed, parked, payloads
+from crossdock.ledger import audit, bulk, feed, parked, payloads, whole_orders
 from crossdock.ledger.database import Database
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.envelopes import write as write_envelopes
@@ -233,6 +233,7 @@ def _write(connection: Connection, payload: int, drafts: Sequence[Draft]) -> lis
     parked.supersede(connection, copies, before=entries[0].id, now=now)
     stale = _write_events(connection, entries, position)
     _write_parked(connection, entries, now)
+    whole_orders.write(connection, ((entry.id, entry.draft) for entry in entries))
     _write_findings(connection, payload, entries, stale, now)
     bulk.update(connection, documents, [{"id": entry.id, **entry.counts()} for entry in entries])
     feed.advance(connection, max((e.last for e in entries if e.last), default=position), entries[-1].id)

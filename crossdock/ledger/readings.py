@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import audit, bulk, feed, giving_back, parked, selecting
+from crossdock.ledger import audit, bulk, feed, giving_back, parked, selecting, whole_orders
 from crossdock.ledger.corrections import Change, Difference, Reading, judge, open_readings
 from crossdock.ledger.database import Database
 from crossdock.ledger.documents import Entry, document_row, finding_row, parked_row
@@ -242,6 +242,7 @@ def _conclude(connection: Connection, reading: Reading, waits: _Waits, payload: 
     """Lines, findings and verdict of the new reading; the ones before it are replaced."""
     assert reading.id is not None
     _move_waiting(connection, reading, waits, now)
+    whole_orders.write(connection, [(reading.id, reading.draft)])
     severities = _write_findings(connection, reading, waits, payload, now)
     reading.counts["errors"] = severities["error"]
     closed = reading.draft.closed

@@ -17,6 +17,7 @@ from crossdock.ledger.standing import newest
 from crossdock.ledger.tables import documents, events, payloads
 
 _TOGETHER = 10_000  #: rows taken from the database at a time
+_NEWEST = ("subject", "position", "sequence", "kind", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Latest:
     position: int
     sequence: int
     kind: str
+    time: str
 
 
 class Reconciling:
@@ -44,7 +46,7 @@ class Reconciling:
             .where(payloads.c.channel == channel, documents.c.type == type, payloads.c.received_at <= until)
         )
         query = (
-            sa.select(events.c.subject, events.c.position, events.c.sequence, events.c.kind, events.c.document_id)
+            sa.select(*(events.c[name] for name in _NEWEST), events.c.document_id)
             .where(events.c.stream == stream, events.c.subject >= prefix, events.c.subject < _after(prefix))
             .order_by(events.c.subject, events.c.sequence)
         )
@@ -54,7 +56,7 @@ class Reconciling:
             for _, revisions in groupby(rows, attrgetter("subject")):
                 *_, last = revisions
                 if last.document_id in ids:
-                    yield Latest(last.subject, last.position, last.sequence, last.kind)
+                    yield _latest(last)
 
     def handed_over(self, channel: str, query: str, *, before: int) -> Iterator[tuple[str, str]]:
         """Name and SHA-256 of the payloads that held rows of ``query`` before the payload of that id, newest first,
@@ -98,7 +100,7 @@ class Reconciling:
 
 
 def _latest(row: Any) -> Latest:
-    return Latest(row.subject, row.position, row.sequence, row.kind)
+    return Latest(row.subject, row.position, row.sequence, row.kind, row.time)
 
 
 def _after(prefix: str) -> str:

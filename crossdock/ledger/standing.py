@@ -121,7 +121,7 @@ def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iter
         .where(newer.c.subject == events.c.subject, newer.c.stream == events.c.stream)
         .scalar_subquery()
     )
-    columns = ("subject", "sequence", "fingerprint", "id", "document_id", "position", "kind")
+    columns = ("subject", "sequence", "fingerprint", "id", "document_id", "position", "kind", "time")
     for some in _parted(subjects):
         yield from connection.execute(
             sa.select(*(events.c[name] for name in columns)).where(

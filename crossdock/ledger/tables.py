@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0011"
+REVISION = "0012"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -193,6 +193,20 @@ parked_lines = sa.Table(
         sqlite_where=sa.text("status = 'waiting'"),
         postgresql_where=sa.text("status = 'waiting'"),
     ),
+)
+
+#: What documents say of orders as a whole: see ``crossdock.ledger.whole_orders``.
+whole_orders = sa.Table(
+    "whole_orders",
+    metadata,
+    _id(),
+    sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
+    sa.Column("order_key", sa.Text, nullable=False, index=True),  # partner and order, as in subjects
+    _text("kind"),  # order or order_response
+    _text("word"),  # cancelled, accepted, rejected, except
+    _text("number", null=True),  # the document's own
+    _text("time"),
+    sa.Column("waits", sa.Boolean, nullable=False),  # nothing was known of the order
 )
 
 #: What an event says stands in ``event_bodies``. Subjects of one document resemble one another, so the key, which

@@ -5,6 +5,8 @@ out of the archive. What is good now is published as if it had been good from th
 waiting, for what stands in its way now. Documents of a sender nobody knew are read once somebody does, and
 sheets whose header nobody understood once somebody has said what it means.
 
+An answer to an order that nobody knew, as a whole or line by line, is read again once the order has come.
+
 A document is not read again while it is plain that nothing of it would be released: the same mapping, and each of
 its waiting lines names something that the master data still do not hold.
 """
@@ -20,22 +22,26 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from crossdock.ledger.selecting import Chosen
+from crossdock.ledger.selecting import Chosen, Selection
 from crossdock.mending.replay import Replayed, correct_all
 from crossdock.process import Unreadable, process, translated_payload
+from crossdock.stages.as_ordered import LACKS
 from crossdock.stages.checking import CAUSES
 from crossdock.translation import DocumentOpened
 from mappings.master_data import KINDS
 from schemas.findings import Stage
+from schemas.lines import LineKind
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
+    from connectors.base import State
     from crossdock.ledger import Ledger
     from crossdock.ledger.parked import Obstacle
     from crossdock.translation import Context
 
 #: Quarantined payloads that are looked at once more when the configuration has changed.
 QUARANTINED = 10_000
+_TOGETHER = 500  #: documents asked for in one statement
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ def release(*, archive: Archive, ledger: Ledger, context: Context, reason: str =
     parts = _Parts(archive, ledger, context, reason or "master data, a mapping or a partner's file has changed", done)
     _release_lines(parts)
     memory = ledger.state("release")
+    _release_answers(parts, memory)
     library = _library(context)
     if memory.get("library") != library:
         _release_strangers(parts)
@@ -159,6 +166,29 @@ def _code_of(obstacle: Obstacle) -> tuple[str, str, str] | None:
     if fault != "unknown" or kind not in KINDS or obstacle.value is None:
         return None
     return kind, obstacle.partner, obstacle.value
+
+
+# -- what waits for its order --------------------------------------------------------------------------
+
+
+def _release_answers(parts: _Parts, memory: State) -> None:
+    """Answers whose orders have come since the last time, and orders that came beside their cancellation."""
+    orders, since = parts.ledger.whole_orders, int(memory.get("orders") or 0)
+    position = orders.position()
+    if position == since:
+        return
+    library = parts.context.library
+    mappings = (*library.standard.values(), *library.agreed.values())
+    types = {mapping.document for mapping in mappings if mapping.kind is LineKind.ORDER_RESPONSE}
+    lines = {one.document for one in orders.lines(since, causes=LACKS, types=types)}
+    whole = {one.document for one in orders.answers(since)} | set(orders.overlooked(since))
+    for names, only_waiting in ((lines - whole, True), (whole, False)):
+        parts.done.tried += len(names)
+        asked = sorted(names)
+        for at in range(0, len(asked), _TOGETHER):
+            chosen = list(parts.ledger.readings.select(Selection(documents=tuple(asked[at : at + _TOGETHER]))))
+            parts.correct(chosen, only_waiting=only_waiting)
+    memory.set("orders", str(position))
 
 
 # -- strangers, and strange sheets ---------------------------------------------------------------------

@@ -20,6 +20,7 @@ from crossdock.process import Unreadable, translated_ahead
 from crossdock.stages.as_ordered import as_ordered
 from crossdock.stages.batches import again
 from crossdock.stages.checking import checked
+from crossdock.stages.late import late
 from crossdock.stages.outright import outright
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened
 from schemas.findings import Finding
@@ -116,7 +117,8 @@ def _drafts(
     with closing(translated_ahead(record, archive, context)) as translated:
         completed = as_ordered(translated, record=record, ledger=ledger, library=context.library)
         whole = outright(completed, record=record, ledger=ledger, library=context.library)
-        sound = checked(whole, ledger=ledger, library=context.library, now=record.received_at, again=True)
+        timely = late(whole, record=record, ledger=ledger, library=context.library)
+        sound = checked(timely, ledger=ledger, library=context.library, now=record.received_at, again=True)
         for item in again(sound, record=record, ledger=ledger, library=context.library):
             match item:
                 case DocumentOpened(document=document):

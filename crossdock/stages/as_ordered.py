@@ -24,10 +24,10 @@ from schemas.findings import Finding, Severity, Stage
 from schemas.lines import LineKind
 
 #: What an order line can say in place of its answer, by the code of what is told of its lack.
-_LACKS = frozenset(("quantity.missing", "unit.missing", "item.missing", "site.missing"))
+LACKS = frozenset(("quantity.missing", "unit.missing", "item.missing", "site.missing"))
 #: What the answer itself says comes before what was ordered.
 _WHEN = ("due_at", "starts_at", "ends_at")
-_OWN = ("item", "site", "partner_item", "description", *_WHEN, "ship_by", "price", "currency")
+_OWN = ("item", "site", "partner_item", "description", *_WHEN, "ship_from", "ship_by", "price", "currency")
 
 
 def as_ordered(
@@ -77,7 +77,7 @@ class _Answer:
                 item,
                 events=pl.concat([item.events, events]).sort("line", maintain_order=True),
                 parked=item.parked.filter(~pl.col(ORDINAL).is_in(lines)),
-                findings=tuple(one for one in item.findings if one.line not in told or one.code not in _LACKS),
+                findings=tuple(one for one in item.findings if one.line not in told or one.code not in LACKS),
             )
             self.count += len(told)
             self.events += events.height
@@ -109,10 +109,10 @@ class _Answer:
                 wrong.setdefault(finding.line, set()).add(finding.code)
         orders: dict[tuple[str, str], dict[str, Said]] = {}
         told = {}
-        for row in item.parked.filter(pl.col(CAUSE).is_in(list(_LACKS))).iter_rows(named=True):
+        for row in item.parked.filter(pl.col(CAUSE).is_in(list(LACKS))).iter_rows(named=True):
             status = row.get("answer") or row.get("status")
             order = (row.get("partner") or "", row.get("order") or "")
-            if not status or not all(order) or not row.get("order_line") or wrong.get(row[ORDINAL], set()) - _LACKS:
+            if not status or not all(order) or not row.get("order_line") or wrong.get(row[ORDINAL], set()) - LACKS:
                 continue
             if order not in orders:
                 given = self.known.given(self.document, ANSWER, *order)

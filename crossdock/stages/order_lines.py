@@ -15,6 +15,7 @@ from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.translation import Document
 from mappings.normalise import SUBJECT_MARKS, empty_events
 from mappings.occurrences import key_hashes
+from mappings.outright import order_key
 from schemas.events import Stream
 
 STREAM = Stream.DEMAND.value
@@ -25,7 +26,7 @@ _KEPT = 8_192  #: events of this payload that are looked at beside those of the 
 #: What an order line and the answer to it have in common.
 _COMMON = (
     *("partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "partner_item", "partner_site"),
-    *("description", "due_at", "starts_at", "ends_at", "ship_by", "price", "currency"),
+    *("description", "due_at", "starts_at", "ends_at", "ship_from", "ship_by", "price", "currency"),
 )
 _ALSO = ("order", "order_line", "schedule")  #: of its references
 
@@ -71,18 +72,20 @@ class OrderLines:
 
     def given(self, document: Document, begins: str, partner: str, order: str) -> dict[str, Said]:
         """What the document has said before, where it is read again: by the subject of the order's line."""
-        said = self.ledger.readings.given(document.id, STREAM, f"{begins}/{key_of(partner, order)}")
+        said = self.ledger.readings.given(document.id, STREAM, f"{begins}/{order_key(partner, order)}")
         return {f"{ORDER}/{one.subject.partition('/')[2]}": one.data for one in said}
 
     def _last(self, partner: str, order: str) -> dict[str, tuple[str, Said]]:
-        prefix = f"{ORDER}/{key_of(partner, order)}"
+        prefix = f"{ORDER}/{order_key(partner, order)}"
         last = {one.subject: (one.kind, one.data) for one in self.ledger.readings.stands(STREAM, [prefix])}
         return last | {subject: (kind, data) for subject, kind, data in self.lately.under(prefix)}
 
 
-def key_of(partner: str, order: str) -> str:
-    """``ACME/4500017``, as it stands in subjects."""
-    return "/".join(pl.Series([partner, order]).str.replace_many(ESCAPES))
+def cancelled(before: Mapping[str, Any], number: str | None) -> Said:
+    """That an order line of which ``before`` was said last is cancelled, by document ``number``."""
+    data = {name: value for name, value in before.items() if name not in ("lineage", "changes")}
+    references = before.get("references", {}) | ({"document": number} if number else {})
+    return data | {"kind": "cancelled", "references": references}
 
 
 def answered(before: Mapping[str, Any], status: str, number: str | None) -> Said:

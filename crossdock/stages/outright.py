@@ -1,7 +1,8 @@
 """Orders that a document cancels or answers outright, without naming their lines.
 
 The lines are those that the feed knows of the order, and those that came shortly before in the same payload. Each of
-them gets the event that it would have got by its name. Where none is known, that is an error to be seen to.
+them gets the event that it would have got by its name. Where none is known, a cancellation holds for the order that
+comes after it (``crossdock.stages.late``), and an answer waits for it (``crossdock.mending.release``).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
@@ -24,6 +24,7 @@ from crossdock.stages.order_lines import (
     Said,
     Speech,
     answered,
+    cancelled,
     events_of,
 )
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
@@ -34,9 +35,10 @@ from schemas.findings import Finding, Severity, Stage
 from schemas.lines import LineKind
 
 _NAMED = 3
-_REMEDY = {
-    LineKind.ORDER: "an order that comes after its cancellation stands",
-    LineKind.ORDER_RESPONSE: "read the document again (crossdock replay --code order.unknown) once the order is there",
+#: Of an order that nobody knows: how grave that is, and what becomes of what is said of it.
+_UNKNOWN = {
+    LineKind.ORDER: (Severity.WARNING, "if it comes and is not newer, it is cancelled from the start"),
+    LineKind.ORDER_RESPONSE: (Severity.ERROR, "the answer counts once the order is there"),
 }
 
 
@@ -55,7 +57,9 @@ def outright(
                 if named is not None:
                     named.add(item)
             case DocumentClosed(outright=said) if said is not None and item.status != "rejected":
-                yield from _concluded(item, said, (named or _Names()).lines, known, record)
+                dated = replace(said, time=said.time or instant_text(record.received_at, zone_of("UTC")))
+                names = (named or _Names()).lines
+                yield from _concluded(replace(item, outright=dated), dated, names, known, record)
                 continue
         yield item
 
@@ -92,7 +96,7 @@ def _concluded(
         unknown = not named and not known.knows(said.partner, said.order)
         yield _of_nothing_known(closed, said) if unknown else closed
         return
-    events = events_of(_speeches(lines, closed, said, record), closed.document, record)
+    events = events_of(_speeches(lines, closed, said), closed.document, record)
     yield DocumentLines(lines=pl.DataFrame(), events=events, parked=pl.DataFrame())
     listed = ", ".join(events["subject"].head(_NAMED)) + (", ..." if events.height > _NAMED else "")
     message = f"{events.height:,} lines of order {said.order} are {said.becomes}: {listed}"
@@ -106,34 +110,25 @@ def _unnamed(lines: Mapping[str, Said], named: frozenset[str]) -> dict[str, Said
     }
 
 
-def _speeches(
-    lines: Mapping[str, Said], closed: DocumentClosed, said: Outright, record: PayloadRecord
-) -> Iterator[Speech]:
-    time = said.time or instant_text(record.received_at, zone_of("UTC"))
+def _speeches(lines: Mapping[str, Said], closed: DocumentClosed, said: Outright) -> Iterator[Speech]:
     place = {"location": closed.document.start.location}
     for number, (subject, before) in enumerate(lines.items(), closed.lines + 1):
         if said.kind is LineKind.ORDER:
-            data = _cancelled(before, said.number)
+            data = cancelled(before, said.number)
         else:
             subject = f"{ANSWER}/{subject.partition('/')[2]}"  # noqa: PLW2901
             data = answered(before, said.becomes, said.number)
-        yield Speech(subject=subject, time=time, line=number, data=data, place=place)
-
-
-def _cancelled(before: Mapping[str, Any], number: str | None) -> Said:
-    data = {name: value for name, value in before.items() if name not in ("lineage", "changes")}
-    references = before.get("references", {}) | ({"document": number} if number else {})
-    return data | {"kind": "cancelled", "references": references}
+        yield Speech(subject=subject, time=said.time or "", line=number, data=data, place=place)
 
 
 def _of_nothing_known(closed: DocumentClosed, said: Outright) -> DocumentClosed:
-    message = (
-        f"order {said.order} is {said.becomes} as a whole, but no line of it is known, so that nothing is published; "
-        + _REMEDY[said.kind]
-    )
+    severity, remedy = _UNKNOWN[said.kind]
+    message = f"order {said.order} is {said.becomes} as a whole, but no line of it is known: {remedy}"
     expected = f"an order of {said.partner} that came before"
-    told = _finding(closed, said, "order.unknown", Severity.ERROR, message, expected=expected)
-    return replace(closed, status="accepted_with_errors", findings=(*closed.findings, told))
+    told = _finding(closed, said, "order.unknown", severity, message, expected=expected)
+    status = "accepted_with_errors" if severity is Severity.ERROR else closed.status
+    waiting = replace(said, waits=True)
+    return replace(closed, status=status, outright=waiting, findings=(*closed.findings, told))
 
 
 def _finding(

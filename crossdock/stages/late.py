@@ -1,0 +1,171 @@
+"""Orders that come after what cancelled them: messages overtake one another on their way.
+
+An order line that is not newer than its cancellation was cancelled before it came. Where a document took back the
+whole order, the line is published as ``cancelled`` from the start; where the line itself was cancelled, the feed
+says so already, and nothing is added. Rows of an ERP say what stands now, however old they are, and are taken as they
+come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from crossdock.ledger import Ledger, PayloadRecord
+from crossdock.ledger.corrections import WITHDRAWN
+from crossdock.ledger.whole_orders import Cancelled
+from crossdock.stages.order_lines import ORDER, STREAM, Speech, cancelled, events_of
+from crossdock.stages.reconciled import VANISHED
+from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
+from mappings.library import Library
+from mappings.outright import Outright
+from schemas.findings import Finding, Severity, Stage
+from schemas.lines import LineKind
+
+_OF = re.compile(rf"{ORDER}/([^/]*/[^/]*)/")  #: whose order, in the subject of its line
+_PLACE = ("location", "offset", "length")
+_NAMED = 3
+_MAY_COME_AGAIN = (VANISHED, WITHDRAWN)
+
+
+class _Status(msgspec.Struct):
+    status: str = ""
+
+
+_STATUS = msgspec.json.Decoder(_Status)
+
+
+def late(
+    translated: Iterable[Translated], *, record: PayloadRecord, ledger: Ledger, library: Library
+) -> Iterator[Translated]:
+    """The translation, without order lines that were cancelled before they came, or with their cancellation."""
+    lately: list[Cancelled] = []  # what this payload has taken back: the ledger may not have it yet
+    order: _Order | None = None
+    for item in translated:
+        match item:
+            case DocumentOpened(document=document):
+                order = _Order(document, record, ledger, lately) if _is_message(document, library) else None
+            case DocumentLines() if order is not None and item.events.height:
+                yield order.judged(item)
+                continue
+            case DocumentClosed(outright=said) if item.status != "rejected":
+                if said is not None and said.kind is LineKind.ORDER and said.word == "cancelled":
+                    lately.append(_taken_back(item.document, said))
+                if order is not None and order.subjects:
+                    yield order.concluded(item)
+                    continue
+        yield item
+
+
+def _is_message(document: Document, library: Library) -> bool:
+    mapping = library.mapping_for(library.partners.get(document.partner), document.start.type)
+    return mapping is not None and mapping.kind is LineKind.ORDER and "version_stamp" not in mapping.rules
+
+
+def _taken_back(document: Document, said: Outright) -> Cancelled:
+    return Cancelled(document.id, said.key, said.number, said.time or "", said.waits)
+
+
+@dataclass(slots=True)
+class _Order:
+    """A document of orders, on its way."""
+
+    document: Document
+    record: PayloadRecord
+    ledger: Ledger
+    lately: Sequence[Cancelled]
+    subjects: list[str] = field(default_factory=list)  #: that were cancelled before they came
+    dropped: int = 0
+
+    def judged(self, item: DocumentLines) -> DocumentLines:
+        """The lines, without the events of those that are late."""
+        orders = item.events.filter(pl.col("kind") == "ordered", pl.col("subject").str.starts_with(f"{ORDER}/"))
+        if orders.is_empty():
+            return item
+        speeches, gone = self._late(orders.select("subject", "time", "line", "data").rows(named=True))
+        if not speeches and not gone:
+            return item
+        self.subjects += [*(one.subject for one in speeches), *gone]
+        self.dropped += len(gone)
+        late = {*gone, *(one.subject for one in speeches)}
+        rest = item.events.filter(~pl.col("subject").is_in(list(late)))
+        events = pl.concat([rest, events_of(speeches, self.document, self.record)]).sort("line", maintain_order=True)
+        return replace(item, events=events)
+
+    def concluded(self, closed: DocumentClosed) -> DocumentClosed:
+        """The verdict, with what is said of it."""
+        named = ", ".join(self.subjects[:_NAMED]) + (", ..." if len(self.subjects) > _NAMED else "")
+        told = Finding(
+            code="order.late",
+            severity=Severity.WARNING,
+            stage=Stage.BUSINESS,
+            message=f"{len(self.subjects):,} lines were cancelled before they came: {named}",
+            location=self.document.start.location,
+            value=str(len(self.subjects)),
+            expected="an order that comes before its cancellation, or is newer",
+            offset=self.document.start.offset,
+        )
+        return replace(closed, events=closed.events - self.dropped, findings=(*closed.findings, told))
+
+    def _late(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Speech], list[str]]:
+        """What is said of lines whose order was taken back as a whole, and subjects that are cancelled already."""
+        whole = self._whole(rows)
+        alone = self._alone([row for row in rows if row["subject"] not in whole])
+        sure = {subject for subject, one in whole.items() if one.waits}
+        doubtful = (whole.keys() | alone) - sure
+        mine = self.ledger.whole_orders.ordered_by(self.document.id, doubtful) if doubtful else frozenset()
+        speeches = [
+            _cancellation(row, one)
+            for row in rows
+            if (one := whole.get(row["subject"])) is not None and row["subject"] not in mine
+        ]
+        return speeches, [row["subject"] for row in rows if row["subject"] in alone - mine]
+
+    def _whole(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Cancelled]:
+        """Of each line whose order was taken back, by a document that is not older, that document."""
+        orders = {row["subject"]: found[1] for row in rows if (found := _OF.match(row["subject"]))}
+        known = self.ledger.whole_orders.cancelled(frozenset(orders.values()))
+        by_order: dict[str, Cancelled] = {}
+        for one in sorted((*known, *self.lately), key=lambda one: (one.waits, _end(one.time))):
+            by_order[one.order] = one
+        return {
+            row["subject"]: by_order[order]
+            for row in rows
+            if (order := orders.get(row["subject"], "")) in by_order and _covers(by_order[order].time, row["time"])
+        }
+
+    def _alone(self, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """Subjects of which something not older has said that they are cancelled. What is gone from its source, or
+        was taken back by a correction, may come again."""
+        feed = self.ledger.reconciling
+        latest = feed.latest(STREAM, [row["subject"] for row in rows])
+        ended = {subject: one for subject, one in latest.items() if one.kind == "cancelled"}
+        late = {row["subject"] for row in rows if (one := ended.get(row["subject"])) and _covers(one.time, row["time"])}
+        said = feed.said([ended[subject].position for subject in late])
+        return frozenset(
+            subject for subject in late if _STATUS.decode(said[ended[subject].position]).status not in _MAY_COME_AGAIN
+        )
+
+
+def _cancellation(row: Mapping[str, Any], one: Cancelled) -> Speech:
+    data = msgspec.json.decode(row["data"])
+    place = {name: data["lineage"][name] for name in _PLACE if name in data["lineage"]}
+    said = cancelled(data, one.number)
+    return Speech(subject=row["subject"], time=one.time, line=row["line"], data=said, place=place)
+
+
+def _covers(cancelled_at: str, ordered_at: str) -> bool:
+    return datetime.fromisoformat(ordered_at) < _end(cancelled_at)
+
+
+def _end(time: str) -> datetime:
+    """The end of the second, or of the day where nothing but a day was said."""
+    moment = datetime.fromisoformat(time)
+    is_day = not (moment.hour or moment.minute or moment.second)
+    return moment + (timedelta(days=1) if is_day else timedelta(seconds=1))
