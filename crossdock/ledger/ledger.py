@@ -46,6 +46,7 @@ from crossdock.ledger.tokens import Tokens
 from crossdock.ledger.trail import Trail
 from crossdock.ledger.verdicts import Verdicts
 from crossdock.ledger.vouching import Vouching
+from crossdock.ledger.whole_orders import WholeOrders
 from crossdock.translation import Translated
 from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
@@ -120,6 +121,11 @@ class Ledger:
     def listening(self) -> AbstractContextManager[news.Wait]:
         """See ``news.listening``."""
         return news.listening(self._database)
+
+    @property
+    def whole_orders(self) -> WholeOrders:
+        """What documents say of orders as a whole."""
+        return WholeOrders(self._database)
 
     @property
     def readings(self) -> Readings:
