@@ -34,9 +34,9 @@ class Dialect:
     clock: str = ""  #: asks the server how many seconds it is since 1970; empty: our own clock will do
     quotes: str = '""'  #: what stands before and after a column's name
     page: int | None = None  #: rows asked for in one statement, for a driver that holds a whole result in memory
-    first_row_tells: bool = (
-        False  #: types of what is reckoned are those of the first row, so columns are asked for apart
-    )
+    #: A column holds values of any type, and what is reckoned has the type of its first row: columns are asked for
+    #: apart, and values that do not fit beside the rows.
+    loose: bool = False
     writes: bool = False  #: it writes rows as JSON (connectors.sources.odbc.written)
     moments_as_text: bool = False  #: the driver cuts the fraction of a second off a moment that is bound
 
@@ -51,7 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
         # without BigInt a 64-bit integer comes back cut to 32 bits; without NoCreat a misspelt path makes a database
         options={"BigInt": "1", "NoCreat": "1", "Timeout": "5000"},
         session=("PRAGMA query_only = 1",),
-        first_row_tells=True,
+        loose=True,
     ),
     "postgres": Dialect(
         driver="PostgreSQL Unicode",

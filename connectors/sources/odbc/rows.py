@@ -14,6 +14,7 @@ import msgspec
 from connectors.pulls.batch import Batch
 from connectors.pulls.shape import Column
 from connectors.sources.odbc.driver import Session
+from connectors.sources.odbc.guarded import Guard
 from connectors.sources.odbc.statement import page_after
 from connectors.sources.odbc.values import TYPE_NAMES, Texts, texts
 from connectors.sources.odbc.written import Kind, Written
@@ -44,15 +45,19 @@ class Result:
         self._mark = mark
         self._order = order
         self._page = session.dialect.page if order else None
+        self._guard: Guard | None = None
         self._batches: Generator[Batch] | None = None
         none = f"SELECT * FROM ({text}\n) AS pulled LIMIT 0"  # noqa: S608 - the channel's own query; data are bound
-        apart = session.dialect.writes or session.dialect.first_row_tells
+        apart = session.dialect.writes or session.dialect.loose
         self._cursor = session.run(none, values) if apart else session.run(*self._asked(None))
         self.columns = [Column(one[0], TYPE_NAMES.get(one[1], one[1].__name__)) for one in self._cursor.description]
-        if session.dialect.first_row_tells:
-            self._cursor.close()
-            self._cursor = session.run(*self._asked(None))
+        if session.dialect.loose:
+            self._again()
         self._kinds = [Kind(one[1], one[3]) for one in self._cursor.description]
+        names = [column.name for column in self.columns]
+        if session.dialect.loose and len(set(names)) == len(names):  # those of one name cannot be told apart
+            self._guard = Guard(names, [kind.type for kind in self._kinds])
+            self._again()
 
     def close(self) -> None:
         if self._batches is not None:
@@ -94,6 +99,8 @@ class Result:
             else texts(columns[place], self._kinds[place].type, self._zone, self._kinds[place].size)
             for place in (chosen if rows else ())
         ]
+        if self._guard is not None and rows:
+            self._guard.mend(written, chosen, columns)
         lines = [*zip(*written, strict=True), *({"unreadable": fault} for fault in faults)]
         marks = [] if at is None else [*(_marks(columns[at]) if rows else ()), *(None for _ in faults)]
         return Batch(_ENCODER.encode_lines(lines), len(lines), marks)
@@ -130,12 +137,17 @@ class Result:
                     f"{self._page} rows are the same in {', '.join(self._order)}, so that nothing tells them apart",
                     hint="name as key the columns that tell one row from another",
                 )
-            self._cursor.close()
-            self._cursor = self._session.run(*self._asked(last))
+            self._again(last)
+
+    def _again(self, last: Sequence[Any] | None = None) -> None:
+        """The statement once more, from the row ``last`` on."""
+        self._cursor.close()
+        self._cursor = self._session.run(*self._asked(last))
 
     def _asked(self, last: Sequence[Any] | None) -> tuple[str, list[Any]]:
         if self._page is None:
-            return self._text, list(self._values)
+            text = self._text if self._guard is None else self._guard.text(self._text)
+            return text, list(self._values)
         text, values = page_after(self._text, self._order, last, size=self._page, quotes=self._session.dialect.quotes)
         return text, [*self._values, *values]
 
@@ -147,8 +159,7 @@ class Result:
             try:
                 rows, faults = self._cursor.fetchmany(self._size), []
             except (ValueError, OverflowError):
-                self._cursor.close()
-                self._cursor = self._session.run(*self._asked(last))
+                self._again(last)
                 self._pass_over(consumed)
                 rows, faults = self._one_by_one()
             if not rows and not faults:

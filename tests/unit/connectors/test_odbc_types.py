@@ -57,6 +57,35 @@ class TestValues:
         erp.db.execute("INSERT INTO t VALUES (?)", (number,))
         assert erp.pull("SELECT n FROM t") == [[written]]
 
+    def test_what_does_not_fit_its_column_comes_as_it_stands(self, erp: Erp) -> None:
+        """SQLite keeps any value anywhere, of which its driver would make nothing, or another value."""
+        erp.db.execute("CREATE TABLE t (n INTEGER, share REAL, day DATE, at TIMESTAMP, clock TIME, flag BOOLEAN)")
+        rows = [
+            (12, 0.5, "2026-02-28", "2026-02-28 10:00:00.123", "23:59:58", 1),
+            (None, None, None, None, None, None),
+            ("12 pcs", "n/a", "28.02.2026", "2026-02-28T10:00:00Z", "12:00:00.125", "yes"),
+            (12.5, b"\x01", "2026-02-31", 1772272800, "24:00:00", 2),
+            (7, 2, "2026-02-28 00:00:00", "2026-02-28", "10:00:00", 0),
+        ]
+        erp.db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", rows)
+        assert erp.pull("SELECT * FROM t ORDER BY rowid") == [
+            ["12", "0.5", "2026-02-28", "2026-02-28T10:00:00.123000", "23:59:58", "true"],
+            [None, None, None, None, None, None],
+            ["12 pcs", "n/a", "28.02.2026", "2026-02-28T10:00:00Z", "12:00:00.125", "yes"],
+            ["12.5", "01", "2026-02-31", "1772272800", "24:00:00", "2"],
+            ["7", "2", "2026-02-28", "2026-02-28T00:00:00", "10:00:00", "false"],
+        ]
+
+    def test_what_is_reckoned_and_is_of_another_type_than_its_first_row(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t (n)")
+        erp.db.executemany("INSERT INTO t VALUES (?)", [(1,), (2.5,), ("three",), (None,)])
+        assert erp.pull("SELECT n, n AS again FROM t") == [["1", "1"], ["2.5", "2.5"], ["three", "three"], [None, None]]
+
+    def test_more_columns_than_a_function_takes(self, erp: Erp) -> None:
+        erp.db.execute("CREATE TABLE t ({})".format(", ".join(f'"c {{{n}}}" INTEGER' for n in range(250))))
+        erp.db.execute("INSERT INTO t VALUES ({})".format(", ".join(f"'v{n}'" for n in range(250))))
+        assert erp.pull("SELECT * FROM t") == [[f"v{n}" for n in range(250)]]
+
     def test_text_of_any_script_and_length(self, erp: Erp) -> None:
         texts = ["ü€\U0001f600", 'quote " backslash \\ newline \n tab \t', "x" * 200_000, "日本語", "line\r\nend"]
         erp.db.execute("CREATE TABLE t (s TEXT)")
