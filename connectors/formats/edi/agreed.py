@@ -192,10 +192,11 @@ def _changed(use: Use, verb: str, direction: str, words: Sequence[str], place: s
         given = frozenset(words)
         if direction == "relax" and element.codes is None:
             raise _Wrong(f"every code of {place} is allowed anyway")
-        if direction == "tighten" and element.codes is not None and not given <= element.codes:
-            raise _Wrong(f"{', '.join(sorted(given - element.codes))} would relax")
-        codes = given | element.codes if direction == "relax" and element.codes is not None else given
-        return replace(use, element=replace(element, codes=codes))
+        if direction == "tighten":
+            if element.codes is not None and element.whole and not given <= element.codes:
+                raise _Wrong(f"{', '.join(sorted(given - element.codes))} would relax")
+            return replace(use, element=replace(element, codes=given, whole=True))
+        return replace(use, element=replace(element, codes=given | (element.codes or frozenset())))
     raise _Wrong(f"{verb} is not said of an element" if words or verb != "codes" else "which codes?")
 
 

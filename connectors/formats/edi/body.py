@@ -11,10 +11,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.formats.edi.dialect import Dialect
-from connectors.formats.edi.findings import shared_findings
+from connectors.formats.edi.findings import Spot, shared_findings
 from connectors.formats.edi.grammar import Segment
 from connectors.formats.edi.hierarchy import Hierarchy
-from connectors.formats.edi.judge import Fault, judge_segment
+from connectors.formats.edi.judge import judge_segment
 from connectors.formats.edi.known import Pace, pass_known_runs
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Lines, Scope
 from connectors.formats.edi.machine import Capture, Move, State
@@ -94,9 +94,8 @@ class Body:
     def run(self, early: Sequence[Finding]) -> Iterator[BodyItem]:
         for finding in early:
             yield self.counted(finding)
-        yield from self._judge(
-            self.machine.segments[self.standard.opens], self.opening.elements, self.opening.offset, 0, None
-        )
+        opener = self.machine.segments[self.standard.opens]
+        yield from self._judge(opener, self.opening.elements, Spot(1, self.opening.offset))
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
         suffix, begins_interchange = self.learner.suffix, self.dialect.begins_interchange
         while True:
@@ -150,11 +149,12 @@ class Body:
             if not self.wrapped:
                 self.wrapped = True
                 yield self.dialect.wrapped_finding(self.number, offset, len(raw))
-        state, length = self.state, len(raw)
+        state = self.state
         move = self.machine.step(state, elements[0])
         if move is None:
             self.profile = None
-            yield from self._unplaced(elements[0], elements, offset, length)
+            line = self.line if self.line_open else None
+            yield from self._unplaced(elements, Spot(self.number, offset, len(raw), line))
             return elements
         if move.again and self.uses[move.depth] >= move.limit:
             move = self.machine.alternative(state, elements[0], move) or move
@@ -164,18 +164,20 @@ class Body:
         sharing = self.machine.plan.shares
         found: list[Finding] = []
         if sharing is not None and move.spec.id == sharing.id:
-            found += self.shares.take(self, move, elements, offset, length)
+            found += self.shares.take(self, move, elements, offset, len(raw))
         else:
             for wanted in move.captures:
                 value = self.value_of(wanted, move.spec, elements).rstrip(" ")
                 if value:
                     self.put(move.level, wanted.slot, value)
         sound = self.learner.accepts(move.spec, elements)
-        if not sound:
-            faults = list(judge_segment(move.spec, elements, self.delimiters))
-            sound = not faults
-            found += self._element_findings(faults, move.spec.id, offset, length, line)
-        found += self._grammar_findings(move, offset, length, line)
+        if not sound or move.missing or move.disorder or self.uses[move.depth] > move.limit:
+            spot = Spot(self.number, offset, len(raw), line)
+            if not sound:
+                faults = self._element_findings(move.spec, elements, spot)
+                sound = not faults
+                found += faults
+            found += self._grammar_findings(move, spot)
         if self.around is not None and move.level == self.deepest - 1:
             self.around.note(found)
         else:
@@ -298,35 +300,23 @@ class Body:
             fresh = self.hierarchy.add(id_, scope)
             if of == "CPS" and self.deepest == 2:
                 self.around = Around(self.number, offset, scope, self.lines.count + 1)
-        spot = {"id_": of, "number": self.number, "line": self.line, "offset": offset, "length": 0}
+        return self._level_finding(of, id_, parent_id, offset, known=known, fresh=fresh, is_line=is_line)
+
+    def _level_finding(
+        self, of: str, id_: str, parent_id: str, offset: int, *, known: bool, fresh: bool, is_line: bool
+    ) -> Finding | None:
+        """What is wrong with where a level hangs: its parent is ``known``, its number ``fresh``."""
+        spot, told = Spot(self.number, offset, 0, self.line), self.dialect.segment_finding
         if not known:
             message = f"{of}02 names level {parent_id}, which has not come before"
-            return self.dialect.segment_finding(
-                f"{of.lower()}.parent",
-                message,
-                position=2,
-                value=parent_id,
-                expected=f"the {of}01 of an earlier {of}",
-                **spot,  # type: ignore[arg-type]
-            )
+            expected = f"the {of}01 of an earlier {of}"
+            return told(f"{of.lower()}.parent", message, of, spot, position=2, value=parent_id, expected=expected)
         if not fresh:
-            return self.dialect.segment_finding(
-                f"{of.lower()}.number",
-                f"{of}01 {id_} was used before",
-                position=1,
-                value=id_,
-                severity=Severity.WARNING,
-                **spot,  # type: ignore[arg-type]
-            )
+            message = f"{of}01 {id_} was used before"
+            return told(f"{of.lower()}.number", message, of, spot, position=1, value=id_, severity=Severity.WARNING)
         if not is_line and self.line is not None and self.line <= self.lines.done:
-            return self.dialect.segment_finding(
-                f"{of.lower()}.late",
-                f"line {self.line} was handed on before this level below it came: its values are not the line's",
-                position=2,
-                value=parent_id,
-                severity=Severity.WARNING,
-                **spot,  # type: ignore[arg-type]
-            )
+            message = f"line {self.line} was handed on before this level below it came: its values are not the line's"
+            return told(f"{of.lower()}.late", message, of, spot, position=2, value=parent_id, severity=Severity.WARNING)
         return None
 
     def certain(self, text: str) -> bool:
@@ -422,54 +412,42 @@ class Body:
             self.errors += 1
         return finding
 
-    def _judge(
-        self, spec: Segment, elements: Sequence[str], offset: int, length: int, line: int | None
-    ) -> Iterator[Finding]:
-        faults = list(judge_segment(spec, elements, self.delimiters))
-        yield from map(self.counted, self._element_findings(faults, spec.id, offset, length, line))
+    def _judge(self, spec: Segment, elements: Sequence[str], spot: Spot) -> Iterator[Finding]:
+        return map(self.counted, self._element_findings(spec, elements, spot))
 
-    def _element_findings(
-        self, faults: Sequence[Fault], id_: str, offset: int, length: int, line: int | None
-    ) -> Iterator[Finding]:
-        for fault in faults:
-            yield self.dialect.element_finding(
-                fault, id_=id_, number=self.number, line=line, offset=offset, length=length
-            )
+    def _element_findings(self, spec: Segment, elements: Sequence[str], spot: Spot) -> list[Finding]:
+        faults = judge_segment(spec, elements, self.delimiters)
+        return [self.dialect.element_finding(fault, spec.id, spot) for fault in faults]
 
-    def _grammar_findings(self, move: Move, offset: int, length: int, line: int | None) -> Iterator[Finding]:
-        id_ = move.spec.id
-        spot = {"number": self.number, "line": line, "offset": offset, "length": length}
+    def _grammar_findings(self, move: Move, spot: Spot) -> Iterator[Finding]:
+        """What is wrong with where a segment stands."""
+        id_, told = move.spec.id, self.dialect.segment_finding
         for missing in move.missing:
             message = f"the mandatory segment {missing} is missing before {id_}"
-            yield self.dialect.segment_finding("segment.missing", message, id_=missing, expected=missing, **spot)  # type: ignore[arg-type]
+            yield told("segment.missing", message, missing, spot, expected=missing)
         if move.disorder:
-            yield self.dialect.segment_finding("segment.order", f"{id_} stands out of order", id_=id_, **spot)  # type: ignore[arg-type]
+            yield told("segment.order", f"{id_} stands out of order", id_, spot)
         uses = self.uses[move.depth]
         if move.again and uses == move.limit + 1:
             code, what = ("loop.max_use", "loop") if move.opens else ("segment.max_use", "segment")
-            message = f"the {what} {id_} stands more than {move.limit} times"
-            expected = f"at most {move.limit}"
-            yield self.dialect.segment_finding(code, message, id_=id_, value=str(uses), expected=expected, **spot)  # type: ignore[arg-type]
+            message, expected = f"the {what} {id_} stands more than {move.limit} times", f"at most {move.limit}"
+            yield told(code, message, id_, spot, value=str(uses), expected=expected)
 
-    def _unplaced(self, id_: str, elements: Sequence[str], offset: int, length: int) -> Iterator[Finding]:
+    def _unplaced(self, elements: Sequence[str], spot: Spot) -> Iterator[Finding]:
         """A segment that stands nowhere in this set."""
-        if not self.machine.plan.set.id:
+        set_id, id_ = self.machine.plan.set.id, elements[0]
+        if not set_id:
             return
-        line = self.line if self.line_open else None
         known = self.machine.segments.get(id_)
         code, message = (
-            ("segment.unexpected", f"{id_} does not belong to set {self.machine.plan.set.id}")
+            ("segment.unexpected", f"{id_} does not belong to set {set_id}")
             if known
             else ("segment.unknown", f"there is no segment '{id_[:20]}'")
         )
-        yield self.counted(
-            self.dialect.segment_finding(
-                code, message, id_=id_[:3], number=self.number, line=line, offset=offset, length=length,
-                value=self.delimiters.element.join(elements)[:80],
-            )
-        )  # fmt: skip
+        value = self.delimiters.element.join(elements)[:80]
+        yield self.counted(self.dialect.segment_finding(code, message, id_[:3], spot, value=value))
         if known:
-            yield from self._judge(known, elements, offset, length, line)
+            yield from self._judge(known, elements, spot)
 
     def _cut_off(self) -> Iterator[BodyItem]:
         """The payload ends inside the set."""

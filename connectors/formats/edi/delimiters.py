@@ -58,6 +58,11 @@ class Header:
     end: int
     problem: str = ""
 
+    @property
+    def readable(self) -> bool:
+        """Whether anything can be read of what follows."""
+        return self.problem not in ("short", "terminator")
+
 
 def find_header(text: str, at: int = 0) -> int:
     """Index of the next thing that looks like the start of an ISA, or -1."""

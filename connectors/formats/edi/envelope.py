@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import ReadItem
 from connectors.formats.edi.delimiters import Header
-from connectors.formats.edi.findings import envelope_finding, is_count
+from connectors.formats.edi.findings import is_count, syntax_finding
 from connectors.formats.edi.grammar import BASE_VERSION, load_grammar, nearest_version
 from connectors.formats.edi.judge import judge_segment
 from schemas.documents import GroupEnd, InterchangeEnd
@@ -57,6 +57,11 @@ class Interchange:
         """Keep a finding about the envelope for its end."""
         if "TA105" in finding.standard and len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
+
+    def take(self, acknowledgment: Sequence[str]) -> None:
+        """Keep a TA1, whose id comes first, for its end."""
+        if len(self.acknowledgments) < MOST_FINDINGS:
+            self.acknowledgments.append(tuple(one[:LONGEST] for one in acknowledgment[1:LONGEST]))
 
     def facts(self) -> Facts:
         """What an answer needs to know of it."""
@@ -160,19 +165,20 @@ class EnvelopeJudge:
         interchange, header = self.interchange, self.interchange.header
         where, offset = interchange.where, interchange.offset
         if header.problem == "short":
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.header", "the ISA has too few elements; the interchange cannot be read", where, offset,
-                value=str(len(header.elements)), expected="16 elements", TA105="022",
+                value=str(len(header.elements)), expected="16 elements", standard={"TA105": "022"},
             )  # fmt: skip
             return
         if header.problem == "terminator":
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.terminator", "no segment terminator can be told; the interchange cannot be read", where,
-                offset, value=header.delimiters.segment or None, expected="a terminator after ISA16", TA105="004",
+                offset, value=header.delimiters.segment or None, expected="a terminator after ISA16",
+                standard={"TA105": "004"},
             )  # fmt: skip
             return
         if header.problem == "layout":
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.layout", "the ISA is not 106 characters long; read by counting its elements", where,
                 offset, severity=Severity.WARNING, value=str(header.end - header.start), expected="106",
             )  # fmt: skip
@@ -180,16 +186,16 @@ class EnvelopeJudge:
         for fault in judge_segment(spec, ["ISA", *header.elements[:15], ":"], header.delimiters):
             if header.problem == "layout" and fault.ak403 in ("4", "5", "1"):
                 continue
-            yield envelope_finding(
+            yield syntax_finding(
                 f"interchange.{fault.code}", f"ISA{fault.position:02d}: {fault.message}",
                 f"{where}, ISA-{fault.position:02d}", offset, value=fault.value, expected=fault.expected,
-                TA105=_TA105[fault.position - 1],
+                standard={"TA105": _TA105[fault.position - 1]},
             )  # fmt: skip
         if doubled:
             control = interchange.control_number
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.duplicate", f"interchange {control} stands twice in this payload", f"{where}, ISA-13",
-                offset, value=control, TA105="025",
+                offset, value=control, standard={"TA105": "025"},
             )  # fmt: skip
 
     def group(self, group: Group) -> Iterator[Finding]:
@@ -198,9 +204,9 @@ class EnvelopeJudge:
         yield from self.plain("GS", group.elements, group.offset)
         control = group.element(6)
         if control in interchange.controls:
-            yield group.noted(envelope_finding(
+            yield group.noted(syntax_finding(
                 "group.duplicate", f"group {control} stands twice in {interchange.where}", f"{group.where}, GS-06",
-                group.offset, value=control, AK905="19",
+                group.offset, value=control, standard={"AK905": "19"},
             ))  # fmt: skip
         if len(interchange.controls) < _REMEMBERED:
             interchange.controls.add(control)
@@ -211,61 +217,98 @@ class EnvelopeJudge:
         grammar = load_grammar(nearest_version(elements[8] if id_ == "GS" and len(elements) > 8 else BASE_VERSION))
         for fault in judge_segment(grammar.segments[id_], elements, interchange.header.delimiters):
             lenient = fault.number == "373" and fault.ak403 in ("4", "5")
-            yield envelope_finding(
+            yield syntax_finding(
                 f"group.{fault.code}", f"{id_}{fault.position:02d}: {fault.message}",
                 f"{interchange.where}, {id_}-{fault.position:02d}", offset, value=fault.value or None,
-                expected=fault.expected, severity=Severity.WARNING if lenient else fault.severity, TA105="024",
+                expected=fault.expected, severity=Severity.WARNING if lenient else fault.severity,
+                standard={"TA105": "024"},
             )  # fmt: skip
 
     def no_group_trailer(self, group: Group, offset: int) -> Iterator[ReadItem]:
         """A group ends without a GE."""
-        yield group.noted(envelope_finding(
-            "group.trailer_missing", f"{group.where} has no GE", group.where, offset, expected="GE", AK905="3"
+        yield group.noted(syntax_finding(
+            "group.trailer_missing", f"{group.where} has no GE", group.where, offset, expected="GE",
+            standard={"AK905": "3"},
         ))  # fmt: skip
         yield group.end(self.interchange, declared="")
 
     def group_trailer(self, group: Group | None, elements: Sequence[str], offset: int) -> Iterator[ReadItem]:
         """About GE; ``group`` is the one it closes."""
         if group is None:
-            yield envelope_finding(
-                "group.trailer_alone", "a GE without a GS", self.interchange.where, offset, expected="GS", TA105="024"
+            yield syntax_finding(
+                "group.trailer_alone",
+                "a GE without a GS",
+                self.interchange.where,
+                offset,
+                expected="GS",
+                standard={"TA105": "024"},
             )
             return
         count, control = (element(elements, i) for i in (1, 2))
         if not is_count(count) or int(count) != group.sets:
-            yield group.noted(envelope_finding(
+            yield group.noted(syntax_finding(
                 "group.count", f"GE01 says {count or 'nothing'} sets, there are {group.sets}", f"{group.where}, GE-01",
-                offset, value=count or None, expected=str(group.sets), AK905="5",
+                offset, value=count or None, expected=str(group.sets), standard={"AK905": "5"},
             ))  # fmt: skip
         if _number(control) != _number(group.element(6)):
-            yield group.noted(envelope_finding(
+            yield group.noted(syntax_finding(
                 "group.control_number", f"GE02 is {control or 'empty'}, GS06 was {group.element(6)}",
-                f"{group.where}, GE-02", offset, value=control or None, expected=group.element(6), AK905="4",
+                f"{group.where}, GE-02", offset, value=control or None, expected=group.element(6),
+                standard={"AK905": "4"},
             ))  # fmt: skip
         yield group.end(self.interchange, declared=count)
 
-    def trailer(self, elements: Sequence[str], offset: int) -> Iterator[Finding]:
-        """About IEA."""
+    def outside_group(self, offset: int) -> Finding:
+        """An ST without a GS."""
+        return syntax_finding(
+            "group.missing", "a transaction set stands outside any functional group", self.interchange.where, offset,
+            expected="GS", standard={"TA105": "024"},
+        )  # fmt: skip
+
+    def misplaced(self, elements: Sequence[str], offset: int) -> Finding:
+        """Something else stands between sets."""
+        where, mark = self.interchange.where, self.interchange.header.delimiters.element
+        if elements == [""]:
+            return syntax_finding(
+                "segment.empty", "an empty segment", where, offset, severity=Severity.WARNING, length=0
+            )
+        return syntax_finding(
+            "segment.misplaced", f"segment '{elements[0][:20]}' stands outside any transaction set", where, offset,
+            value=mark.join(elements)[:80], standard={"TA105": "022"},
+        )  # fmt: skip
+
+    def trailer(self, elements: Sequence[str], offset: int, *, complete: bool) -> Iterator[Finding]:
+        """About IEA; ``complete``: it has a terminator."""
         interchange = self.interchange
         count, control = (element(elements, i) for i in (1, 2))
         if not is_count(count) or int(count) != interchange.groups:
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.count", f"IEA01 says {count or 'nothing'} groups, there are {interchange.groups}",
                 f"{interchange.where}, IEA-01", offset, value=count or None, expected=str(interchange.groups),
-                TA105="021",
+                standard={"TA105": "021"},
             )  # fmt: skip
         if _number(control) != _number(interchange.control_number):
-            yield envelope_finding(
+            yield syntax_finding(
                 "interchange.control_number", f"IEA02 is {control or 'empty'}, ISA13 was {interchange.control_number}",
                 f"{interchange.where}, IEA-02", offset, value=control or None, expected=interchange.control_number,
-                TA105="001",
+                standard={"TA105": "001"},
+            )  # fmt: skip
+        if not complete:
+            yield syntax_finding(
+                "interchange.terminator_missing", "the last segment has no terminator", interchange.where, offset,
+                severity=Severity.WARNING,
             )  # fmt: skip
 
     def no_trailer(self, offset: int) -> Finding:
         """It ends without an IEA."""
         where = self.interchange.where
-        return envelope_finding(
-            "interchange.trailer_missing", f"{where} has no IEA", where, offset, expected="IEA", TA105="023"
+        return syntax_finding(
+            "interchange.trailer_missing",
+            f"{where} has no IEA",
+            where,
+            offset,
+            expected="IEA",
+            standard={"TA105": "023"},
         )
 
 

@@ -8,9 +8,9 @@ table is explained at its head.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,21 @@ class Standard:
     closes: str
     enders: tuple[str, ...]  #: segments that end a document although its last one has not come
     leading: bool  #: a segment's kind is told by the first component of an element, not by a whole one
+    code_lists: tuple[str, ...] = ()  #: elements of composites that name the code list of the other ones
 
 
 X12 = Standard("x12", _SCHEMAS / "x12", BASE_VERSION, "ST", "SE", ("ST", "GE", "GS", "IEA"), False)
-EDIFACT = Standard("edifact", _SCHEMAS / "edifact", "D96A", "UNH", "UNT", ("UNH", "UNE", "UNG", "UNZ", "UNB"), True)
+EDIFACT = Standard(
+    "edifact", _SCHEMAS / "edifact", "D96A", "UNH", "UNT", ("UNH", "UNE", "UNG", "UNZ", "UNB"), True, ("1131", "3055")
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """A simple data element. ``codes`` is None where the list is open or kept by somebody else."""
+    """A simple data element. ``codes`` is None where the list is open or kept by somebody else.
+
+    ``whole`` is False where the list has grown since it was known as a whole, so that another code may be right.
+    """
 
     number: str
     type: str  #: AN, ID, DT, TM, R, B or N0 to N9 (implied decimals); of EDIFACT a, n, an
@@ -53,6 +59,7 @@ class Element:
     most: int
     name: str = ""
     codes: frozenset[str] | None = None
+    whole: bool = True
 
     @property
     def decimals(self) -> int:
@@ -73,11 +80,24 @@ class Note:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """A composite data element and its components."""
+    """A composite data element and its components.
+
+    ``lists`` are the indices of components that, when filled, say whose code list the others are from (EDIFACT 1131 and
+    3055).
+    """
 
     number: str
     uses: tuple[Use, ...]
     notes: tuple[Note, ...] = ()
+    lists: tuple[int, ...] = ()
+
+    def element(self, index: int, filled: Sequence[object]) -> Element:
+        """The element at ``index``; without its codes where one of the ``filled`` components says that they are
+        another's."""
+        element = self.uses[index].element
+        assert isinstance(element, Element), "composites hold simple elements"
+        named = any(filled[at] for at in self.lists if at < len(filled))
+        return _without_codes(element) if named and element.codes is not None and index not in self.lists else element
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,14 +187,14 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     tables = standard.tables
     base = _read(tables / "elements.yaml"), _read(tables / "segments.yaml")
     overlay = _overlay(version, standard)
-    codes = _read(tables / "codes.yaml") | overlay["codes"]
-    elements = {
-        number: _element(number, text, codes) for number, text in (base[0]["elements"] | overlay["elements"]).items()
-    }
+    codes, grown = _read(tables / "codes.yaml") | overlay["codes"], overlay["grown"]
+    texts = base[0]["elements"] | overlay["elements"]
+    elements = {number: _element(number, text, codes, whole=number not in grown) for number, text in texts.items()}
     composites: dict[str, Composite] = {}
     for number, text in (base[0]["composites"] | overlay["composites"]).items():
         uses, notes = _uses(text, elements, composites, number)
-        composites[number] = Composite(number, uses, notes)
+        lists = tuple(i for i, use in enumerate(uses) if use.element.number in standard.code_lists)
+        composites[number] = Composite(number, uses, notes, lists)
     segments = {}
     for id_, text in (base[1] | overlay["segments"]).items():
         uses, notes = _uses(text, elements, composites, id_)
@@ -206,12 +226,14 @@ def _table_root(standard: Standard, table: Mapping[str, Any]) -> Part:
 def _overlay(version: str, standard: Standard) -> dict[str, dict[str, Any]]:
     """What differs from the base version; ``like`` names a version whose differences hold as well.
 
-    The changes of a set are rows for ``amended``, in order; or a whole table in place of it.
+    The changes of a set are rows for ``amended``, in order; or a whole table in place of it. ``grown`` are the elements
+    that may have more codes than those listed.
     """
-    parts = ("codes", "elements", "composites", "segments", "sets")
+    parts = ("codes", "grown", "elements", "composites", "segments", "sets")
     if version == standard.base:
         return {part: {} for part in parts}
     table = _read(standard.tables / f"{version}.yaml")
+    table["grown"] = dict.fromkeys((table.get("grown") or "").split())
     below = _overlay(table.get("like") or standard.base, standard)
     found = {part: below[part] | (table.get(part) or {}) for part in parts}
     for set_, changes in (table.get("sets") or {}).items():
@@ -224,17 +246,31 @@ def _read(path: Path) -> dict[str, Any]:
     return table
 
 
-def _element(number: str, text: str, codes: Mapping[str, str]) -> Element:
+def _element(number: str, text: str, codes: Mapping[str, str], *, whole: bool) -> Element:
     type_, least, most, *name = text.split(None, 3)
-    listed = frozenset(_listed(codes[number])) if number in codes else None
-    return Element(number, type_, int(least), int(most), name[0] if name else "", listed)
+    words = [codes[word[1:]] if word[0] == "+" else word for word in codes.get(number, "").split()]
+    listed = _listed(" ".join(words)) if words else None
+    return Element(number, type_, int(least), int(most), name[0] if name else "", listed, whole)
 
 
-def _listed(text: str) -> Iterator[str]:
-    """Codes set apart by blanks; ``101..110`` stands for all numbers from 101 to 110."""
-    for code in text.split():
-        first, dots, last = code.partition("..")
-        yield from map(str, range(int(first), int(last) + 1)) if dots else (code,)
+@cache
+def _listed(text: str) -> frozenset[str]:
+    """Codes set apart by blanks; ``08..11`` stands for 08 09 10 11, ``AAC..AAE`` for AAC AAD AAE."""
+    codes: set[str] = set()
+    for word in text.split():
+        first, dots, last = word.partition("..")
+        if not dots:
+            codes.add(first)
+        elif first.isdigit():
+            codes.update(f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1))
+        else:
+            codes.update(first[:-1] + chr(letter) for letter in range(ord(first[-1]), ord(last[-1]) + 1))
+    return frozenset(codes)
+
+
+@lru_cache(maxsize=1024)
+def _without_codes(element: Element) -> Element:
+    return replace(element, codes=None)
 
 
 _REPEATED = re.compile(r"(\d+)x\(([^)]*)\)")

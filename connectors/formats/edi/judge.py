@@ -90,8 +90,8 @@ def _judge_composite(composite: Composite, value: str, position: int, delimiters
     values = value.split(delimiters.component) if delimiters.component else [value]
     for component, use in enumerate(composite.uses, 1):
         piece = values[component - 1] if component <= len(values) else ""
-        if piece and isinstance(use.element, Element):
-            yield from judge_value(use.element, piece, position, component, delimiters)
+        if piece:
+            yield from judge_value(composite.element(component - 1, values), piece, position, component, delimiters)
         elif use.required and not piece:
             yield _missing(use, position, component)
     if len(values) > len(composite.uses) and any(values[len(composite.uses) :]):
@@ -149,7 +149,8 @@ def judge_value(element: Element, value: str, position: int, component: int, del
     elif kind == "TM" and not _TIME.fullmatch(value):
         yield fault("element.time", "9", f"{element.name} is not a time of day", "HHMM, HHMMSS or HHMMSSDD")
     elif element.codes is not None and value not in element.codes:
-        yield fault("element.code", "7", f"{element.name} has no such code", _listed(element.codes))
+        severity, among = (Severity.ERROR, "") if element.whole else (Severity.WARNING, " among those that are known")
+        yield fault("element.code", "7", f"{element.name} has no such code{among}", _listed(element.codes), severity)
 
 
 def _number_fault(value: str, marks: str) -> tuple[str, str, str, str] | None:

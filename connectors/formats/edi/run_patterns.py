@@ -228,8 +228,7 @@ class PatternWriter:
             text += re.escape(self.delimiters.component) if index else ""
             if not filled:
                 continue
-            element = composite.uses[index].element
-            assert isinstance(element, Element)
+            element = composite.element(index, pieces)
             piece = self._value(spec, (position, index), element, filled)
             takes = [c for c in wanted if c.component == index + 1 or not (c.element or index)]
             codes = long_codes(element) if filled is True else None

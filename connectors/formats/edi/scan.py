@@ -43,7 +43,7 @@ def _next_interchange(tape: Tape) -> Header | None:
         tape.at = at
         while (header := read_header(tape.text, tape.at, complete=tape.ended)) is None:
             tape.more()
-        if header.problem not in ("short", "terminator"):
+        if header.readable:
             return header
         tape.at = header.end
 

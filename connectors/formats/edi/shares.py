@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from connectors.formats.edi.findings import shared_findings
+from connectors.formats.edi.findings import Spot, shared_findings
 from connectors.formats.edi.lines import Lines, Scope, Values
 from connectors.formats.edi.machine import Move
 from schemas.findings import Finding
@@ -48,11 +48,11 @@ class Shares:
             if not any(pair):
                 continue
             if len(self.waiting) == MOST_SHARES:
+                spot = Spot(body.number, offset, length, body.line if body.line_open else None)
+                message = f"this line is shared out among more than {MOST_SHARES:,} places"
                 yield body.dialect.segment_finding(
-                    "line.shares", f"this line is shared out among more than {MOST_SHARES:,} places",
-                    id_=move.spec.id, number=body.number, line=body.line if body.line_open else None,
-                    offset=offset, length=length, expected=f"at most {MOST_SHARES:,}",
-                )  # fmt: skip
+                    "line.shares", message, move.spec.id, spot, expected=f"at most {MOST_SHARES:,}"
+                )
                 return
             shifted = [*elements[:at], *pair, *elements[at + len(pair) :]]
             values = ((one.slot, body.value_of(one, move.spec, shifted).rstrip(" ")) for one in move.captures)
@@ -91,5 +91,5 @@ def beside(body: Body, id_: str, offset: int, length: int) -> Finding:
     """One segment says where the quantity is to go, another loop when: nothing says what is to be where when."""
     return body.dialect.segment_finding(
         "line.shares", f"beside {body.kind} the places of {id_} are not taken: it is not said what goes there when",
-        id_=id_, number=body.number, line=None, offset=offset, length=length, expected=f"{id_} or {body.kind}",
+        id_, Spot(body.number, offset, length), expected=f"{id_} or {body.kind}",
     )  # fmt: skip

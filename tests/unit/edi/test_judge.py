@@ -12,6 +12,7 @@ from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.grammar import Element, load_grammar
 from connectors.formats.edi.judge import judge_segment, judge_value
 from connectors.formats.edi.patterns import SegmentCheck, element_pattern, long_codes
+from schemas.findings import Severity
 
 STARS = Delimiters("*", ">", "~", "^")
 
@@ -42,6 +43,11 @@ def faults(text: str, version: str = "004010") -> list[tuple[str, str, int, int]
         ("BEG*00*SA*PO1**20240229", []),
         ("BEG*00*SA*PO1**260101", [("element.too_short", "4", 5, 0)]),
         ("BEG*99*SA*PO1**20260101", [("element.code", "7", 1, 0)]),
+        ("PO1*1*10*QQ", [("element.code", "7", 3, 0)]),
+        ("REF*LT*L1", []),
+        ("REF*QQQ*L1", [("element.code", "7", 1, 0)]),
+        ("N1*ST*A*QQ*11", [("element.code", "7", 3, 0)]),
+        ("RCD*1*5*QQ", [("element.code", "7", 3, 1)]),
         ("BSN*00*SH1*20260101*2560", [("element.time", "9", 4, 0)]),
         ("BSN*00*SH1*20260101*23595999", []),
         ("N1*ST", [("element.condition", "2", 2, 0)]),
@@ -96,3 +102,15 @@ def test_a_pattern_accepts_only_what_the_judge_accepts(number: str, value: str) 
         assert not found
     elif not found:
         assert "E" in value or "^" in value or not value.isascii(), "refused without need"
+
+
+def test_a_list_that_has_grown_since_only_tells() -> None:
+    elements = ["REF", "QQQ", "L1"]
+    severities = {
+        version: [fault.severity for fault in judge_segment(load_grammar(version).segments["REF"], elements, STARS)]
+        for version in ("003060", "004010", "004030", "005010", "005030")
+    }
+    error, warning = [Severity.ERROR], [Severity.WARNING]
+    assert severities == {
+        "003060": error, "004010": error, "004030": warning, "005010": warning, "005030": warning,
+    }  # fmt: skip

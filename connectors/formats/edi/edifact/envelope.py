@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from connectors.base import ReadItem
 from connectors.formats.edi.edifact.charsets import CHARSETS
-from connectors.formats.edi.edifact.dialect import SYNTAX_ERRORS, EdifactDialect, syntax_finding
+from connectors.formats.edi.edifact.dialect import SYNTAX_ERRORS, UNSPECIFIED, EdifactDialect
 from connectors.formats.edi.edifact.service import Head
-from connectors.formats.edi.findings import is_count
+from connectors.formats.edi.findings import is_count, syntax_finding
 from connectors.formats.edi.grammar import EDIFACT, load_grammar
 from connectors.formats.edi.judge import judge_segment
 from schemas.documents import GroupEnd, InterchangeEnd
@@ -258,7 +258,7 @@ class EnvelopeJudge:
                 value=self.interchange.dialect.show(fault.value) or None, expected=fault.expected or None,
                 severity=Severity.WARNING if lenient else fault.severity,
                 standard={
-                    "0085": SYNTAX_ERRORS.get(fault.code, "18"), "0013": id_, "UCD0098": str(fault.position + 1),
+                    "0085": SYNTAX_ERRORS.get(fault.code, UNSPECIFIED), "0013": id_, "UCD0098": str(fault.position + 1),
                     **component,
                 },
             )  # fmt: skip

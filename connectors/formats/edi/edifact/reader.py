@@ -7,26 +7,24 @@ What lies inside a message is ``body``'s.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
 from connectors.formats.edi.bounds import bounded
 from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.edifact.charsets import foreign_characters
-from connectors.formats.edi.edifact.dialect import syntax_finding
 from connectors.formats.edi.edifact.directories import directory_for
 from connectors.formats.edi.edifact.envelope import EnvelopeJudge, Group, Interchange
 from connectors.formats.edi.edifact.plan import edifact_plan, layout_of
 from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
+from connectors.formats.edi.findings import syntax_finding
 from connectors.formats.edi.grammar import EDIFACT, load_grammar
 from connectors.formats.edi.runs import Learner
 from connectors.formats.edi.tape import Tape
-from connectors.formats.edi.walking import MOST_REMEMBERED, Learners, Passed, Remembered, next_segment, seek
+from connectors.formats.edi.walking import MOST_REMEMBERED, Loose, PayloadReader, next_segment
 from schemas.documents import DocumentStart, LinePlan
 from schemas.findings import Finding, Severity
-
-_WITHOUT_BREAKS = {13: None, 10: None}
 
 
 def read_edifact(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[ReadItem]:
@@ -34,58 +32,33 @@ def read_edifact(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterator[Re
     return bounded(_Reader(tape, plans, learn=learn).run())
 
 
-class _Reader:
+class _Reader(PayloadReader[Interchange]):
     """The walk through one payload."""
 
-    def __init__(self, tape: Tape, plans: Plans, *, learn: bool) -> None:
-        self.tape = tape
-        self.plans = plans
-        self.documents = 0
-        self.interchanges = 0
-        self.groups = 0
-        self.controls, self.warned = Remembered(), Remembered()
-        self.head: Head | None = None
-        self.learners = Learners(enabled=learn)
+    opens, longest = "UNB", LONGEST_HEAD
+    misplaced = {"0085": "33"}
+    find = staticmethod(find_head)
+    head: Head | None = None  #: by which text is hidden that is no delimiter
 
-    def run(self) -> Iterator[ReadItem]:
-        while True:
-            head = yield from self._next_head()
-            if head is None:
-                break
-            self.interchanges += 1
-            interchange = Interchange(head, self.interchanges, self.tape.offset, first=self.documents + 1)
-            for item in self._walk(interchange):
-                if isinstance(item, Finding):
-                    interchange.note(item)
-                yield item
-            self.tape.watch(None)
-            yield interchange.end(self.documents, self.tape.offset)
-        if not self.interchanges:
-            yield syntax_finding(
-                "interchange.missing", "neither UNB nor UNH anywhere: this is no EDIFACT interchange", "byte 0", 0,
-                expected="UNB", standard={"0085": "13", "0013": "UNB"},
-            )  # fmt: skip
+    def nothing(self) -> Finding:
+        return syntax_finding(
+            "interchange.missing", "neither UNB nor UNH anywhere: this is no EDIFACT interchange", "byte 0", 0,
+            expected="UNB", standard={"0085": "13", "0013": "UNB"},
+        )  # fmt: skip
 
-    def _next_head(self) -> Generator[Finding, None, Head | None]:
-        """Skip to the next interchange; None at the end. What is skipped is said when it is not blank."""
+    def begin(self) -> Interchange:
         tape = self.tape
-        passed = seek(tape, find_head, LONGEST_HEAD)
-        if not passed.found:
-            if self.interchanges or not passed.text:
-                yield from _skipped(passed, "text.after", "after the last interchange")
-            return None
+        tape.watch(None)
         while len(tape.text) - tape.at < LONGEST_HEAD and tape.more():
             pass
-        place = "between interchanges" if self.interchanges else "before the first UNB"
-        yield from _skipped(passed, "text.before", place)
         head = read_head(tape.raw(LONGEST_HEAD))
         if self.head is None or (head.delimiters, head.advice) != (self.head.delimiters, self.head.advice):
             tape.shield(head.shield)
             self.head = head
-        return head
+        return Interchange(head, self.interchanges, tape.offset, first=self.documents + 1)
 
-    def _walk(self, interchange: Interchange) -> Iterator[ReadItem]:
-        """Everything from UNA or UNB to UNZ, or to what stands in its stead."""
+    def walk(self, interchange: Interchange) -> Iterator[ReadItem]:
+        """From UNA or UNB to UNZ, or to what stands in its stead."""
         tape, head = self.tape, interchange.head
         judge = EnvelopeJudge(interchange)
         yield from judge.service_characters()
@@ -94,51 +67,48 @@ class _Reader:
             return
         group: Group | None = None
         while (found := self._segment(interchange)) is not None:
-            elements, offset, start, complete = found
-            id_ = elements[0]
+            id_, offset = found.elements[0], found.offset
             if id_ == "UNB" and not interchange.elements and not interchange.bare:
-                interchange.open(elements)
-                tape.watch(foreign_characters(interchange.syntax, head.delimiters))
-                named = (interchange.sender, interchange.receiver, interchange.control_number)
-                yield from judge.header(elements, offset, self.controls.met(named))
-            elif id_[:3] in ("UNA", "UNB"):
-                tape.at = start
+                yield from self._header(found, interchange, judge)
+                continue
+            if id_[:3] in ("UNA", "UNB"):
+                tape.at = found.start
                 break
-            elif id_ == "UNG":
-                if group:
-                    yield from judge.no_group_trailer(group, offset)
-                self.groups += 1
-                group = Group(elements, offset, self.groups, first=self.documents + 1)
-                yield from judge.group(group)
-            elif id_ == "UNE":
-                yield from judge.group_trailer(group, elements, offset)
+            if group and id_ in ("UNG", "UNZ"):
+                yield from judge.no_group_trailer(group, offset)
                 group = None
-            elif id_ == "UNZ":
-                if group:
-                    yield from judge.no_group_trailer(group, offset)
-                yield from judge.trailer(elements, offset, complete=complete)
+            if id_ == "UNZ":
+                yield from judge.trailer(found.elements, offset, complete=found.complete)
                 yield from judge.repertoire(tape.seen, tape.offset)
                 return
+            if id_ == "UNG":
+                self.groups += 1
+                group = Group(found.elements, offset, self.groups, first=self.documents + 1)
+                yield from judge.group(group)
+            elif id_ == "UNE":
+                yield from judge.group_trailer(group, found.elements, offset)
+                group = None
             elif id_ == "UNH":
                 yield from judge.bare(offset)
-                yield from self._message(elements, offset, group, interchange)
+                yield from self._message(found.elements, offset, group, interchange)
             else:
-                yield judge.misplaced(elements, offset)
+                yield judge.misplaced(found.elements, offset)
         if group:
             yield from judge.no_group_trailer(group, tape.offset)
         if not interchange.bare:
             yield judge.no_trailer(tape.offset)
         yield from judge.repertoire(tape.seen, tape.offset)
 
-    def _segment(self, interchange: Interchange) -> tuple[list[str], int, int, bool] | None:
-        """The next segment outside a message: elements, byte offset, index in the window, whether it was terminated."""
-        delimiters, dialect = interchange.head.delimiters, interchange.dialect
-        found = next_segment(self.tape, delimiters)
-        if found is None:
-            return None
-        text = found.raw.translate(_WITHOUT_BREAKS) if not found.raw.startswith("UNA") else found.raw
-        elements = [dialect.spell(element)[0] for element in text.split(delimiters.element)]
-        return elements, self.tape.base + found.start, found.start, found.complete
+    def _segment(self, interchange: Interchange) -> Loose | None:
+        """The next segment outside a message; UNB tells how those after it are spelled."""
+        return next_segment(self.tape, interchange.head.delimiters, interchange.dialect.spell)
+
+    def _header(self, found: Loose, interchange: Interchange, judge: EnvelopeJudge) -> Iterator[Finding]:
+        """UNB has been read."""
+        interchange.open(found.elements)
+        self.tape.watch(foreign_characters(interchange.syntax, interchange.head.delimiters))
+        named = (interchange.sender, interchange.receiver, interchange.control_number)
+        yield from judge.header(found.elements, found.offset, self.controls.met(named))
 
     def _message(
         self, elements: Sequence[str], offset: int, group: Group | None, interchange: Interchange
@@ -158,7 +128,8 @@ class _Reader:
         learner = self._learner(directory, message, interchange.head.delimiters, wanted)
         early = list(self._early(start, learner, group, interchange))
         opening = Opening(self.documents, start.control_number, offset, tuple(elements))
-        yield from read_body(self.tape, learner, interchange.dialect, opening, early)
+        dialect = interchange.dialect.of_subset() if start.attributes["association"] else interchange.dialect
+        yield from read_body(self.tape, learner, dialect, opening, early)
 
     @staticmethod
     def _early(
@@ -227,11 +198,3 @@ class _Reader:
             offset=offset,
             attributes=attributes,
         )
-
-
-def _skipped(passed: Passed, code: str, place: str) -> Iterator[Finding]:
-    if passed.text:
-        yield syntax_finding(
-            code, f"text {place} is no part of any interchange", place, passed.offset, severity=Severity.WARNING,
-            value=passed.text.encode("latin-1").decode("utf-8", errors="replace"), standard={"0085": "33"},
-        )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.findings import Severity
+
 HEAD = ("BGM+351+1+9", "CPS+1", "LIN+1++1:EN")
 
 
@@ -30,6 +32,13 @@ def codes(found) -> list[tuple[str, str, str]]:
         ("PIA+1:2+1:EN", [
             ("element.component_separator", "16", "segment 5, PIA-01"), ("element.code", "12", "segment 5, PIA-01"),
         ]),
+        ("QTY+999:1", [("element.code", "12", "segment 5, QTY-01-1")]),
+        ("PCI+33E'DTM+361:20260101:102", []),
+        ("PCI+33X", [("element.code", "12", "segment 5, PCI-01")]),
+        ("PIA+1+2:QQ", [("element.code", "12", "segment 5, PIA-02-2")]),
+        ("PIA+1+2:QQ::91", []),
+        ("PIA+1+2:QQ:X", []),
+        ("PIA+1+2:EN::QQ", [("element.code", "12", "segment 5, PIA-02-4")]),
         ("NAD+ST", [("segment.order", "15", "segment 5, NAD")]),
         ("XYZ+1", [("segment.unknown", "15", "segment 5, XYZ")]),
         ("CNT+2:1'QTY+12:1", [("segment.unexpected", "15", "segment 6, QTY")]),
@@ -62,6 +71,13 @@ def test_what_an_answer_needs(wrap_message, read_edifact) -> None:
     (finding,) = read_edifact(wrap_message("DESADV", *HEAD, "QTY+12:x")).findings
     assert finding.standard == {"0085": "37", "UCS0096": "5", "UCD0098": "2", "UCD0104": "2"}
     assert (finding.line, finding.value) == (1, "x")
+
+
+@pytest.mark.parametrize("learn", [True, False])
+def test_an_association_has_codes_of_its_own(learn, wrap_message, read_edifact) -> None:
+    payload = wrap_message("DESADV", *HEAD, *["QTY+12:1"] * 9, "QTY+SRV:1").replace(b"D:96A:UN", b"D:96A:UN:EAN007")
+    found = read_edifact(payload, learn=learn)
+    assert [(f.code, f.severity, f.value) for f in found.findings] == [("element.code", Severity.WARNING, "SRV")]
 
 
 def test_a_fault_stands_where_it_is_said_to(wrap_message, read_edifact) -> None:
