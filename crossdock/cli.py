@@ -322,9 +322,9 @@ def events(
         int, typer.Option("--after", "-a", min=0, help="Only what follows this position of the feed.")
     ] = 0,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="At most so many (default: 20; all with --jsonl).")
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many (default: 20; all with --json).")
     ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="CloudEvents, one JSON object a line.")] = False,
+    jsonl: Annotated[bool, typer.Option("--json", "--jsonl", help="CloudEvents, one JSON object a line.")] = False,
 ) -> None:
     """The feed, in the order events were committed."""
     from crossdock.dock import Dock
@@ -363,7 +363,7 @@ def trace(
 
     with Dock.open(create=False) as dock:
         if (found := dock.ledger.trace(event_id)) is None:
-            raise typer.BadParameter(f"no event has the id {event_id!r}; `crossdock events --jsonl` shows ids")
+            raise typer.BadParameter(f"no event has the id {event_id!r}; `crossdock events --json` shows ids")
         lineage = found["lineage"]
         place = (lineage["payload"], lineage["location"], lineage.get("offset"), lineage.get("length"))
         display.show(display.console(), report.trace_view(found))

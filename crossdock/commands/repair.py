@@ -123,6 +123,8 @@ def _change(row: Any, reason: str, author: str, remove: bool) -> None:
         version = repair.add(row, ledger=dock.ledger, author=who, reason=reason)
         typer.echo(f"added, as version {version} of what was added by hand")
         _tell(dock.release(reason))
+        for cause in repair.still_waiting(row, dock.ledger):
+            typer.echo(f"{cause.sentence} all the same: what they say is of other days than the row (--from, --until)")
 
 
 def release() -> None:

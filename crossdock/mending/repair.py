@@ -127,6 +127,13 @@ def add(row: CrossReference | Conversion, *, ledger: Ledger, author: str, reason
     return ledger.add_master(table, fields, author=author, reason=reason)
 
 
+def still_waiting(row: CrossReference | Conversion, ledger: Ledger) -> list[Cause]:
+    """What waits for a cross-reference although it was just added: what those lines say is dated outside its days."""
+    if not isinstance(row, CrossReference):
+        return []
+    return causes(ledger, Waiting(partner=row.partner, code=f"{row.kind}.unknown", value=row.theirs.strip()))
+
+
 def withdraw(row: CrossReference | Conversion, *, ledger: Ledger, author: str, reason: str) -> None:
     """Take a row away that was added by hand. Raises ConfigError where there is none of that key and start."""
     if not ledger.withdraw_master(_table_of(row), _fields(row), author=author, reason=reason):

@@ -47,6 +47,7 @@ def test_a_cross_reference_releases_what_waited_for_it(waiting: Installation) ->
 
     assert done.exit_code == 0, done.output
     assert "2 lines released, 2 events published" in done.stdout
+    assert "all the same" not in done.stdout
     assert "no line waits" in waiting.run("parked").stdout
     released = events(waiting)[1:]
     assert [(one["data"]["item"], one["data"]["partner_item"]) for one in released] == [("P-200", "V-1002")] * 2
@@ -61,6 +62,14 @@ def test_a_cross_reference_releases_what_waited_for_it(waiting: Installation) ->
     assert trace["payload"]["received_at"] < trace["document"]["stored_at"]
     assert trace["lineage"]["document"] == first
     assert trace["document"]["master_version"].endswith("units:1")
+
+
+def test_a_row_of_other_days_says_why_it_releases_nothing(waiting: Installation) -> None:
+    done = waiting.run("fix", "item", "V-1002", "P-200", "--partner", "ACME", "--from", "2099-01-01")
+
+    assert done.exit_code == 0, done.output
+    assert "nothing is released" in done.stdout
+    assert "2 lines wait for item 'V-1002' of ACME all the same: what they say is of other days" in done.stdout
 
 
 def test_a_load_leaves_what_was_added_by_hand_alone(waiting: Installation) -> None:
