@@ -37,13 +37,15 @@ def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
         for kind, quantity in (("wanted", -week.demand), ("coming in", week.arriving)):
             if quantity:
                 told = f"Week of {shown(week.day)}: {abs(quantity)} {kind}"
-                to = f"#week-{week.day.isoformat()}"
-                bars.append({"week": _label(week), "kind": kind, "quantity": float(quantity), "to": to, "told": told})
+                bars.append(
+                    {"week": _label(week), "kind": kind, "quantity": float(quantity), "to": _row(week), "told": told}
+                )
     balances = [
         {
             "week": _label(week),
             "balance": float(week.balance),
             "short": week.balance < 0,
+            "to": _row(week),
             "told": f"Week of {shown(week.day)}: {week.balance} left",
         }
         for week in weeks
@@ -55,6 +57,11 @@ def supply_chart(weeks: Sequence[Day], title: str) -> Markup:
         "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
     }  # fmt: skip
     return drawn({"title": title, "encoding": {"x": x}, "layer": layers}, width=_WIDTH, height=280)
+
+
+def _row(week: Day) -> str:
+    """The week's movements on the page: inside a closed ``details``, which opens when an address leads into it."""
+    return f"#week-{week.day.isoformat()}"
 
 
 def _label(week: Day) -> str:
@@ -80,7 +87,7 @@ def _line(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     y = {"field": "balance", "type": "quantitative"}
     colour = {"condition": {"test": "datum.short", "value": BAD}, "value": BALANCE}
     size = {"condition": {"test": "datum.short", "value": 90}, "value": 30}
-    told = {"description": {"field": "told"}}
+    told = {"description": {"field": "told"}, "href": {"field": "to"}}
     return {
         "data": {"values": rows},
         "layer": [

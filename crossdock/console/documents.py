@@ -22,29 +22,47 @@ MOST = 100  #: documents of a search
 FINDINGS = 500
 EVENTS = 200
 LINES = 200
+_SHORTEST = 3  #: characters by which an item is found
+_ITEMS = 200
 DIFFERENCES = 200
 
 Row = Mapping[str, Any]
 
 
-def found(place: Workplace, text: str, only: Only, run: AirflowRun | None = None) -> list[dict[str, Any]]:
-    """Documents that ``text`` stands on; also where it is how a partner calls an item of ours."""
+def found(
+    place: Workplace, text: str, only: Only, run: AirflowRun | None = None, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Documents that ``text`` stands on; also as part of what an item of ours is called, by us or by a partner."""
     ledger = place.service.ledger
     if text:
         ledger.spans.follow(seconds=0.2)  # items are found by them
     items = _ours(place, text)
-    return ledger.searching.documents(text, items=items, only=only, run=run, limit=MOST)
+    return ledger.searching.documents(text, items=items, only=only, run=run, before=before, limit=MOST)
 
 
 def _ours(place: Workplace, text: str) -> list[str]:
-    """Our items that somebody calls ``text``."""
+    """Our items that ``text`` is part of: of our number, of its description or of how somebody calls it."""
     import polars as pl
 
-    references = place.service.ledger.master().get("cross_references") if text else None
-    if references is None:
+    if len(text) < _SHORTEST:
         return []
-    named = references.filter((pl.col("kind") == "item") & (pl.col("theirs") == text))
-    return named["ours"].unique().to_list()
+    tables = place.service.ledger.master()
+    found: list[str] = []
+    if (items := tables.get("items")) is not None:
+        called = _holds(items, "item", text) | _holds(items, "description", text)
+        found += items.filter(called)["item"].to_list()
+    if (references := tables.get("cross_references")) is not None:
+        items_of = references.filter(pl.col("kind") == "item")
+        found += items_of.filter(_holds(items_of, "theirs", text))["ours"].to_list()
+    return list(dict.fromkeys(found))[:_ITEMS]
+
+
+def _holds(table: Any, column: str, text: str) -> Any:
+    import polars as pl
+
+    if column not in table.columns:
+        return pl.lit(False)
+    return pl.col(column).fill_null("").str.to_lowercase().str.contains(text.lower(), literal=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +71,12 @@ class DocumentPage:
 
     row: Row
     payload: Any  #: PayloadRecord
-    raw: Raw | None
-    findings: Sequence[Row]
-    unplaced: Sequence[Row]  #: findings that no shown line has
+    raw: Raw
     parked: Sequence[Row]
     events: Sequence[Row]
     answers: Sequence[Row]
     timeline: Sequence[tuple[str, datetime]]
     airflow_run: str
-
-    @property
-    def offsets(self) -> frozenset[int | None]:
-        """The bytes at which a shown line begins."""
-        return frozenset(line.offset for line in self.raw.lines) if self.raw else frozenset()
 
     @property
     def count(self) -> int:
@@ -87,15 +98,19 @@ def document_page(place: Workplace, document: str) -> DocumentPage | None:
         for one in ledger.documents(payload=row["payload_id"], limit=10_000)
         if one["byte_offset"] is not None and one["byte_offset"] > (row["byte_offset"] or 0)
     ]
-    raw = raw_of(place.archive, payload.sha256, row["byte_offset"] or 0, min(following, default=payload.size), findings)
-    placed = {id(finding) for line in (raw.lines if raw else ()) for finding in line.findings}
+    raw = raw_of(
+        place.archive,
+        payload.sha256,
+        row["byte_offset"] or 0,
+        min(following, default=payload.size),
+        findings,
+        sheet=row["attributes"].get("sheet"),
+    )
     answers = ledger.answers_of(row["payload_id"], row["functional_group"], row["ordinal"])
     return DocumentPage(
         row=row,
         payload=payload,
         raw=raw,
-        findings=findings,
-        unplaced=[one for one in findings if id(one) not in placed],
         parked=ledger.searching.parked_of(document, limit=LINES),
         events=ledger.searching.events_of(document, limit=EVENTS),
         answers=answers,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.console.raw import fragment_of
 from crossdock.feed.service import Service
 from crossdock.ledger import StoredEvent
 from crossdock.ledger.spans import Wanted
@@ -32,6 +33,12 @@ class EventPage:
         """The plain fields, then the references, in the words of the contract."""
         plain = [(name, value) for name, value in self.says.items() if name not in _APART]
         return [*plain, *((f"reference: {name}", value) for name, value in self.says.get("references", {}).items())]
+
+    @property
+    def place(self) -> str:
+        """The fragment at which the page of its document shows where it comes from."""
+        lineage = self.says.get("lineage", {})
+        return fragment_of(lineage.get("offset"), lineage.get("location", ""))
 
     @property
     def changes(self) -> Sequence[Row]:

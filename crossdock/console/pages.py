@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from crossdock.console import data_docs, documents, event_page, forms, headers, mail, own, parked, partners, supply_page
+from crossdock.console import (
+    data_docs, documents, event_page, forms, headers, lists, mail, own, parked, partners, supply_page,
+)  # fmt: skip
 from crossdock.console.charts import hours_chart
+from crossdock.console.rendering import Rendering
 from crossdock.console.workplace import Workplace
 from crossdock.feed.access import viewer_of
 from crossdock.feed.dock_page import dock_page
 from crossdock.feed.events import LAST
-from crossdock.ledger.runs import AirflowRun
-from crossdock.ledger.searching import Only
-from crossdock.views.display import clock, count, place, quoted, size
+from crossdock.views.display import count
 from crossdock.views.headers import in_short
 from crossdock.visibility import Audience
 from schemas.errors import ConfigError, PermanentError, TransientError
@@ -35,7 +35,6 @@ def routes(workplace: Workplace) -> APIRouter:
     pages = _Pages(workplace)
     for path, page in (
         ("/", pages.dock),
-        ("/documents", pages.documents),
         ("/documents/{document}", pages.document),
         ("/documents/{document}/replay", pages.replay),
         ("/parked", pages.parked),
@@ -51,6 +50,7 @@ def routes(workplace: Workplace) -> APIRouter:
         ("/supplier/documents/{document}", pages.own_document),
     ):
         router.get(path)(page)
+    router.include_router(lists.routes(workplace, pages.rendering))
     router.include_router(data_docs.routes(workplace.data_docs))
     router.post("/documents/{document}/replay")(pages.read_again)
     router.post("/parked/fix")(pages.fix)
@@ -67,7 +67,7 @@ class _Pages:
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
         self._service = workplace.service
-        self._templates = templates()
+        self.rendering = Rendering()
 
     def dock(self, request: Request) -> HTMLResponse:
         ledger, now = self._service.ledger, datetime.now(UTC)
@@ -77,28 +77,13 @@ class _Pages:
         return self._page(
             request,
             "dock.html",
-            page=dock_page(ledger, now),
-            quiet=quiet,
-            answers=ledger.answer_summary(),
+            page=dock_page(ledger, now, quiet=quiet),
             chart=hours_chart(hours, "Payloads by hour in the last two days", since=until - HOURS, until=until)
             if hours
             else "",
         )
 
     # -- documents --------------------------------------------------------------------------------
-
-    def documents(self, request: Request, q: str = "", *, hour: str = "", dag: str = "", run: str = "") -> HTMLResponse:
-        text, asked, at = q.strip()[:200], request.query_params, _hour(hour)
-        chosen = {name: asked.get(name, "") for name in ("partner", "status", "channel", "stream")}
-        of_run = AirflowRun(dag, run) if dag and run else None
-        rows = documents.found(self._place, text, Only(**chosen, hour=at), of_run)
-        known = {*self._service.partners, *(row["partner"] for row in rows), chosen["partner"]}
-        channels = {*(row["channel"] for row in rows), chosen["channel"]}
-        return self._page(
-            request, "documents.html", rows=rows, text=text, chosen=chosen, hour=at, most=documents.MOST,
-            partners=sorted(known - {""}), channels=sorted(channels - {""}),
-            run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
-        )  # fmt: skip
 
     def document(self, request: Request, document: str) -> HTMLResponse:
         page = documents.document_page(self._place, document)
@@ -128,8 +113,10 @@ class _Pages:
 
     # -- parked -----------------------------------------------------------------------------------
 
-    def parked(self, request: Request, partner: str = "", code: str = "", value: str = "") -> HTMLResponse:
-        page = parked.parked_page(self._place, partner=partner, code=code, value=value)
+    def parked(
+        self, request: Request, partner: str = "", code: str = "", value: str = "", channel: str = ""
+    ) -> HTMLResponse:
+        page = parked.parked_page(self._place, partner=partner, code=code, value=value, channel=channel)
         proposed = parked.proposals(self._place, page.opened) if page.opened is not None and page.opened.kind else []
         return self._page(request, "parked.html", page=page, proposed=proposed, most=parked.MOST)
 
@@ -239,15 +226,7 @@ class _Pages:
         return self._page(request, "own_document.html", row=row)
 
     def _page(self, request: Request, name: str, **told: Any) -> HTMLResponse:
-        given = request.query_params
-        whole = {
-            "here": request.url.path.removeprefix(request.scope.get("root_path", "")),
-            "viewer": viewer_of(request),
-            "said": given.get("said", "")[:500],
-            "failed": given.get("failed", "")[:1000],
-            **told,
-        }
-        return HTMLResponse(self._templates.get_template(name).render(whole))
+        return self.rendering.page(request, name, **told)
 
 
 async def _acted(act: Any, back: str, *, failed_at: str = "") -> RedirectResponse:
@@ -269,39 +248,6 @@ def _opened(given: Any) -> str:
     return f"/parked?{urlencode(asked)}"
 
 
-def _hour(written: str) -> datetime | None:
-    """The hour that an address names, ``2026-03-01T08Z``; None where it names none."""
-    try:
-        at = datetime.fromisoformat(written)
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else None
-
-
 def _require_supplier(request: Request) -> None:
     if viewer_of(request).audience is not Audience.SUPPLIER:
         raise HTTPException(403, "This page is a supplier's own; /partners shows every partner.")
-
-
-def templates() -> Environment:
-    """The pages' templates: everything escaped, nothing silently missing."""
-    made = Environment(
-        loader=ChoiceLoader([PackageLoader("crossdock.console"), PackageLoader("crossdock.feed")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"clock": clock, "count": count, "place": place, "quoted": quoted, "size": size, "span": span}
-    return made
-
-
-def span(time: timedelta | None) -> str:
-    """A stretch of time for people: ``42 s``, ``3.5 h``, ``12 days``."""
-    if time is None:
-        return ""
-    seconds = time.total_seconds()
-    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} days"

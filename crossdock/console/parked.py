@@ -25,6 +25,7 @@ class ParkedPage:
 
     causes: Sequence[Cause]
     partner: str
+    channel: str
     opened: Cause | None
     lines: Sequence[Mapping[str, Any]]
     now: datetime
@@ -37,10 +38,10 @@ class ParkedPage:
         return sum(cause.lines for cause in self.causes)
 
 
-def parked_page(place: Workplace, *, partner: str, code: str, value: str) -> ParkedPage:
-    """``code`` and ``value`` open a cause."""
+def parked_page(place: Workplace, *, partner: str, code: str, value: str, channel: str = "") -> ParkedPage:
+    """``code`` and ``value`` open a cause; ``partner`` and ``channel`` narrow what is listed."""
     ledger = place.service.ledger
-    causes = repair.causes(ledger, Waiting(partner=partner), limit=MOST)
+    causes = repair.causes(ledger, Waiting(partner=partner, channel=channel), limit=MOST)
     opened = None
     lines: Sequence[Mapping[str, Any]] = ()
     if code:
@@ -48,7 +49,9 @@ def parked_page(place: Workplace, *, partner: str, code: str, value: str) -> Par
             (one for one in causes if one.code == code and (one.value or "") == value and one.partner == partner), None
         )
         lines = ledger.parked(LINES, Waiting(partner=partner, code=code, value=value))
-    return ParkedPage(causes=causes, partner=partner, opened=opened, lines=lines, now=datetime.now(UTC))
+    return ParkedPage(
+        causes=causes, partner=partner, channel=channel, opened=opened, lines=lines, now=datetime.now(UTC)
+    )
 
 
 def proposals(place: Workplace, cause: Cause) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crossdock.console.workplace import Workplace
+from crossdock.ledger.parked import Waiting
 from crossdock.ledger.searching import Only, PartnerFacts
 from mappings.spec import Partner
 
@@ -57,6 +58,7 @@ class PartnerPage:
     """Everything about one partner."""
 
     standing: Standing
+    waiting: int  #: lines
     types: Sequence[Row]
     clocks: Sequence[Row]  #: of the answers it is promised
     documents: Sequence[Row]
@@ -71,6 +73,7 @@ def partner_page(place: Workplace, name: str) -> PartnerPage | None:
     ledger = place.service.ledger
     return PartnerPage(
         standing=standing,
+        waiting=sum(cause["lines"] for cause in ledger.parked_causes(only=Waiting(partner=name))),
         types=ledger.searching.types(name),
         clocks=[row for row in ledger.answer_summary() if row["partner"] == name],
         documents=ledger.searching.documents(only=Only(partner=name), limit=DOCUMENTS),

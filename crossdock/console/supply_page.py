@@ -22,7 +22,7 @@ _MOVEMENTS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyPage:
-    """``weeks`` are those in which anything happens, each with its movements."""
+    """``weeks`` each with its movements."""
 
     supply: Supply
     chart: Markup
@@ -50,7 +50,7 @@ def supply_page(service: Service, view: View, item: str, site: str, *, now: date
     gathered: dict[date, list[Movement]] = {}
     for movement in found.movements[:_MOVEMENTS]:
         gathered.setdefault(period_of(movement.day, "week"), []).append(movement)
-    weeks = [(week, gathered.get(week.day, [])) for week in found.weeks if week.demand or week.arriving]
+    weeks = [(week, gathered.get(week.day, [])) for week in found.weeks]
     return SupplyPage(
         supply=found,
         chart=supply_chart(found.weeks, f"Supply of {item} at {site} by week: wanted, coming in, and the balance"),

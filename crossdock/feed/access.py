@@ -34,7 +34,7 @@ PROVEN_OTHERWISE = (as2.PREFIX,)  #: what begins so is for who proves itself by 
 #: Where a path has to begin so that an audience is let in: what passes all it shows through a ``View``. Who runs the
 #: dock (integration) is let in everywhere.
 _THROUGH_A_VIEW = ("/v1/", "/static/")
-_OURS = ("/supply", "/events/")
+_OURS = ("/supply", "/events")
 MAY_ENTER: Mapping[Audience, tuple[str, ...]] = {
     Audience.PLANNER: (*_THROUGH_A_VIEW, *_OURS),
     Audience.BUYER: (*_THROUGH_A_VIEW, *_OURS),
@@ -139,11 +139,11 @@ class Door:
             told = f"{token.name} may ask {token.per_minute} times a minute."
             return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
         viewer = Viewer(audience=Audience(token.audience), partner=token.partner, name=token.name)
-        if not may_enter(viewer, path):
-            return problem(403, f"This is not for the audience {viewer.audience}.")
+        scope.setdefault("state", {})["viewer"] = viewer
+        if (refused := refusal(viewer, path)) is not None:
+            return refused
         if viewer.is_supplier:
             await to_thread.run_sync(self._note, viewer, token, scope)
-        scope.setdefault("state", {})["viewer"] = viewer
         return bounded(self._inner, scope, self._most_bytes)
 
     async def _whose(self, scope: Scope) -> Token | None:
@@ -199,14 +199,18 @@ def _refuse(path: str) -> ASGIApp:
     )
 
 
-def may_enter(viewer: Viewer, path: str) -> bool:
-    """Whether a path is for the viewer's audience."""
-    return path.startswith(MAY_ENTER.get(viewer.audience, "/"))
+def refusal(viewer: Viewer, path: str) -> ASGIApp | None:
+    """What answers a viewer whose audience a path is not for; the root leads to the page on which the audience begins.
 
-
-def home_of(viewer: Viewer) -> str:
-    """The page on which the viewer's audience begins."""
-    return next(path for path in MAY_ENTER.get(viewer.audience, ("/",)) if path == "/" or not path.endswith("/"))
+    None where it may enter.
+    """
+    entrances = MAY_ENTER.get(viewer.audience, ("/",))
+    if path.startswith(entrances):
+        return None
+    told = f"This is not for the audience {viewer.audience}."
+    if path not in ("", "/"):
+        return problem(403, told)
+    return problem(303, told, headers={"Location": next(one for one in entrances if not one.endswith("/"))})
 
 
 def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:

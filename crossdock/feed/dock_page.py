@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from crossdock.ledger import Ledger
+from crossdock.mending.repair import TOO_LONG, Cause, causes
 
 MOST = 20  #: payloads, documents and causes that are shown; there may be more, and the page says so
 TOLD = 10  #: findings of each
@@ -24,40 +25,62 @@ class Held:
     findings: Sequence[Row]
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number of the headline, where it leads, and how grave it is that there are any (a style)."""
+
+    name: str
+    number: int
+    to: str
+    grave: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockPage:
     """Everything the page says, as the ledger's own rows."""
 
     at: datetime
     channels: Sequence[Row]
-    causes: Sequence[Row]  #: what parked lines wait for, the most frequent first
+    causes: Sequence[Cause]  #: what parked lines wait for, the most frequent first
     unreadable: Sequence[Held]  #: payloads in quarantine
     rejected: Sequence[Held]  #: documents
     others: Sequence[Row]  #: newest errors on whole files and documents that went on all the same
     masters: Sequence[Row]  #: tables in force
     held_masters: Sequence[Row]  #: loads that failed their expectations since the version in force
     outlets: Sequence[Row]
+    waiting: Mapping[str, int]  #: parked lines that wait, by channel
+    answers: Sequence[Row]  #: how prompt answers are, by partner and kind
+    quiet: Sequence[Any]  #: partners of whom something should have come
     most: int = MOST
 
+    def is_late(self, cause: Cause) -> bool:
+        """Whether it has waited for longer than it should."""
+        return self.at - cause.since > TOO_LONG
+
     @property
-    def totals(self) -> Mapping[str, int]:
-        """The page's headline: events, and what waits for somebody."""
-        return {
-            "events": sum(sum(row["events"].values()) for row in self.channels),
-            "lines parked": sum(row["parked"] for row in self.channels),
-            "documents rejected": sum(row["rejected"] for row in self.channels),
-            "files not readable": sum(row["quarantined"] for row in self.channels),
-        }
+    def tiles(self) -> Sequence[Tile]:
+        """The page's headline: what waits for somebody, then what went on."""
+        counted = {name: sum(row[name] for row in self.channels) for name in ("rejected", "quarantined", "waiting")}
+        return (
+            Tile("lines parked", sum(self.waiting.values()), "/parked", "warn"),
+            Tile("documents rejected", counted["rejected"], "/documents?status=rejected", "bad"),
+            Tile("files not readable", counted["quarantined"], "/files?status=quarantined", "bad"),
+            Tile("files not read yet", counted["waiting"], "/files?status=received", "warn"),
+            Tile("answers overdue", sum(row["overdue"] for row in self.answers), "/answers?state=overdue", "bad"),
+            Tile("answers refused", sum(row["refused"] for row in self.answers), "/answers?state=refused", "bad"),
+            Tile("partners gone quiet", len(self.quiet), "#late", "warn"),
+            Tile("events", sum(sum(row["events"].values()) for row in self.channels), "/events"),
+        )
 
 
-def dock_page(ledger: Ledger, at: datetime) -> DockPage:
-    """The page as things stand ``at`` this moment."""
+def dock_page(ledger: Ledger, at: datetime, *, quiet: Sequence[Any]) -> DockPage:
+    """The page as things stand ``at`` this moment; ``quiet`` are partners of whom something should have come."""
     loads = ledger.master_loads()
     in_force = {load["table"]: load for load in loads if load["status"] == "in_force"}
     return DockPage(
         at=at,
         channels=ledger.summary(),
-        causes=ledger.parked_causes(limit=MOST),
+        causes=causes(ledger, limit=MOST),
         unreadable=[
             Held(about=payload, findings=ledger.findings(payload=payload["id"], limit=TOLD))
             for payload in ledger.payloads(status="quarantined", limit=MOST)
@@ -78,6 +101,9 @@ def dock_page(ledger: Ledger, at: datetime) -> DockPage:
             and (load["table"] not in in_force or load["at"] > in_force[load["table"]]["at"])
         ],
         outlets=ledger.sinks(),
+        waiting=ledger.browsing.waiting(),
+        answers=ledger.answer_summary(),
+        quiet=quiet,
     )
 
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crossdock.feed.access import bounded, described, home_of, may_enter
+from crossdock.feed.access import bounded, described, refusal
 from crossdock.feed.problems import problem
 from crossdock.visibility import Viewer
 
@@ -45,21 +45,14 @@ class Mounted:
         try:
             viewer = await self._knows(Request(scope, receive))
         except HTTPException as error:
-            refusal = problem(error.status_code, str(error.detail), headers=error.headers)
-            await refusal(scope, receive, answering)
+            await problem(error.status_code, str(error.detail), headers=error.headers)(scope, receive, answering)
             return
-        path = scope["path"].removeprefix(place)
-        if not may_enter(viewer, path):
-            elsewhere = {"Location": home_of(viewer)} if path in ("", "/") else None
-            refusal = problem(
-                303 if elsewhere else 403, f"This is not for the audience {viewer.audience}.", headers=elsewhere
-            )
-            await refusal(scope, receive, answering)
+        scope = {**scope, "state": {**scope.get("state", {}), "viewer": viewer}}
+        if (refused := refusal(viewer, scope["path"].removeprefix(place))) is not None:
+            await refused(scope, receive, answering)
             return
         made = await to_thread.run_sync(self._first) if self._made is None else self._made
-        inside = bounded(made, scope, _MOST_BYTES)
-        state = {**scope.get("state", {}), "viewer": viewer}
-        await inside({**scope, "state": state}, receive, answering)
+        await bounded(made, scope, _MOST_BYTES)(scope, receive, answering)
 
     def _first(self) -> ASGIApp:
         with self._lock:

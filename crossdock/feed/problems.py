@@ -1,26 +1,65 @@
-"""Errors as problem documents (RFC 9457), whoever raised them."""
+"""Errors as problem documents (RFC 9457), whoever raised them; to a browser, on the console, as pages."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from schemas.errors import CrossdockError, GivenUpError, TransientError
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(JSONResponse):
+    """A problem document: as such to programs, as a page to a browser that asks for anything but the API."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, told: Mapping[str, Any], headers: Mapping[str, str] | None) -> None:
+        super().__init__(told, told["status"], {**(headers or {}), "Vary": "Accept"})
+        self._told = told
+        self._given = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_for_a_page(scope):
+            await super().__call__(scope, receive, send)
+            return
+        here = scope["path"].removeprefix(scope.get("root_path", ""))
+        viewer = scope.get("state", {}).get("viewer")
+        page = _page().render(problem=self._told, here=here, **({"viewer": viewer} if viewer else {}))
+        await HTMLResponse(page, self.status_code, {**(self._given or {}), "Vary": "Accept"})(scope, receive, send)
+
+
+def _is_for_a_page(scope: Scope) -> bool:
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return not path.startswith("/v1/") and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+@cache
+def _page() -> Template:
+    from jinja2 import Environment, PackageLoader
+
+    made = Environment(loader=PackageLoader("crossdock.feed"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return made.get_template("problem.html")
 
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extensions: Any) -> Response:
     """A problem of no type of its own: its title is the status's phrase (RFC 9457, 4.2.1)."""
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse({**document, **extensions}, status, headers=headers, media_type=MEDIA_TYPE)
+    return Problem({**document, **extensions}, headers)
 
 
 def answer_with_problems(app: FastAPI) -> None:

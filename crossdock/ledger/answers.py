@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -294,33 +294,45 @@ def note_sent(connection: Connection, id: int, now: datetime) -> None:
 # -- looking ----------------------------------------------------------------------------------------
 
 
+def states(now: datetime | None = None) -> dict[str, sa.ColumnElement[bool]]:
+    """What an answer may be at this moment, as conditions over answers and transmissions; ``late`` ones were sent."""
+    left = transmissions.c.status == SENT
+    waiting = sa.or_(answers.c.status == OWED, sa.and_(answers.c.status == MADE, sa.not_(left)))
+    return {
+        "sent": left,
+        "late": sa.and_(left, transmissions.c.sent_at > answers.c.due_at),
+        "waiting": waiting,
+        "overdue": sa.and_(waiting, answers.c.due_at < (now or datetime.now(UTC))),
+        "refused": answers.c.status == REFUSED,
+    }
+
+
+def listed() -> sa.Select[Any]:
+    """Answers with what they answer and how they left; see ``Ledger.answers``."""
+    return sa.select(
+        answers.c.id,
+        answers.c.kind,
+        answers.c.partner,
+        answers.c.status,
+        answers.c.reason,
+        answers.c.owed_at,
+        answers.c.due_at,
+        envelopes.c.payload_id.label("payload"),
+        envelopes.c.control_number.label("answers_number"),
+        envelopes.c.type.label("answers_type"),
+        transmissions.c.name,
+        transmissions.c.outlet,
+        transmissions.c.interchange_number,
+        transmissions.c.status.label("transmission"),
+        transmissions.c.made_at,
+        transmissions.c.sent_at,
+        transmissions.c.answer,
+    ).select_from(answers.join(envelopes).outerjoin(transmissions, answers.c.transmission_id == transmissions.c.id))
+
+
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[dict[str, Any]]:
-    """Answers, newest first, with what they answer and how they left; see ``Ledger.answers``."""
-    query = (
-        sa.select(
-            answers.c.id,
-            answers.c.kind,
-            answers.c.partner,
-            answers.c.status,
-            answers.c.reason,
-            answers.c.owed_at,
-            answers.c.due_at,
-            envelopes.c.payload_id.label("payload"),
-            envelopes.c.control_number.label("answers_number"),
-            envelopes.c.type.label("answers_type"),
-            transmissions.c.name,
-            transmissions.c.outlet,
-            transmissions.c.interchange_number,
-            transmissions.c.status.label("transmission"),
-            transmissions.c.made_at,
-            transmissions.c.sent_at,
-            transmissions.c.answer,
-        )
-        .join_from(answers, envelopes)
-        .outerjoin(transmissions, answers.c.transmission_id == transmissions.c.id)
-        .order_by(answers.c.id.desc())
-        .limit(limit)
-    )
+    """Answers, newest first."""
+    query = listed().order_by(answers.c.id.desc()).limit(limit)
     if status is not None:
         query = query.where(answers.c.status == status)
     return [dict(row._mapping) for row in connection.execute(query)]
@@ -359,19 +371,13 @@ def summary(connection: Connection, now: datetime) -> list[dict[str, Any]]:
     def count(condition: sa.ColumnElement[bool], name: str) -> sa.Label[int]:
         return sa.cast(sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0), sa.BigInteger).label(name)
 
-    left = transmissions.c.status == SENT
-    waiting = sa.or_(answers.c.status == OWED, sa.and_(answers.c.status == MADE, sa.not_(left)))
-    late = sa.and_(left, transmissions.c.sent_at > answers.c.due_at)
+    conditions = states(now)
     query = (
         sa.select(
             answers.c.partner,
             answers.c.kind,
-            count(left, "sent"),
-            count(late, "late"),
-            count(waiting, "waiting"),
-            count(sa.and_(waiting, answers.c.due_at < now), "overdue"),
-            count(answers.c.status == REFUSED, "refused"),
-            sa.func.min(sa.case((waiting, answers.c.due_at))).label("next_due"),
+            *(count(condition, name) for name, condition in conditions.items()),
+            sa.func.min(sa.case((conditions["waiting"], answers.c.due_at))).label("next_due"),
             sa.func.max(transmissions.c.sent_at).label("newest"),
         )
         .join_from(answers, transmissions, answers.c.transmission_id == transmissions.c.id, isouter=True)

@@ -30,6 +30,7 @@ from crossdock.ledger import (
     relay,
 )
 from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
+from crossdock.ledger.browsing import Browsing
 from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
@@ -117,6 +118,11 @@ class Ledger:
     def searching(self) -> Searching:
         """Searching and counting for people."""
         return Searching(self._database)
+
+    @property
+    def browsing(self) -> Browsing:
+        """Lists for people to leaf through."""
+        return Browsing(self._database)
 
     def listening(self) -> AbstractContextManager[news.Wait]:
         """See ``news.listening``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ from crossdock.ledger import bodies, looking, runs
 from crossdock.ledger.database import Database
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
-from crossdock.ledger.text import texts
+from crossdock.ledger.text import holds, texts
 
+_WORDS = 8  #: that are looked for together
+_TELLING = 4  #: digits of a number from which on a part of it tells something
+_DIGITS = (4, 9, 14)  #: of control numbers (ST02, ISA13, UNB 0020)
+_HASH = 8  #: characters of a SHA-256 by which a file is found
 _RECENT = 50  #: newest documents of a partner by which its time to the feed is judged
 _RHYTHM = timedelta(days=120)  #: before its newest document, by which the rhythm of a partner is judged
 STREAMS = ("demand", "shipment", "inventory")
-_LIKE = {ord(c): f"\\{c}" for c in "\\%_"}
+_CLEAN = (documents.c.errors == 0) & (documents.c.parked == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +57,25 @@ class Only:
     """Which documents: those for which everything holds that is given. ``stream``: with events in it."""
 
     partner: str = ""
-    status: str = ""
+    type: str = ""
+    status: str = ""  #: a verdict, or ``clean``: without an error and with no line parked
     channel: str = ""
     stream: str = ""
     hour: datetime | None = None  #: received within the hour that begins then
+    file: int | None = None  #: payload in which they stand, also as read again
+    came: bool = False  #: as they came at first; else as they were read last
 
     def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
         """For a query over documents and payloads."""
-        given = ((documents.c.partner, self.partner), (documents.c.status, self.status))
-        for column, value in (*given, (payloads.c.channel, self.channel)):
+        yield payloads.c.replay_of.is_(None) if self.came else documents.c.replaced_by.is_(None)
+        given = ((documents.c.partner, self.partner), (documents.c.type, self.type), (payloads.c.channel, self.channel))
+        for column, value in given:
             if value:
                 yield column == value
+        if self.status:
+            yield _CLEAN if self.status == "clean" else documents.c.status == self.status
+        if self.file is not None:
+            yield sa.or_(payloads.c.id == self.file, payloads.c.replay_of == self.file)
         if self.stream in STREAMS:
             yield documents.c[self.stream] > 0
         if self.hour is not None:
@@ -83,27 +96,36 @@ class Searching:
         items: Sequence[str] = (),
         only: Only | None = None,
         run: AirflowRun | None = None,
+        before: int | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """Documents, newest first, as rows with name and channel of their payload.
+        """Documents, newest first, as rows with name and channel of their payload and the subject of their ``first``
+        event; those before the row ``before``.
 
-        ``text`` is found in control and interchange numbers, document ids, file names and the subjects of events
-        (orders, shipments, items); ``items`` are our ids of what ``text`` may mean to a partner. ``run`` is the run
-        of a DAG that has read them.
+        The words of ``text``, in part or whole, all stand together in what a document is called (type, partner, control
+        and interchange number, file), or in the subject of one of its events (partner, order, line, shipment, item), or
+        in a line of it that was parked. ``items`` are our ids of what ``text`` may mean to a partner. ``run`` is the
+        run of a DAG that has read them.
         """
         query = (
-            sa.select(documents, payloads.c.name, payloads.c.channel, payloads.c.received_at)
+            sa.select(
+                documents, payloads.c.name, payloads.c.channel, payloads.c.received_at, events.c.subject.label("first")
+            )
             .join_from(documents, payloads)
-            .where(documents.c.replaced_by.is_(None), *(only or Only()).conditions())
+            .outerjoin(events, events.c.position == documents.c.first_position)
+            .where(*(only or Only()).conditions())
             .order_by(documents.c.id.desc())
             .limit(limit)
         )
+        if before is not None:
+            query = query.where(documents.c.id < before)
         with self._database.read() as connection:
             if run is not None:
                 query = query.where(documents.c.payload_id.in_(runs.payloads_of(connection, run)))
             if text:
-                found = {*_named(connection, text, limit), *_of_events(connection, text, items, limit)}
-                query = query.where(documents.c.id.in_(sorted(found, reverse=True)))
+                looked = _Looked(connection, _words(text), before)
+                found = {*looked.named(limit), *looked.in_events([text, *items], limit), *looked.parked(limit)}
+                query = query.where(documents.c.id.in_(sorted(found)))
             return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in connection.execute(query)]
 
     def run_of(self, payload: int) -> AirflowRun | None:
@@ -129,7 +151,7 @@ class Searching:
 
     def partners(self) -> dict[str, PartnerFacts]:
         """Facts of every partner whose documents are there."""
-        clean = sa.case(((documents.c.errors == 0) & (documents.c.parked == 0), 1), else_=0)
+        clean = sa.case((_CLEAN, 1), else_=0)
         query = (
             sa.select(
                 documents.c.partner,
@@ -155,7 +177,7 @@ class Searching:
     def types(self, partner: str) -> list[dict[str, Any]]:
         """What a partner sends: documents by type with how many were clean, rejected, and the newest."""
         rejected = sa.case((documents.c.status == "rejected", 1), else_=0)
-        clean = sa.case(((documents.c.errors == 0) & (documents.c.parked == 0), 1), else_=0)
+        clean = sa.case((_CLEAN, 1), else_=0)
         query = (
             sa.select(
                 documents.c.type,
@@ -212,38 +234,71 @@ class Searching:
             return [dict(row._mapping) | {"fields": texts(row.fields)} for row in connection.execute(query)]
 
 
-def _named(connection: Connection, text: str, limit: int) -> list[int]:
-    """The newest documents that are called so, or whose files are."""
-    begins, holds = f"{text.translate(_LIKE)}%", f"%{text.translate(_LIKE)}%"
-    bare = text.lstrip("0") or "0"
-    numbers = sorted({text, bare, bare.zfill(9), bare.zfill(4), bare.zfill(14)})
-    called = sa.or_(
-        documents.c.control_number.in_(numbers),
-        documents.c.interchange.in_(numbers),
-        documents.c.document.like(begins, escape="\\"),
-    )
-    file: sa.ColumnElement[bool] = payloads.c.name.ilike(holds, escape="\\")
-    if len(text) >= 8:
-        file = sa.or_(file, payloads.c.sha256.like(begins, escape="\\"))
-    files = sa.select(payloads.c.id).where(file).order_by(payloads.c.id.desc()).limit(limit)
-    newest = sa.select(documents.c.id).order_by(documents.c.id.desc()).limit(limit)
-    in_files = documents.c.payload_id.in_(connection.scalars(files).all())
-    return [id for condition in (called, in_files) for id in connection.scalars(newest.where(condition))]
+def _words(text: str) -> list[str]:
+    """What is looked for: an order with its line (``4500000090 / 30``) is one word, as it stands in subjects."""
+    return re.sub(r"\s*/\s*", "/", text).split()[:_WORDS]
 
 
-def _of_events(connection: Connection, text: str, items: Sequence[str], limit: int) -> list[int]:
-    """Documents of the newest events that speak of it; of items as far as the spans have followed the feed."""
-    subject = events.c.subject.like(f"%{text.translate(_LIKE)}%", escape="\\")
-    # not by the bare position: the index of subjects alone is gone through in half the time that the whole table takes
-    of_subject = sa.select(events.c.position).where(subject).order_by((events.c.position + 0).desc())
-    of_item = sa.select(spans.c.position).where(spans.c.item.in_([text, *items])).order_by(spans.c.position.desc())
-    found: set[int] = set()
-    for positions in (of_subject, of_item):
-        newest = positions.limit(50 * limit).scalar_subquery()
-        found.update(
-            connection.scalars(sa.select(events.c.document_id).where(events.c.position.in_(newest)).distinct())
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Rows of documents on which all ``words`` stand, the newest before ``before``; a method a way of finding."""
+
+    connection: Connection
+    words: Sequence[str]
+    before: int | None
+
+    def named(self, limit: int) -> Sequence[int]:
+        """Those that are called so, or whose files are."""
+        return self._newest(limit, *(self._is_called(word) for word in self.words))
+
+    def parked(self, limit: int) -> Sequence[int]:
+        """Those with a line that was parked and says so."""
+        says = holds(self.connection, parked_lines.c.fields, *self.words)
+        return self._newest(limit, documents.c.id.in_(sa.select(parked_lines.c.document_id).where(says)))
+
+    def in_events(self, items: Sequence[str], limit: int) -> Sequence[int]:
+        """Those of the newest events that speak of it; of items as far as the spans have followed the feed."""
+        subject = holds(self.connection, events.c.subject, *self.words)
+        # not by the bare position: to go through the index of subjects alone takes half the time that the table takes
+        of_subject = sa.select(events.c.position).where(subject).order_by((events.c.position + 0).desc())
+        of_item = sa.select(spans.c.position).where(spans.c.item.in_(items)).order_by(spans.c.position.desc())
+        if (end := self._end()) is not None:
+            of_subject, of_item = of_subject.where(events.c.position < end), of_item.where(spans.c.position < end)
+        found: set[int] = set()
+        for positions in (of_subject, of_item):
+            newest = positions.limit(50 * limit).scalar_subquery()
+            told = sa.select(events.c.document_id).where(events.c.position.in_(newest)).distinct()
+            found.update(self.connection.scalars(told))
+        return sorted(found, reverse=True)[:limit]
+
+    def _newest(self, limit: int, *conditions: sa.ColumnElement[bool]) -> Sequence[int]:
+        query = sa.select(documents.c.id).join_from(documents, payloads).where(*conditions)
+        if self.before is not None:
+            query = query.where(documents.c.id < self.before)
+        return self.connection.scalars(query.order_by(documents.c.id.desc()).limit(limit)).all()
+
+    def _is_called(self, word: str) -> sa.ColumnElement[bool]:
+        """Short numbers are found whole, with or without their leading zeros; else a part of any name is enough."""
+        bare = word.lstrip("0") or "0"
+        names = [documents.c.type, documents.c.partner, payloads.c.name]
+        numbers = [documents.c.control_number, documents.c.interchange]
+        if len(bare) >= _TELLING:
+            names += numbers
+        return sa.or_(
+            *(holds(self.connection, name, word) for name in names),
+            *(number.in_(sorted({word, bare, *(bare.zfill(digits) for digits in _DIGITS)})) for number in numbers),
+            documents.c.document.startswith(word, autoescape=True),
+            *([payloads.c.sha256.startswith(word.lower(), autoescape=True)] if len(word) >= _HASH else ()),
         )
-    return sorted(found, reverse=True)[:limit]
+
+    def _end(self) -> int | None:
+        """The first position of what is not before ``before``; documents and their events are written in one order."""
+        if self.before is None:
+            return None
+        later = sa.select(documents.c.first_position).where(
+            documents.c.id >= self.before, documents.c.first_position.is_not(None)
+        )
+        return self.connection.scalar(later.order_by(documents.c.id).limit(1))
 
 
 def _recent(connection: Connection, partner: str) -> Sequence[Any]:

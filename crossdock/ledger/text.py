@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import overload
 
 import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _TEXTS = msgspec.json.Decoder(dict[str, str])
@@ -36,3 +38,9 @@ def texts(json: str) -> dict[str, str]:
 
 def sentences(json: str) -> list[str]:
     return _LIST.decode(json)
+
+
+def holds(connection: Connection, column: sa.ColumnElement[str], *words: str) -> sa.ColumnElement[bool]:
+    """Whether every word stands in the column, in capitals or not. SQLite's LIKE does not tell them apart, of ASCII."""
+    like = column.icontains if connection.dialect.name == "postgresql" else column.contains
+    return sa.and_(*(like(word, autoescape=True) for word in words))

@@ -79,9 +79,10 @@ def test_nothing_of_another_partner_and_no_hidden_field_comes_by_any_path(browse
 
 def test_a_supplier_gets_in_nowhere_but_where_suppliers_may(browser, token, five):
     mine = token(partner="ACME")
-    assert browser.get("/", token=mine).status_code == 403
     assert browser.get("/documents", token=mine).status_code == 403
-    assert browser.get("/", token=token("buyer")).status_code == 403
+    for who, home in ((mine, "/supplier"), (token("buyer"), "/supply")):
+        answer = browser.get("/", token=who)
+        assert (answer.status_code, answer.headers["location"]) == (303, home)
     assert browser.get("/", token=token("integration")).status_code == 200
     assert browser.get("/static/console.css", token=mine).status_code == 200
 
