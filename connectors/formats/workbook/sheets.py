@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from connectors.collector import no_collection
 from connectors.formats.workbook.bounds import Measure, measure
@@ -48,58 +48,34 @@ class Sheet(Protocol):
     def batches(self, size: int) -> Iterator[Batch]: ...
 
 
-#: Cells of a sheet up to which its rows are kept from one look to the next: to make them is most of what a look costs.
-KEPT = 3_000_000
-
-
 class GridSheet:
     """A sheet of an .xlsx, .xlsb or .xls workbook."""
 
     named = True
 
-    def __init__(self, name: str, grid: Any, notes: Notes) -> None:
+    def __init__(self, name: str, grid: object, notes: Notes) -> None:
         self.name = name
         self._grid = grid
         self._notes = notes
-        self.first_column: int = grid.start[1] if grid.start else 0
-        self.merged: Sequence[Merged] = grid.merged_cell_ranges or ()
+        start = grid.start  # type: ignore[attr-defined]
+        self.first_column: int = start[1] if start else 0
+        self.merged: Sequence[Merged] = grid.merged_cell_ranges or ()  # type: ignore[attr-defined]
         self.hidden_rows = notes.hidden_rows
         self.faulty = bool(notes.faults)
-        self._keeps = grid.height * grid.width <= KEPT
-        self._kept: list[Sequence[object]] = []
-        self._coming: Iterator[list[object]] | None = grid.iter_rows() if self._keeps else None
 
     def batches(self, size: int) -> Iterator[Batch]:
+        rows = self._grid.iter_rows()  # type: ignore[attr-defined]
         number = 1
-        for rows in self._looked_at(size) if self._keeps else self._passing(size):
-            yield Batch(range(number, number + len(rows)), rows)
-            number += len(rows)
+        while batch := _taken(rows, size):
+            numbers = range(number, number + len(batch))
+            yield Batch(numbers, self._notes.onto(batch, numbers, self.first_column))
+            number += len(batch)
 
-    def _passing(self, size: int) -> Iterator[Sequence[Sequence[object]]]:
-        coming, number = self._grid.iter_rows(), 1
-        while rows := self._next(coming, size, number):
-            yield rows
-            number += len(rows)
 
-    def _looked_at(self, size: int) -> Iterator[Sequence[Sequence[object]]]:
-        """The rows that are kept, and behind them those that nobody has looked at yet."""
-        at = 0
-        while True:
-            lacking = at + size - len(self._kept)
-            if self._coming is not None and lacking > 0:
-                self._kept += (rows := self._next(self._coming, lacking, len(self._kept) + 1))
-                if len(rows) < lacking:
-                    self._grid = self._coming = None  # the rows take as much room as it did
-            if at >= len(self._kept):
-                return
-            yield self._kept[at : at + size]
-            at += size
-
-    def _next(self, coming: Iterator[list[object]], size: int, number: int) -> Sequence[Sequence[object]]:
-        """The next rows, the first of which is row ``number``, with what is noted of their cells."""
-        with no_collection():
-            rows = list(islice(coming, size))
-        return self._notes.onto(rows, range(number, number + len(rows)), self.first_column)
+def _taken(rows: Iterator[list[object]], size: int) -> list[list[object]]:
+    """The next rows."""
+    with no_collection():
+        return list(islice(rows, size))
 
 
 def opened(stream: BinaryIO, encodings: Sequence[str] = ()) -> Iterator[Sheet | Finding]:
