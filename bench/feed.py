@@ -162,16 +162,18 @@ def relay_http(url: str, receiver: str) -> Generator[None, None, int]:
         return publish_to("http", sink, ledger=ledger, batch=BATCH)
 
 
-def relay_kafka(url: str, brokers: str) -> Generator[None, None, int]:
-    """Events handed to a Kafka broker in batches of ``BATCH``."""
-    from connectors.sinks.kafka import KafkaSink
+def relay_kafka(url: str, brokers: str, mode: str) -> Generator[None, None, int]:
+    """Events handed to a Kafka broker in batches of ``BATCH``, all else as an outlet has it that says nothing of it."""
+    from connectors.connections import from_environment
+    from connectors.sinks.kafka import Options, open_sink
     from crossdock.ledger import Ledger
     from crossdock.publish import publish_to
 
+    options = Options.model_validate({"brokers": brokers, "topic": "bench", "mode": mode})
     with Ledger.open(url) as ledger:
-        sink = KafkaSink({"bootstrap.servers": brokers}, "bench", structured=True, timeout=timedelta(seconds=60))
+        sink = open_sink(options, home=Path(), connections=from_environment)
         yield
-        return publish_to("kafka", sink, ledger=ledger, batch=BATCH)
+        return publish_to(f"kafka {mode}", sink, ledger=ledger, batch=BATCH)
 
 
 _RECEIVER = """
@@ -237,15 +239,21 @@ def relays() -> Iterator[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/ledger.db"
         make_ledger(url, RELAYED)
-        for name, way, place, limit in (("http", relay_http, _receiver, 50.0), ("kafka", relay_kafka, _broker, 20.0)):
-            with place() as address:
-                argument = "receiver" if name == "http" else "brokers"
-                run = in_child("bench.feed", way.__name__, {"url": url, argument: address})
-            if run.result != RELAYED:
-                raise RuntimeError(f"{run.result} of {RELAYED} events were handed over")
-            each = run.seconds / RELAYED * 1e6
-            yield Measurement(name=f"feed.relay.{name}.per_event", value=each, unit="us", limit=limit)
-            yield Measurement(name=f"feed.relay.{name}.per_second", value=RELAYED / run.seconds, unit="events/s")
+        with _receiver() as address:
+            yield from _relayed("http", 50.0, relay_http, {"url": url, "receiver": address})
+        for mode in ("binary", "structured"):
+            with _broker() as address:
+                given = {"url": url, "brokers": address, "mode": mode}
+                yield from _relayed(f"kafka.{mode}", 20.0, relay_kafka, given)
+
+
+def _relayed(name: str, limit: float, way: Callable[..., Any], given: dict[str, str]) -> Iterator[Measurement]:
+    run = in_child("bench.feed", way.__name__, given)
+    if run.result != RELAYED:
+        raise RuntimeError(f"{run.result} of {RELAYED} events were handed over")
+    each = run.seconds / RELAYED * 1e6
+    yield Measurement(name=f"feed.relay.{name}.per_event", value=each, unit="us", limit=limit)
+    yield Measurement(name=f"feed.relay.{name}.per_second", value=RELAYED / run.seconds, unit="events/s")
 
 
 # -- reading ------------------------------------------------------------------------------------------

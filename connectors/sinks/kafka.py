@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from pydantic import Field, model_validator
 
 from connectors.base import Sink
@@ -22,6 +24,7 @@ from connectors.sinks.columns import stream_of
 from schemas.configuration import Strict
 from schemas.durations import Duration
 from schemas.errors import ConfigError, CrossdockError, PermanentError, RefusedError, TransientError
+from schemas.events import CloudEvent
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -60,16 +63,22 @@ def open_sink(options: Options, *, home: Path, connections: Connections) -> Sink
 
 
 _Headers = list[tuple[str, str | bytes | None]]
-_Message = tuple[str, bytes, bytes, _Headers]  # the event's type; the message's key, value and headers
+_Message = tuple[str, str, bytes, _Headers]  # the event's type; the message's key, value and headers
 
-
-class _Event(msgspec.Struct):
-    type: str
-    partitionkey: str
-
-
-_event = msgspec.json.Decoder(_Event).decode
-_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+#: What becomes headers: the attributes of our events, each of which one of them may lack.
+_ATTRIBUTES = tuple(name for name in CloudEvent.__struct_fields__ if name not in ("data", "datacontenttype"))
+_event: Any = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Event",
+        [
+            *((name, str | int | UnsetType, UNSET) for name in _ATTRIBUTES),
+            ("datacontenttype", str, "application/json"),
+            ("data", msgspec.Raw, msgspec.Raw(b"")),
+        ],
+    )
+).decode
+_values = attrgetter(*_ATTRIBUTES)
+_HEADERS = tuple(f"ce_{name}" for name in _ATTRIBUTES)
 _STRUCTURED: _Headers = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 _LISTENED = 256  #: messages handed to the producer between two looks at what the brokers say
 _QUEUED = 100_000  #: messages that wait in the producer at most
@@ -164,7 +173,7 @@ class KafkaSink:
             self._producer = None
 
 
-def _queued(producer: Producer, topic: str, value: bytes, key: bytes, headers: _Headers) -> bool:
+def _queued(producer: Producer, topic: str, value: bytes, key: str, headers: _Headers) -> bool:
     """Whether the producer had room for it."""
     try:
         producer.produce(topic, value, key, headers=headers)
@@ -175,25 +184,18 @@ def _queued(producer: Producer, topic: str, value: bytes, key: bytes, headers: _
 
 def _structured(written: bytes) -> _Message:
     event = _event(written)
-    return event.type, event.partitionkey.encode(), written, _STRUCTURED
+    return event.type, event.partitionkey, written, _STRUCTURED
 
 
 def _binary(written: bytes) -> _Message:
     """Attributes as headers: ``ce_`` and the attribute's name, its value as UTF-8 (section 3.2.3)."""
-    attributes = _attributes(written)
-    data = bytes(attributes.pop("data"))
-    content = attributes.pop("datacontenttype", None)
-    headers: _Headers = [(f"ce_{name}", _utf8(value)) for name, value in attributes.items()]
-    headers.append(("content-type", _utf8(content) if content else b"application/json"))
-    return _utf8(attributes["type"]).decode(), _utf8(attributes["partitionkey"]), data, headers
-
-
-def _utf8(value: msgspec.Raw) -> bytes:
-    """A JSON string's text, or whatever else it is as JSON writes it."""
-    written = bytes(value)
-    if not written.startswith(b'"'):
-        return written
-    return str(msgspec.json.decode(written)).encode() if b"\\" in written else written[1:-1]
+    event = _event(written)
+    told = zip(_HEADERS, _values(event), strict=True)
+    headers: _Headers = [
+        (name, value if type(value) is str else str(value)) for name, value in told if value is not UNSET
+    ]
+    headers.append(("content-type", event.datacontenttype))
+    return event.type, event.partitionkey, bytes(event.data), headers
 
 
 def as_ours(error: KafkaError, place: str) -> CrossdockError:

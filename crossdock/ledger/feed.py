@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -89,12 +90,21 @@ def page_of(
     query = _STORED.where(*conditions).order_by(events.c.position)
     found: list[StoredEvent] = []
     while len(found) < limit:
-        rows = connection.execute(query.where(events.c.position > after).limit(limit - len(found))).all()
+        rows = _rows(connection, query.where(events.c.position > after).limit(limit - len(found)))
         if not rows:
             break
         found += _with_bodies(connection, rows)
-        after = rows[-1].position
+        after = rows[-1][_POSITION]
     return found
+
+
+def _rows(connection: Connection, query: sa.Select[Any]) -> Sequence[Any]:
+    """The rows of a query like ``_STORED``, in order; of SQLite as one value, for the reason that ``bulk`` has."""
+    if connection.dialect.name != "sqlite":
+        return connection.execute(query).all()
+    found = query.subquery()
+    together = sa.select(sa.func.json_group_array(sa.func.json_array(*found.c)))
+    return sorted(_read_rows(connection.scalar(together) or "[]"), key=itemgetter(_POSITION))
 
 
 def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
@@ -102,7 +112,7 @@ def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:
     if not positions:
         return []
     query = _STORED.where(events.c.position.in_(positions)).order_by(events.c.position)
-    return _with_bodies(connection, connection.execute(query).all())
+    return _with_bodies(connection, _rows(connection, query))
 
 
 def one(connection: Connection, id: str) -> StoredEvent | None:
@@ -136,6 +146,8 @@ _STORED = sa.select(
     events.c.item,
     events.c.site,
 )
+_POSITION = 1  #: among the columns of ``_STORED``
+_read_rows = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str, int, str, str, str, str]]).decode
 _FROM = sa.select(documents.c.id, documents.c.stored_at, documents.c.document, payloads.c.channel).join_from(
     documents, payloads
 )
@@ -144,15 +156,15 @@ _FROM = sa.select(documents.c.id, documents.c.stored_at, documents.c.document, p
 def _with_bodies(connection: Connection, rows: Sequence[Any]) -> list[StoredEvent]:
     """The events of these rows, but for those given up; what they have of their documents is asked for once a
     document."""
-    said = bodies.read(connection, [row[1] for row in rows])
-    rows = [row for row in rows if said[row[1]] != bodies.GIVEN_UP]
+    said = bodies.read(connection, [row[_POSITION] for row in rows])
+    rows = [row for row in rows if said[row[_POSITION]] != bodies.GIVEN_UP]
     asked = list({row[0] for row in rows})
     origins = {
         row.id: (iso(row.stored_at), row.document, row.channel)
         for first in range(0, len(asked), SLICE)
         for row in connection.execute(_FROM.where(documents.c.id.in_(asked[first : first + SLICE])))
     }
-    return [_stored(row, origins[row[0]], said[row[1]]) for row in rows]
+    return [_stored(row, origins[row[0]], said[row[_POSITION]]) for row in rows]
 
 
 def _stored(row: Any, origin: tuple[str, str, str], data: str) -> StoredEvent:
