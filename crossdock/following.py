@@ -11,29 +11,52 @@ from schemas.errors import CrossdockError, TransientError
 
 if TYPE_CHECKING:
     from crossdock.dock import Dock
+    from crossdock.ledger.news import Wait
+    from crossdock.settings import Settings
 
 LOOK = 30.0  #: seconds after which an outlet is looked at though nothing was told: events held back may be due
 MUCH_LATER = 300.0  #: seconds until the next try where none helps before a person has looked
 GRACE = 10.0  #: seconds that a round has to come to its end
+FILES = 2.0  #: seconds between two looks at the files that say who gets what
+_NEVER = 2**62  #: a position that no feed reaches
 
 #: Told what became of a round: the outlet, how many events it was handed, or the error.
 Tell = Callable[[str, int, CrossdockError | None], None]
 
 
-def follow(dock: Dock, outlets: Sequence[str], tell: Tell, enough: threading.Event) -> None:
-    """Hand each of ``outlets`` what is new as it comes, in a thread each, until ``enough`` is set.
+def follow(
+    dock: Dock, outlets: Sequence[str], tell: Tell, enough: threading.Event, is_over: Callable[[], bool]
+) -> None:
+    """Hand each of ``outlets`` what is new as it comes, in a thread each, until it is ``enough``, or ``is_over``.
 
-    What stops one outlet stops no other; it is told once, and tried again when it says. A round that is under way
-    when it is enough has GRACE seconds to come to its end; what is cut off comes again with the same ids.
+    What stops one outlet stops no other; it is told once, and tried again when it says. A round that is under way at
+    the end has GRACE seconds to come to its own; what is cut off comes again with the same ids.
     """
     rounds = {name: threading.Lock() for name in outlets}  # held while there is one
     for name, under_way in rounds.items():
         arguments = (dock, name, tell, under_way)
         threading.Thread(target=_follow, args=arguments, name=f"publishing to {name}", daemon=True).start()
-    enough.wait()
+    while not enough.wait(FILES) and not is_over():
+        pass
     deadline = time.monotonic() + GRACE
     for under_way in rounds.values():
         under_way.acquire(timeout=max(0.0, deadline - time.monotonic()))
+
+
+def changed(settings: Settings) -> Callable[[], bool]:
+    """Whether files of outlets, partners or visibility are not what they were when this was called."""
+    then = _written(settings)
+    return lambda: _written(settings) != then
+
+
+def _written(settings: Settings) -> frozenset[tuple[str, int, int]]:
+    """When each file was written that says who gets what, and how long it is."""
+    from schemas.configuration import yaml_files
+
+    folders = (settings.outlets, settings.partners)
+    files = [settings.visibility, *(file for folder in folders for file in yaml_files(folder))]
+    known = ((str(file), file.stat()) for file in files if file.exists())
+    return frozenset((name, state.st_mtime_ns, state.st_size) for name, state in known)
 
 
 def _follow(dock: Dock, name: str, tell: Tell, under_way: threading.Lock) -> None:
@@ -43,17 +66,35 @@ def _follow(dock: Dock, name: str, tell: Tell, under_way: threading.Lock) -> Non
             with dock.ledger.listening() as wait:
                 while True:
                     position = dock.ledger.spans.newest()
-                    with under_way:
-                        count = dock.publish(name)[name]
+                    try:
+                        with under_way:
+                            count = dock.publish(name)[name]
+                    except CrossdockError as error:
+                        told = _tell_once(name, error, tell, told)
+                        _leave_alone(dock, name, wait, _patience(error))
+                        continue
                     told = ""
                     if count:
                         tell(name, count, None)
                     wait(position, LOOK)
-        except CrossdockError as error:
-            if error.message != told:
-                tell(name, 0, error)
-            told = error.message
+        except CrossdockError as error:  # the ledger's own
+            told = _tell_once(name, error, tell, told)
             time.sleep(_patience(error))
+
+
+def _tell_once(name: str, error: CrossdockError, tell: Tell, told: str) -> str:
+    if error.message != told:
+        tell(name, 0, error)
+    return error.message
+
+
+def _leave_alone(dock: Dock, name: str, wait: Wait, seconds: float) -> None:
+    """For so long, or until somebody has the outlet go on."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        wait(_NEVER, left)
+        if not any(one["failures"] for one in dock.ledger.sinks() if one["sink"] == name):
+            return
 
 
 def _patience(error: CrossdockError) -> float:

@@ -1,7 +1,7 @@
 """Word left for Airflow: outlets have something to do that none of its DAGs has brought about.
 
-The asset ``crossdock_events`` has a watcher on it, so that the DAG ``publish`` runs at once. ``crossdock publish --follow``
-needs no such word: the ledger tells it.
+The asset ``crossdock_events`` has a watcher on it, so that the DAG ``publish`` runs at once. To ``crossdock publish
+--follow`` the ledger itself tells it.
 """
 
 from __future__ import annotations

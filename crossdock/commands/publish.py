@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -22,29 +24,35 @@ def publish(
 ) -> None:
     """Hand every outlet the events it has not got yet.
 
-    With --follow until SIGTERM or SIGINT; the ledger tells when there is something new. Any number may run, beside
-    the DAG too: each outlet is served by one at a time.
+    With --follow until SIGTERM or SIGINT; the ledger tells when there is something new, and files that change are read
+    anew. Any number may run, beside the DAG too: each outlet is served by one at a time.
     """
     from crossdock.dock import Dock
 
-    with Dock.open(create=False) as dock:
-        names = [dock.outlet(name).outlet for name in outlets or ()]
+    with Dock.open(create=follow) as dock:
         if follow:
-            _go_on(dock, names or [one.outlet for one in dock.outlets.values() if one.enabled])
+            _go_on(dock, outlets)
             return
+        names = [dock.outlet(name).outlet for name in outlets or ()]
         for name, count in ({name: dock.publish(name)[name] for name in names} or dock.publish()).items():
             typer.echo(f"{name} was handed {count:,} event{'' if count == 1 else 's'}")
 
 
-def _go_on(dock: Dock, names: list[str]) -> None:
-    from crossdock.following import follow
+def _go_on(dock: Dock, only: list[str] | None) -> None:
+    from crossdock.following import changed, follow
 
+    is_over = changed(dock.settings)  # before any of the files is read
+    chosen = [dock.outlet(name) for name in only] if only else dock.outlets.values()
+    for broken in () if only else dock.outlets.broken.values():
+        typer.echo(str(broken), err=True)
     enough = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: enough.set())
-    names = [name for name in names if dock.outlet(name).carries == "events"]
+    names = [one.outlet for one in chosen if one.carries == "events" and (only or one.enabled)]
     typer.echo(f"publishing to {', '.join(names) or 'nobody: no outlet is enabled'}")
-    follow(dock, names, _told, enough)
+    follow(dock, names, _told, enough, is_over)
+    if not enough.is_set():
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  the same command, which reads everything anew
 
 
 def _told(outlet: str, count: int, error: CrossdockError | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from crossdock.console import (
-    data_docs, documents, event_page, forms, headers, lists, mail, own, parked, partners, supply_page,
+    data_docs,
+    documents,
+    event_page,
+    forms,
+    headers,
+    lists,
+    mail,
+    outlets,
+    own,
+    parked,
+    partners,
+    supply_page,
 )  # fmt: skip
 from crossdock.console.charts import hours_chart
 from crossdock.console.rendering import Rendering
@@ -44,6 +56,8 @@ def routes(workplace: Workplace) -> APIRouter:
         ("/supply", pages.supply),
         ("/supply/{item}/{site}", pages.supply_of),
         ("/events/{position}", pages.event),
+        ("/outlets", pages.outlets),
+        ("/outlets/{name}", pages.outlet),
         ("/partners", pages.partners),
         ("/partners/{name}", pages.partner),
         ("/supplier", pages.own),
@@ -53,6 +67,7 @@ def routes(workplace: Workplace) -> APIRouter:
     router.include_router(lists.routes(workplace, pages.rendering))
     router.include_router(data_docs.routes(workplace.data_docs))
     router.post("/documents/{document}/replay")(pages.read_again)
+    router.post("/outlets/{name}")(pages.act_on_outlet)
     router.post("/parked/fix")(pages.fix)
     router.post("/parked/reject")(pages.reject)
     router.post("/headers/{payload}")(pages.confirm_header)
@@ -109,7 +124,7 @@ class _Pages:
                 done = documents.read_again(self._place, document, reason)
             return f"Read again: {count(done.published, 'event')} published, {count(done.released, 'line')} released."
 
-        return await _acted(act, back)
+        return await self._acted(act, back)
 
     # -- parked -----------------------------------------------------------------------------------
 
@@ -127,7 +142,7 @@ class _Pages:
             with forms.done_by(request) as who:
                 return parked.fix(self._place, given, who)
 
-        return await _acted(act, "/parked", failed_at=_opened(given))
+        return await self._acted(act, "/parked", failed_at=_opened(given))
 
     async def reject(self, request: Request) -> RedirectResponse:
         given = await forms.fields_of(request)
@@ -136,7 +151,7 @@ class _Pages:
             with forms.done_by(request):
                 return parked.give_back(self._place, given)
 
-        return await _acted(act, "/parked", failed_at=_opened(given))
+        return await self._acted(act, "/parked", failed_at=_opened(given))
 
     # -- a person's word on headers and mails ---------------------------------------------------------
 
@@ -159,7 +174,7 @@ class _Pages:
             with forms.done_by(request):
                 return headers.confirm(self._place, payload, given)
 
-        return await _acted(act, "/headers", failed_at=f"/headers/{payload}")
+        return await self._acted(act, "/headers", failed_at=f"/headers/{payload}")
 
     def mail(self, request: Request) -> HTMLResponse:
         return self._page(request, "mail.html", page=mail.mail_page(self._place))
@@ -179,7 +194,7 @@ class _Pages:
             with forms.done_by(request):
                 return what(self._place, given)
 
-        return await _acted(act, "/mail")
+        return await self._acted(act, "/mail")
 
     # -- supply -----------------------------------------------------------------------------------
 
@@ -210,6 +225,26 @@ class _Pages:
             raise HTTPException(404, f"There is no partner {name}.")
         return self._page(request, "partner.html", page=page)
 
+    # -- outlets ----------------------------------------------------------------------------------
+
+    def outlets(self, request: Request) -> HTMLResponse:
+        return self._page(request, "outlets.html", rows=outlets.standings(self._place))
+
+    def outlet(self, request: Request, name: str) -> HTMLResponse:
+        page = outlets.outlet_page(self._place, name)
+        if page is None:
+            raise HTTPException(404, f"There is no outlet {name}.")
+        return self._page(request, "outlet.html", page=page, most=outlets.LETTERS)
+
+    async def act_on_outlet(self, request: Request, name: str) -> RedirectResponse:
+        given = await forms.fields_of(request)
+
+        def act() -> str:
+            with forms.done_by(request):
+                return outlets.act(self._place, name, given)
+
+        return await self._acted(act, f"/outlets/{quote(name)}")
+
     # -- suppliers --------------------------------------------------------------------------------
 
     def own(self, request: Request) -> HTMLResponse:
@@ -225,19 +260,22 @@ class _Pages:
             raise HTTPException(404, f"There is no document {document}.")
         return self._page(request, "own_document.html", row=row)
 
+    async def _acted(self, act: Callable[[], str], back: str, *, failed_at: str = "") -> RedirectResponse:
+        """Do it off the event loop, then back to the page with what was done or what was wrong.
+
+        Whatever was done, outlets may have something to do.
+        """
+        try:
+            said = await run_in_threadpool(act)
+        except (ConfigError, TransientError) as error:
+            problems = getattr(error, "problems", ())
+            told = "; ".join(problems) if problems else str(error)
+            return forms.back_to(failed_at or back, failed=told)
+        self._place.leave_word()
+        return forms.back_to(back, said=said)
+
     def _page(self, request: Request, name: str, **told: Any) -> HTMLResponse:
         return self.rendering.page(request, name, **told)
-
-
-async def _acted(act: Any, back: str, *, failed_at: str = "") -> RedirectResponse:
-    """Do it off the event loop, then back to the page with what was done or what was wrong."""
-    try:
-        said = await run_in_threadpool(act)
-    except (ConfigError, TransientError) as error:
-        problems = getattr(error, "problems", ())
-        told = "; ".join(problems) if problems else str(error)
-        return forms.back_to(failed_at or back, failed=told)
-    return forms.back_to(back, said=said)
 
 
 def _opened(given: Any) -> str:

@@ -73,6 +73,12 @@ def viewer_of(request: Request) -> Viewer:
     return viewer
 
 
+def may_still_ask(request: Request) -> bool:
+    """Whether the token that was shown still opens the door, for an answer that goes on and on."""
+    still: Callable[[], bool] = getattr(request.state, "still", lambda: True)
+    return still()
+
+
 @dataclass(slots=True)
 class _Bucket:
     """What a client may still ask before it has to wait: it fills at ``rate`` a second up to ``size``."""
@@ -129,7 +135,7 @@ class Door:
         if path in OPEN or path.startswith(PROVEN_OTHERWISE):
             return self._inner
         try:
-            token = await self._whose(scope)
+            token = await to_thread.run_sync(self._whose, scope)
         except TransientError as error:
             return problem(503, error.message, headers={"Retry-After": "5"})
         if token is None:
@@ -139,20 +145,20 @@ class Door:
             told = f"{token.name} may ask {token.per_minute} times a minute."
             return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
         viewer = Viewer(audience=Audience(token.audience), partner=token.partner, name=token.name)
-        scope.setdefault("state", {})["viewer"] = viewer
+        scope.setdefault("state", {}).update(viewer=viewer, still=lambda: self._whose(scope) is not None)
         if (refused := refusal(viewer, path)) is not None:
             return refused
         if viewer.is_supplier:
             await to_thread.run_sync(self._note, viewer, token, scope)
         return bounded(self._inner, scope, self._most_bytes)
 
-    async def _whose(self, scope: Scope) -> Token | None:
+    def _whose(self, scope: Scope) -> Token | None:
         shown = _shown(Headers(scope=scope).get("authorization", ""))
         if hmac.compare_digest(shown, self._token):
             return Token(id="", name=USER, audience="integration", partner="", per_minute=100 * _STATION)
         if not shown.startswith(b"cd_"):
             return None
-        return await to_thread.run_sync(self._ledger.tokens.check, shown.decode("latin-1"), self._now())
+        return self._ledger.tokens.check(shown.decode("latin-1"), self._now())
 
     def _bucket(self, token: Token) -> _Bucket:
         bucket = self._buckets.get(token.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
@@ -13,7 +12,8 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from crossdock.feed.access import viewer_of
+from crossdock.feed.access import may_still_ask, viewer_of
+from crossdock.feed.bell import Bell
 from crossdock.feed.examples import EVENT
 from crossdock.feed.service import Service
 from crossdock.feed.tables import CSV, EVENT_STREAM, JSON, JSON_LINES, PARQUET, event_table, preferred, rendered
@@ -25,8 +25,9 @@ from schemas.events import Stream
 MOST = 1000  #: events of one page
 LAST = 2**63 - 1  #: no position is higher; it is the largest integer of the ledger's databases
 _LOOKED_AT = 50_000  #: events gone through for one page, where few of them are for who asks
-_NEWS = 0.25  #: seconds between two looks of who follows live
-_BEAT = 15.0  #: seconds after which who follows live is told that we are still there
+_BEAT = (
+    15.0  #: seconds after which who follows live is told that we are still there, and its rights are looked at again
+)
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -89,6 +90,7 @@ def routes(service: Service) -> APIRouter:
     """The feed's part of the API."""
     router = APIRouter(prefix="/v1", tags=["feed"])
     ledger = service.ledger
+    bell = Bell(ledger)
 
     @router.get("/events", response_class=Response, responses=_ANSWERS, summary="The feed, a page at a time, or live")
     async def events(
@@ -101,8 +103,11 @@ def routes(service: Service) -> APIRouter:
         media = preferred(accept, (JSON, JSON_LINES, CSV, PARQUET, EVENT_STREAM))
         if media == EVENT_STREAM:
             begin = asked.model_copy(update={"after": int(last_event_id)}) if last_event_id else asked
-            lines = live(ledger, begin, lambda: service.visibility.view(viewer))
-            return StreamingResponse(lines, media_type=EVENT_STREAM)
+
+            def rights() -> View | None:
+                return service.visibility.view(viewer) if may_still_ask(request) else None
+
+            return StreamingResponse(live(ledger, begin, rights, bell), media_type=EVENT_STREAM)
         root = request.scope.get("root_path", "")
         return await to_thread.run_sync(_answer, ledger, asked, service.visibility.view(viewer), media, root)
 
@@ -122,7 +127,7 @@ def _answer(ledger: Ledger, asked: Asked, view: View, media: str, root: str) -> 
     return Response(body, media_type=JSON, headers=headers)
 
 
-def page(ledger: Ledger, asked: Asked, view: View) -> tuple[list[StoredEvent], int, bool]:
+def page(ledger: Ledger, asked: Asked, view: View) -> _Page:
     """What is seen of the feed after ``asked.after``, the position to go on from, and whether there may be more now."""
     wanted = asked.wanted(view)
     after = asked.after
@@ -142,12 +147,17 @@ def page(ledger: Ledger, asked: Asked, view: View) -> tuple[list[StoredEvent], i
     return [], after, True
 
 
-async def live(ledger: Ledger, asked: Asked, view: Callable[[], View]) -> AsyncIterator[bytes]:
-    """Server-sent events from ``asked.after`` on, until who follows goes away. Rights are looked up anew each time."""
+async def live(ledger: Ledger, asked: Asked, rights: Callable[[], View | None], bell: Bell) -> AsyncIterator[bytes]:
+    """Server-sent events from ``asked.after`` on, until who follows goes away or has no ``rights`` any more, which are
+    looked up anew each time. What a supplier follows is in the audit trail before it is told."""
     told = time.monotonic()
     yield b"retry: 2000\n\n"
     while True:
-        seen, following, more = await to_thread.run_sync(page, ledger, asked, view())
+        struck = bell.struck
+        found = await to_thread.run_sync(_noted_page, ledger, asked, rights)
+        if found is None:
+            return
+        seen, following, more = found
         for event in seen:
             yield b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.stream.encode(), event.cloud_event())
         asked = asked.model_copy(update={"after": following, "since": None})
@@ -158,7 +168,22 @@ async def live(ledger: Ledger, asked: Asked, view: Callable[[], View]) -> AsyncI
             told = now
             yield b": still here\n\n"
         if not more:
-            await asyncio.sleep(_NEWS)
+            await bell.wait(struck, _BEAT)
+
+
+_Page = tuple[list[StoredEvent], int, bool]
+
+
+def _noted_page(ledger: Ledger, asked: Asked, rights: Callable[[], View | None]) -> _Page | None:
+    """The next page for who follows live; None: it may not any more."""
+    view = rights()
+    if view is None:
+        return None
+    seen, following, more = page(ledger, asked, view)
+    if seen and view.viewer.is_supplier:
+        about = {"path": "/v1/events", "live": True, "first": seen[0].position, "last": seen[-1].position}
+        ledger.tokens.note_access(view.viewer.name, view.viewer.partner, about | {"events": len(seen)})
+    return seen, following, more
 
 
 def _address(asked: Asked, following: int) -> str:

@@ -38,8 +38,8 @@ def tell(connection: Connection) -> None:
 
 @contextmanager
 def listening(database: Database) -> Iterator[Wait]:
-    """``wait(position, seconds)`` says whether the feed has reached beyond ``position``, as soon as somebody ``tells`` of
-    anything, or after that time. What is told between two waits is not missed.
+    """``wait(position, seconds)`` says whether the feed has reached beyond ``position``, as soon as anything is told or
+    that time is over. What is told between two waits is not missed.
     """
     with _told_by_postgres(database) if database.news is None else _told_by_kernel(database.news) as told:
 

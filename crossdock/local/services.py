@@ -31,6 +31,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "dag-processor": ("airflow", "dag-processor"),
     "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     "feed": ("crossdock", "serve"),
+    "publisher": ("crossdock", "publish", "--follow"),
 }
 
 #: How Airflow is set wherever it runs for us, in containers too.

@@ -9,9 +9,11 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +179,60 @@ def test_events_leave_as_soon_as_they_stand_in_the_feed(known: Any, orders: Call
     process.send_signal(signal.SIGTERM)
     _, complaints = process.communicate(timeout=20)
     assert (process.returncode, complaints) == (0, "")
+
+
+def test_files_that_change_hold_for_who_follows_and_a_failing_outlet_goes_on_when_it_is_told_to(
+    known: Any, orders: Callable[..., str]
+):
+    command = [str(Path(sys.executable).parent / "crossdock"), "publish", "--follow"]
+    known.drop("po.jsonl", orders(("1", "1"), ("1", "2")))
+    with Dock.open(known.settings) as dock:
+        dock.run()
+        process = subprocess.Popen(
+            command, env=environment(known), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "publishing to feed\n"
+        closed = socket.create_server(("127.0.0.1", 0))
+        outlet = known.home / "outlets" / "hub.yaml"
+        retry = "{first: 10m, patience: 0s}"
+        there = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        closed.close()
+        outlet.write_text(f"outlet: hub\nsink: {{kind: http, url: '{there}'}}\nretry: {retry}\n")
+        assert process.stdout.readline() == "publishing to feed, hub\n"
+        assert there in process.stderr.readline()
+        with receiving(there) as got:
+            resumed = time.monotonic()
+            dock.ledger.resume_sink("hub")
+            assert process.stdout.readline().endswith("hub: 2 events\n")
+            assert time.monotonic() - resumed < following.LOOK / 2
+        assert len(got) == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    process.stdout.close()
+    process.stderr.close()
+
+
+@contextmanager
+def receiving(address: str) -> Iterator[list[bytes]]:
+    """Somebody who takes whatever is posted there."""
+    got: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", int(address.rpartition(":")[2].strip("/"))), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield got
+        server.shutdown()
+        thread.join()
 
 
 # -- TLS ----------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from crossdock.console.pages import routes
 from crossdock.console.workplace import Workplace
 from crossdock.feed import tables
 from crossdock.feed.app import feed_app
+from crossdock.feed.bell import Bell
 from crossdock.feed.events import Asked, live
 from crossdock.feed.service import Service
 from crossdock.ledger import Ledger, StoredEvent
@@ -186,7 +187,7 @@ def _as_text(answer: httpx.Response) -> str:
 async def _live(ledger: Ledger, view: View) -> str:
     """What follows live until there is nothing new."""
     said = []
-    stream = live(ledger, Asked(limit=1000), lambda: view)
+    stream = live(ledger, Asked(limit=1000), lambda: view, Bell(ledger))
     try:
         while True:
             said.append(await asyncio.wait_for(anext(stream), 0.2))
