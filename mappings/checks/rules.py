@@ -8,12 +8,13 @@ import polars as pl
 
 from mappings.checks.rule import Limits, beyond, instants, on_closed_days, rule, tolerated
 
-# -- ship notices, against the order ------------------------------------------------------------------
+# -- ship notices and confirmations against the order, receipts against the ship notice ----------------
 
 
 @rule("ship_notice.order_unknown", "no order {order} / {order_line} is known", beside="order", value="order")
+@rule("order_response.order_unknown", "no order {order} / {order_line} is known", beside="order", value="order")
 def order_unknown(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """The order that a ship notice names is one of ours."""
+    """What is shipped or confirmed was ordered."""
     return ~table["is_known"] & table["order"].is_not_null()
 
 
@@ -24,8 +25,15 @@ def order_unknown(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: AR
     value="order",
     expected="known_kind",
 )
+@rule(
+    "order_response.order_closed",
+    "order {order} / {order_line} is cancelled",
+    beside="order",
+    value="order",
+    expected="known_kind",
+)
 def order_closed(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """The order has not been cancelled."""
+    """What is shipped or confirmed has not been cancelled."""
     return table["known_kind"] == "cancelled"
 
 
@@ -36,8 +44,22 @@ def order_closed(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG
     value="item",
     expected="known_item",
 )
+@rule(
+    "order_response.item",
+    "item {item} is confirmed, {known_item} was ordered",
+    beside="order",
+    value="item",
+    expected="known_item",
+)
+@rule(
+    "receipt.item",
+    "item {item} is received, {known_item} was announced",
+    beside="shipment",
+    value="item",
+    expected="known_item",
+)
 def other_item(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """The item shipped is the one ordered."""
+    """The item shipped or confirmed is the one ordered, the item received the one announced."""
     return table["item"] != table["known_item"]
 
 
@@ -60,8 +82,22 @@ def other_site(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG00
     value="unit",
     expected="known_unit",
 )
+@rule(
+    "order_response.unit",
+    "confirmed in {unit}, ordered in {known_unit}",
+    beside="order",
+    value="unit",
+    expected="known_unit",
+)
+@rule(
+    "receipt.unit",
+    "received in {unit}, announced in {known_unit}",
+    beside="shipment",
+    value="unit",
+    expected="known_unit",
+)
 def other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """The unit is the order's, so that nobody has to convert."""
+    """The unit is that of the order or the announcement, so that nobody has to convert."""
     return table["unit"] != table["known_unit"]
 
 
@@ -148,88 +184,12 @@ def shipment_unknown(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa:
 
 
 @rule(
-    "receipt.item",
-    "item {item} is received, {known_item} was announced",
-    beside="shipment",
-    value="item",
-    expected="known_item",
-)
-def received_other_item(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """The item received is the one announced."""
-    return table["item"] != table["known_item"]
-
-
-@rule(
-    "receipt.unit",
-    "received in {unit}, announced in {known_unit}",
-    beside="shipment",
-    value="unit",
-    expected="known_unit",
-)
-def received_in_other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """What is received is counted in the unit in which it was announced."""
-    return other_unit(table, limits)
-
-
-@rule(
     "receipt.quantity",
     "{base_quantity} {base_unit} are received, {known_base_quantity} were announced",
     beside="shipment",
     value="base_quantity",
     expected="known_base_quantity",
 )
-def received_otherwise(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """What arrives is what was announced, but for the tolerances ``over`` and ``under`` (per cent)."""
-    same = table["base_unit"] == table["known_base_unit"]
-    more = beyond(table["base_quantity"], table["known_base_quantity"], limits.over)
-    return same & (more | beyond(table["known_base_quantity"], table["base_quantity"], limits.under))
-
-
-# -- confirmations, against the order -----------------------------------------------------------------
-
-
-@rule("order_response.order_unknown", "no order {order} / {order_line} is known", beside="order", value="order")
-def confirmed_unknown(table: pl.DataFrame, limits: Limits) -> pl.Series:  # noqa: ARG001
-    """What is confirmed was ordered."""
-    return ~table["is_known"] & table["order"].is_not_null()
-
-
-@rule(
-    "order_response.order_closed",
-    "order {order} / {order_line} is cancelled",
-    beside="order",
-    value="order",
-    expected="known_kind",
-)
-def confirmed_closed(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """What is confirmed has not been cancelled."""
-    return order_closed(table, limits)
-
-
-@rule(
-    "order_response.item",
-    "item {item} is confirmed, {known_item} was ordered",
-    beside="order",
-    value="item",
-    expected="known_item",
-)
-def confirmed_other_item(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """The item confirmed is the one ordered."""
-    return other_item(table, limits)
-
-
-@rule(
-    "order_response.unit",
-    "confirmed in {unit}, ordered in {known_unit}",
-    beside="order",
-    value="unit",
-    expected="known_unit",
-)
-def confirmed_in_other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """The unit is the order's, so that nobody has to convert."""
-    return other_unit(table, limits)
-
-
 @rule(
     "order_response.quantity",
     "{base_quantity} {base_unit} are confirmed, {known_base_quantity} were ordered",
@@ -237,9 +197,14 @@ def confirmed_in_other_unit(table: pl.DataFrame, limits: Limits) -> pl.Series:
     value="base_quantity",
     expected="known_base_quantity",
 )
-def confirmed_quantity(table: pl.DataFrame, limits: Limits) -> pl.Series:
-    """The quantity ordered is confirmed, but for the tolerances ``over`` and ``under`` (per cent)."""
-    return received_otherwise(table, limits)
+def received_otherwise(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """As much arrives as was announced, or is confirmed as was ordered, but for ``over`` and ``under`` (per cent)."""
+    same = table["base_unit"] == table["known_base_unit"]
+    more = beyond(table["base_quantity"], table["known_base_quantity"], limits.over)
+    return same & (more | beyond(table["known_base_quantity"], table["base_quantity"], limits.under))
+
+
+# -- confirmations, against the order -----------------------------------------------------------------
 
 
 @rule(

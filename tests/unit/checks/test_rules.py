@@ -114,6 +114,15 @@ def test_tolerances_are_exact() -> None:
     assert found("order_response.date", {"due_at": EARLIER}, {"due_at": LATER}) == []  # before is right
 
 
+@pytest.mark.parametrize(
+    "rule", ["ship_notice.over", "ship_notice.under", "receipt.quantity", "order_response.quantity"]
+)
+def test_quantities_of_different_units_are_not_compared(rule: str) -> None:
+    for ours, theirs in (("9", "10"), ("11", "10")):
+        said, known = amounts(ours, theirs)
+        assert found(rule, said, known | {"base_unit": "KGM"}) == []
+
+
 def test_a_tier_brings_checks_which_the_partners_file_overrides() -> None:
     strategic = Partner(
         partner="ACME", tier="strategic", checks={"stock.negative": "error", "ship_notice.future": "off"}

@@ -37,6 +37,8 @@ def test_dmarc_proves_the_sender(header):
         f"{MX}; dmarc=pass header.from=elsewhere.example",
         f"{MX}; spf=pass smtp.mailfrom=clerk@anvilgate.example",
         "mx.evil.example; dmarc=pass header.from=anvilgate.example",
+        f"evil-{MX}; dmarc=pass header.from=anvilgate.example",
+        f"{MX}.evil.example; dmarc=pass header.from=anvilgate.example",
         f"evil.example; x=y; {MX}; dmarc=pass header.from=anvilgate.example",
         f"{MX}; (dmarc=pass) dkim=none",
         f'{MX}; dkim=none reason="; dmarc=pass header.from=anvilgate.example"',
