@@ -390,7 +390,7 @@ class Dock:
             watch.begin(name, behind, "events")
             try:
                 watched = _WatchedSink(sink, watch.advance)
-                view = view_of(outlet, self.settings, self.library, self.ledger)
+                view = view_of(outlet, self.settings, lambda: self.library, self.ledger)
                 return publish_outlet(outlet, watched, ledger=self.ledger, view=view)
             finally:
                 watch.end()

@@ -12,7 +12,6 @@ from schemas.errors import CrossdockError, TransientError
 if TYPE_CHECKING:
     from crossdock.dock import Dock
     from crossdock.ledger.news import Wait
-    from crossdock.settings import Settings
 
 LOOK = 30.0  #: seconds after which an outlet is looked at though nothing was told: events held back may be due
 MUCH_LATER = 300.0  #: seconds until the next try where none helps before a person has looked
@@ -41,22 +40,6 @@ def follow(
     deadline = time.monotonic() + GRACE
     for under_way in rounds.values():
         under_way.acquire(timeout=max(0.0, deadline - time.monotonic()))
-
-
-def changed(settings: Settings) -> Callable[[], bool]:
-    """Whether files of outlets, partners or visibility are not what they were when this was called."""
-    then = _written(settings)
-    return lambda: _written(settings) != then
-
-
-def _written(settings: Settings) -> frozenset[tuple[str, int, int]]:
-    """When each file was written that says who gets what, and how long it is."""
-    from schemas.configuration import yaml_files
-
-    folders = (settings.outlets, settings.partners)
-    files = [settings.visibility, *(file for folder in folders for file in yaml_files(folder))]
-    known = ((str(file), file.stat()) for file in files if file.exists())
-    return frozenset((name, state.st_mtime_ns, state.st_size) for name, state in known)
 
 
 def _follow(dock: Dock, name: str, tell: Tell, under_way: threading.Lock) -> None:

@@ -40,7 +40,7 @@ def export(
         )
     mine = partner if audience == "supplier" else ""
     with Dock.open() as dock:
-        view = visibility_of(dock.settings, dock.library, dock.ledger).view(
+        view = visibility_of(dock.settings, lambda: dock.library, dock.ledger).view(
             Viewer(audience=Audience(audience), partner=mine, name="crossdock export")
         )
         if mine:

@@ -39,9 +39,10 @@ def publish(
 
 
 def _go_on(dock: Dock, only: list[str] | None) -> None:
-    from crossdock.following import changed, follow
+    from crossdock.following import follow
+    from crossdock.rereading import changed, who_gets_what
 
-    is_over = changed(dock.settings)  # before any of the files is read
+    is_over = changed(*who_gets_what(dock.settings))  # before any of the files is read
     chosen = [dock.outlet(name) for name in only] if only else dock.outlets.values()
     for broken in () if only else dock.outlets.broken.values():
         typer.echo(str(broken), err=True)

@@ -6,20 +6,18 @@ Mappings and partners' files are those of the moment: a file that somebody chang
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.outlet import Outlet, load_outlets
 from crossdock import word
 from crossdock.feed.service import Service
-from schemas.configuration import yaml_files
+from crossdock.rereading import Rereading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from connectors.archive import Archive
     from crossdock.dock import Dock
     from crossdock.mending.mails import Translate
@@ -47,7 +45,7 @@ class Workplace:
 
 def workplace_of(dock: Dock, service: Service) -> Workplace:
     """The console of an installation. ``CROSSDOCK_AIRFLOW_URL`` says where Airflow's pages are."""
-    files = _Files(dock)
+    files = service.files or Rereading(dock)
     return Workplace(
         service=service,
         archive=dock.archive,
@@ -61,33 +59,3 @@ def workplace_of(dock: Dock, service: Service) -> Workplace:
         leave_word=lambda: word.leave(dock.settings.home),
         airflow=os.environ.get("CROSSDOCK_AIRFLOW_URL", "").rstrip("/"),
     )
-
-
-class _Files:
-    """The dock, which reads its mappings and partners' files again once any of them is another than before."""
-
-    def __init__(self, dock: Dock) -> None:
-        self._dock = dock
-        self._folders = (dock.settings.partners, *_folders_of(dock.settings.mappings))
-        self._seen = self._stamps()
-        self._lock = threading.Lock()
-
-    def of_now(self) -> Dock:
-        with self._lock:
-            if (stamps := self._stamps()) != self._seen:
-                self._dock.reread()
-                self._seen = stamps
-        return self._dock
-
-    def _stamps(self) -> frozenset[tuple[Path, int, int]]:
-        stamps = set()
-        for path in chain.from_iterable(map(yaml_files, self._folders)):
-            with suppress(OSError):  # gone meanwhile
-                state = path.stat()
-                stamps.add((path, state.st_mtime_ns, state.st_size))
-        return frozenset(stamps)
-
-
-def _folders_of(mappings: Path) -> tuple[Path, ...]:
-    """Where a library is read from: standard mappings, and code lists and headings beside them."""
-    return (mappings, mappings.parent / "codes", mappings.parent / "headings")

@@ -117,7 +117,7 @@ def routes(service: Service) -> APIRouter:
         view = service.visibility.view(viewer_of(request))
         rows = [
             {"partner": name, "name": partner.name, "tier": partner.tier_on(service.visibility.today())}
-            for name, partner in sorted(service.partners.items())
+            for name, partner in sorted(service.partners_of_now().items())
             if view.is_partner_seen(name)
         ]
         if preferred(accept, (JSON, CSV)) == CSV:

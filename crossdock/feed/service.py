@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossdock.ledger import Ledger
+from crossdock.rereading import Rereading
 from crossdock.visibility import Visibility, load_rules
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ class Service:
 
     ledger: Ledger
     visibility: Visibility = field(default_factory=lambda: Visibility(load_rules(), tier=_nothing_known))
-    partners: Mapping[str, Partner] = field(default_factory=dict)
+    partners: Mapping[str, Partner] = field(default_factory=dict)  #: where ``files`` do not tell them
+    files: Rereading | None = None  #: mappings and partners as their files say now
     take_in: TakeIn | None = None  #: None: nothing can be uploaded here
     stations: Mapping[str, Station] = field(default_factory=dict)
     origins: Sequence[str] = ()  #: pages of other origins that may ask (CORS)
     most_bytes: int = 20_000_000  #: of a request's body
+
+    def partners_of_now(self) -> Mapping[str, Partner]:
+        return self.partners if self.files is None else self.files.of_now().library.partners
 
 
 def service_of(dock: Dock, **differs: Any) -> Service:
@@ -41,10 +46,11 @@ def service_of(dock: Dock, **differs: Any) -> Service:
     from crossdock.uploads import uploads
     from crossdock.visibility.installation import visibility_of
 
+    files = Rereading(dock)
     given: dict[str, Any] = {
         "ledger": dock.ledger,
-        "visibility": visibility_of(dock.settings, dock.library, dock.ledger),
-        "partners": dock.library.partners,
+        "visibility": visibility_of(dock.settings, lambda: files.of_now().library, dock.ledger),
+        "files": files,
         "take_in": uploads(dock),
         "stations": stations(dock.channels, home=dock.settings.home, connections=dock.connections),
     }

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from mappings.spec import Tier
 
 
-def visibility_of(settings: Settings, library: Library, ledger: Ledger) -> Visibility:
-    """Who sees what in this installation. Raises ConfigError for a faulty file.
+def visibility_of(settings: Settings, library: Callable[[], Library], ledger: Ledger) -> Visibility:
+    """Who sees what in this installation, by the ``library`` of the moment. Raises ConfigError for a faulty file.
 
     A supplier supplies the items that master data has a number of theirs for.
     """
 
     def tier(partner: str, day: date) -> Tier | None:
-        known = library.partners.get(partner)
+        known = library().partners.get(partner)
         return None if known is None else known.tier_on(day)
 
     return Visibility(load_rules(settings.visibility), tier=tier, supplies=_supplied(ledger))
 
 
-def view_of(outlet: Outlet, settings: Settings, library: Library, ledger: Ledger) -> View | None:
+def view_of(outlet: Outlet, settings: Settings, library: Callable[[], Library], ledger: Ledger) -> View | None:
     """What the outlet's receiver may see; None: everything. Raises as ``visibility_of`` and ``Visibility.view`` do."""
     if outlet.sees is None:
         return None

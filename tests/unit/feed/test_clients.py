@@ -178,3 +178,16 @@ def test_what_only_an_erp_may_say_is_not_taken_from_a_supplier(browser, token, o
     assert browser.post("/v1/documents?name=po.jsonl", token=token(partner="ACME"), content=pull).status_code == 415
     assert browser.post("/v1/documents?name=x.edi", token=token(partner="ACME"), content=b"").status_code == 415
     assert browser.post("/v1/documents?name=x.edi", token=token("buyer"), content=X12.encode()).status_code == 403
+
+
+def test_a_partner_is_lowered_by_one_line_while_the_service_goes_on(browser, known, token, two_partners):
+    """The next request knows its tier; whose file is gone sees nothing any more."""
+    mine = token(partner="OTHER")
+    file = known.home / "partners" / "other.yaml"
+    assert browser.get("/v1/partners", token=mine).json()["partners"] == [
+        {"partner": "OTHER", "name": "Other Works", "tier": "transactional"}
+    ]
+    file.write_text("partner: OTHER\nname: Other Works\ntier: preferred\ntier_from: {2026-01-01: strategic}\n")
+    assert [one["tier"] for one in browser.get("/v1/partners", token=mine).json()["partners"]] == ["strategic"]
+    file.unlink()
+    assert browser.get("/v1/events", token=mine).json()["detail"] == "there is no partner 'OTHER'"
