@@ -20,7 +20,7 @@ _LONGEST_ISA = 600  #: characters looked through for the end of a malformed ISA
 _START = re.compile(r"ISA([^A-Za-z0-9 \r\n.,'\"()-])[A-Za-z0-9 ]{0,2}\1")
 _SWALLOWED = re.compile(r"[^A-Za-z0-9 ]\s*(?:GS|TA1|IEA)$")  #: an element that holds the end of the ISA
 _AFTER_ISA = re.compile(r"(GS|TA1|IEA|ISA|ISB|ISE)")
-_REPETITION_SINCE = "00402"
+REPETITION_SINCE = "00402"  #: ISA12 from which on ISA11 separates repetitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _terminator(text: str, at: int) -> str:
 
 def _delimiters(separator: str, component: str, terminator: str, elements: tuple[str, ...]) -> Delimiters:
     """ISA11 separates repetitions only from version 00402 on; before, it named the standards body."""
-    repetition = elements[10][:1] if len(elements) > 10 and elements[11].strip() >= _REPETITION_SINCE else ""
+    repetition = elements[10][:1] if len(elements) > 10 and elements[11].strip() >= REPETITION_SINCE else ""
     if repetition.isalnum() or repetition in ("", " ", separator, component, terminator):
         repetition = ""
     return Delimiters(separator, component, terminator, repetition)

@@ -126,6 +126,12 @@ class _Reader(PayloadReader[Interchange]):
             if len(group.controls) < MOST_REMEMBERED:
                 group.controls.add(start.control_number)
         plan = learner.machine.plan
+        if group is not None and plan.set.group not in ("", group.element(1)):
+            yield syntax_finding(
+                "set.group", f"{plan.set.id} ({plan.set.name}) does not belong in a group {group.element(1)}",
+                start.location, start.offset or 0, severity=Severity.WARNING, value=group.element(1) or None,
+                expected=plan.set.group,
+            )  # fmt: skip
         if not plan.set.id:
             set_id = start.attributes["set"]
             yield syntax_finding(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.delimiters import REPETITION_SINCE, Delimiters
+from connectors.formats.edi.grammar import BASE_VERSION
 
 STANDARD = Delimiters("*", ":", "~", "^")
 
@@ -40,31 +41,39 @@ class Group:
 
 
 def write_interchange(
-    envelope: Envelope, groups: Iterable[Group], delimiters: Delimiters = STANDARD, *, line_end: str = ""
+    envelope: Envelope,
+    groups: Iterable[Group],
+    delimiters: Delimiters = STANDARD,
+    *,
+    acknowledgments: Iterable[Sequence[str]] = (),
+    line_end: str = "",
 ) -> Iterator[bytes]:
-    """The interchange, segment by segment, counts and control numbers filled in.
+    """The interchange, segment by segment, counts and control numbers filled in; text in UTF-8, delimiters byte for
+    byte as they were read.
 
-    ``line_end`` follows each terminator. Raises ValueError for a value that holds a delimiter, which
-    X12 cannot express.
+    ``acknowledgments`` are TA1 segments, which stand before the groups. ``line_end`` follows each terminator. Raises
+    ValueError for a value that holds a delimiter, which X12 cannot express.
     """
-    mark = f"{delimiters.segment}{line_end}"
+    separator, terminator = delimiters.element.encode("latin-1"), delimiters.segment.encode("latin-1")
+    mark = terminator + line_end.encode()
 
     def row(*elements: str) -> bytes:
-        for element in elements:
-            if delimiters.element in element or delimiters.segment in element:
+        written = [element.encode() for element in elements]
+        for value, element in zip(written, elements, strict=True):
+            if separator in value or terminator in value:
                 raise ValueError(f"{elements[0]}: the value {element!r} holds a delimiter")
-        return (delimiters.element.join(elements).rstrip(delimiters.element) + mark).encode()
+        return separator.join(written).rstrip(separator) + mark
 
-    yield _isa(envelope, delimiters) + mark.encode()
+    yield _isa(envelope, delimiters) + mark
+    for acknowledgment in acknowledgments:
+        yield row(*acknowledgment)
     count = 0
     moment = envelope.written_at
     for group in groups:
         count += 1
         control = str(group.control_number)
-        yield row(
-            "GS", group.code, group.sender, group.receiver, f"{moment:%Y%m%d}", f"{moment:%H%M}", control, "X",
-            group.release,
-        )  # fmt: skip
+        at = dated(moment, group.release), f"{moment:%H%M}"
+        yield row("GS", group.code, group.sender, group.receiver, *at, control, "X", group.release)
         for id_, number, segments in group.sets:
             yield row("ST", id_, number)
             for segment in segments:
@@ -74,13 +83,18 @@ def write_interchange(
     yield row("IEA", str(count), f"{envelope.control_number:09d}")
 
 
+def dated(moment: datetime, release: str) -> str:
+    """Data element 373: of eight digits from 004010 on, of six before."""
+    return f"{moment:%Y%m%d}" if release >= BASE_VERSION else f"{moment:%y%m%d}"
+
+
 def _isa(envelope: Envelope, delimiters: Delimiters) -> bytes:
     sender, receiver = (identity.partition(":") for identity in (envelope.sender, envelope.receiver))
-    eleventh = delimiters.repetition or "U" if envelope.version >= "00402" else "U"
+    eleventh = delimiters.repetition or "U" if envelope.version >= REPETITION_SINCE else "U"
     values = (
         "00", "", "00", "", sender[0], sender[2], receiver[0], receiver[2], f"{envelope.written_at:%y%m%d}",
         f"{envelope.written_at:%H%M}", eleventh, envelope.version, f"{envelope.control_number:09d}",
         "1" if envelope.acknowledge else "0", "T" if envelope.test else "P", delimiters.component,
     )  # fmt: skip
     padded = (value.ljust(width)[:width] for value, width in zip(values, _ISA_WIDTHS, strict=True))
-    return delimiters.element.join(("ISA", *padded)).encode()
+    return delimiters.element.join(("ISA", *padded)).encode("latin-1", "replace")

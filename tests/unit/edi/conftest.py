@@ -12,6 +12,7 @@ import pytest
 
 from connectors.formats.edi import X12
 from connectors.formats.edi.edifact import Edifact
+from connectors.formats.edi.grammar import load_grammar
 from schemas.documents import DocumentEnd, DocumentStart, LineChunk, LinePlan
 from schemas.findings import Finding, Severity
 
@@ -129,7 +130,9 @@ def read(plans: Wanted) -> ReadPayload:
 def wrap() -> Wrap:
     """``wrap("856", "BSN*...", ...)``: these segments as one set of a faultless interchange."""
 
-    def make(set_id: str, *segments: str, release: str = "004010", group: str = "XX", end: str = "~\n") -> bytes:
+    def make(set_id: str, *segments: str, release: str = "004010", group: str = "", end: str = "~\n") -> bytes:
+        known = load_grammar("004010").sets.get(set_id)
+        group = group or (known.group if known else "XX")
         control = "00501" if release >= "005" else "00401"
         eleventh = "^" if control == "00501" else "U"
         rows = [

@@ -29,7 +29,8 @@ def codes(found):
         (b"*ZZ*SENDER ", b"*Z9*SENDER ", [("interchange.element.code", {"TA105": "005"})]),
         (b"*261122*0100*U", b"*261322*0100*U", [("interchange.element.date", {"TA105": "014"})]),
         (b"*0*P*>~", b"*0*Q*>~", [("interchange.element.code", {"TA105": "020"})]),
-        (b"GS*XX*SENDER*RECEIVER*2026", b"GS*XX*SENDER**2026", [("group.element.missing", {"TA105": "024"})]),
+        (b"GS*PO*SENDER*RECEIVER*2026", b"GS*PO*SENDER**2026", [("group.element.missing", {"TA105": "024"})]),
+        (b"GS*PO*", b"GS*SH*", [("set.group", {})]),
         (b"GE*1*1~\n", b"GE*1*1~\nXX*1~\n", [("segment.misplaced", {"TA105": "022"})]),
         (b"IEA*1*000000001~", b"IEA*1*000000001", [("interchange.terminator_missing", {})]),
         (b"PO1*1", b"~\nPO1*1", [("segment.empty", {"AK304": "1"})]),
@@ -50,7 +51,7 @@ def test_the_faultless_one_says_nothing(wrap, read) -> None:
     assert not found.findings
     assert (start.sender, start.receiver, start.control_number) == ("ZZ:SENDER", "ZZ:RECEIVER", "0001")
     assert (start.interchange, start.group, start.version, start.test) == ("000000001", "1", "004010", False)
-    assert start.attributes["functional_group"] == "XX"
+    assert start.attributes["functional_group"] == "PO"
 
 
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n  \t", b"From: a@b\nSubject: ISA (see below)\n\n"])

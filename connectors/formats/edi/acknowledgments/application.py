@@ -12,6 +12,7 @@ from datetime import datetime
 
 from connectors.formats.edi.acknowledgments.envelope import Numbers, Row, Writer, release_of
 from connectors.formats.edi.acknowledgments.verdicts import DocumentVerdict
+from connectors.formats.edi.writer import dated
 from schemas.documents import GroupEnd
 from schemas.findings import Finding
 
@@ -29,7 +30,7 @@ def advise(group: GroupEnd, verdicts: Iterable[DocumentVerdict], numbers: Number
     Where none has any, as when what was wrong has been put right since it was told, each is said to be accepted.
     """
     writer = Writer(group.interchange, numbers, written_at)
-    date = f"{written_at:%Y%m%d}" if release_of(group) >= "004010" else f"{written_at:%y%m%d}"
+    date = dated(written_at, release_of(group))
     rows: list[Row] = [("BGN", "00", f"{numbers.set:04d}", date, f"{written_at:%H%M}")]
     told = list(verdicts)
     for verdict in [one for one in told if one.application_errors] or told:
@@ -68,6 +69,7 @@ def _error(writer: Writer, finding: Finding) -> Row:
     place = _PLACE.match(finding.location)
     position, segment, element = place.groups("") if place else ("", "", "")
     condition = _CONDITIONS.get(finding.code.rpartition(".")[2], _MUTUALLY_DEFINED)
-    text = writer.clean(finding.message, _LONGEST_TEXT) or finding.code.replace(".", " ")
+    words = re.sub(r"[._]", " ", finding.code)
+    text = writer.clean(finding.message, _LONGEST_TEXT) or writer.clean(words, _LONGEST_TEXT)
     value = writer.clean(finding.value, 99)
     return ("TED", condition, text, segment, position, str(int(element)) if element else "", "", value)

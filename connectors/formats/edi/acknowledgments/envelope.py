@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.delimiters import REPETITION_SINCE, Delimiters
 from connectors.formats.edi.grammar import BASE_VERSION
+from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from schemas.documents import GroupEnd, Interchange
 
 Row = Sequence[str]  #: a segment: its id, then its elements; empty ones at the end are not written
@@ -17,9 +18,6 @@ _VERSION = re.compile(r"\d{6}[A-Z0-9]{0,6}")
 _INTERCHANGE_VERSION = re.compile(r"\d{5}")
 #: the extended character set of X12.6
 _EXTENDED = re.compile(r"""[A-Za-z0-9!"&'()*+,\-./:;?= %~@\[\]_{}\\|<>#$]*""")
-_REPETITION_SINCE = "00402"
-_CENTURY_SINCE = "004010"
-_ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +38,30 @@ class Writer:
         self._at = written_at
         self.delimiters = answering_delimiters(interchange)
 
-    def interchange(self, *groups: Iterator[Row], acknowledgments: Sequence[Row] = ()) -> bytes:
+    def interchange(self, *groups: Group, acknowledgments: Sequence[Row] = ()) -> bytes:
         """ISA, each TA1 of ``acknowledgments``, the groups, IEA."""
-        control = f"{self._numbers.interchange:09d}"
-        rows = [self._header(control), *acknowledgments]
-        for group in groups:
-            rows += group
-        rows.append(("IEA", str(len(groups)), control))
-        return b"".join(map(self._line, rows))
+        answered = self._interchange
+        envelope = Envelope(
+            sender=answered.receiver,
+            receiver=answered.sender,
+            control_number=self._numbers.interchange,
+            written_at=self._at,
+            version=interchange_version(answered),
+            test=answered.test,
+        )
+        return b"".join(write_interchange(envelope, groups, self.delimiters, acknowledgments=acknowledgments))
 
-    def group(self, code: str, answered: GroupEnd, sets: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[Row]:
-        """GS to GE. ``sets`` are set ids and their segments without ST and SE, numbered upwards from ours."""
-        release = release_of(answered)
-        date = f"{self._at:%Y%m%d}" if release >= _CENTURY_SINCE else f"{self._at:%y%m%d}"
+    def group(self, code: str, answered: GroupEnd, sets: Sequence[tuple[str, Sequence[Row]]]) -> Group:
+        """``sets`` are set ids and their segments without ST and SE, numbered upwards from ours."""
         ours, theirs = answered.interchange.receiver, answered.interchange.sender
-        control = str(self._numbers.group)
-        sender, receiver = self.code(answered.receiver, ours), self.code(answered.sender, theirs)
-        yield ("GS", code, sender, receiver, date, f"{self._at:%H%M}", control, "X", release)
-        for number, (id_, segments) in enumerate(sets, self._numbers.set):
-            yield ("ST", id_, f"{number:04d}")
-            yield from segments
-            yield ("SE", str(len(segments) + 2), f"{number:04d}")
-        yield ("GE", str(len(sets)), control)
+        return Group(
+            code=code,
+            sender=self.code(answered.receiver, ours),
+            receiver=self.code(answered.sender, theirs),
+            control_number=self._numbers.group,
+            release=release_of(answered),
+            sets=[(id_, f"{number:04d}", rows) for number, (id_, rows) in enumerate(sets, self._numbers.set)],
+        )
 
     def clean(self, value: str | None, most: int) -> str:
         """Text as an element can hold it: empty where it holds a delimiter or what X12 has no character for."""
@@ -76,25 +76,6 @@ class Writer:
         """An application code of 2 to 15 characters; the interchange's identity stands in for another."""
         text = self.clean(code, 15)
         return text if len(text) >= 2 else self.clean(identity.partition(":")[2], 15)
-
-    def _header(self, control: str) -> Row:
-        interchange, marks = self._interchange, self.delimiters
-        (ours, us), (theirs, them) = (
-            (identity.partition(":")[0], identity.partition(":")[2])
-            for identity in (interchange.receiver, interchange.sender)
-        )
-        version = interchange_version(interchange)
-        values = (
-            *("00", "", "00", "", ours, us, theirs, them, f"{self._at:%y%m%d}", f"{self._at:%H%M}"),
-            *(marks.repetition or "U", version, control, "0", "T" if interchange.test else "P", marks.component),
-        )
-        return ("ISA", *(value.ljust(width) for value, width in zip(values, _ISA_WIDTHS, strict=True)))
-
-    def _line(self, row: Row) -> bytes:
-        filled = len(row)
-        while not row[filled - 1]:
-            filled -= 1
-        return (self.delimiters.element.join(row[:filled]) + self.delimiters.segment).encode("latin-1", "replace")
 
 
 def answering_delimiters(interchange: Interchange) -> Delimiters:
@@ -111,7 +92,7 @@ def answering_delimiters(interchange: Interchange) -> Delimiters:
         return mark
 
     component = separator("component", ":>|<")
-    repetition = separator("repetition", "^!|+<") if interchange_version(interchange) >= _REPETITION_SINCE else ""
+    repetition = separator("repetition", "^!|+<") if interchange_version(interchange) >= REPETITION_SINCE else ""
     return Delimiters(element, component, segment, repetition)
 
 

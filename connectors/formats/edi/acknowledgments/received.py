@@ -52,6 +52,8 @@ def _functional(kind: str, segments: Sequence[Sequence[str]]) -> Iterator[Receiv
         elif id_ in ("AK3", "IK3"):
             code = (*elements, "", "", "", "")[3]
             details.append(f"set {control}: segment {second} {first}" + (f" ({id_}04 {code})" if code else ""))
+        elif id_ == "CTX":
+            details.append(f"set {control}: context {' '.join(filter(None, elements))}")
         elif id_ in ("AK5", "IK5") and first not in ("A", "E") and not any(f"set {control}:" in one for one in details):
             details.append(
                 f"set {control}: " + " ".join((f"{id_}01 {first}", *(code for code in elements[1:] if code)))

@@ -146,6 +146,12 @@ class _Reader(PayloadReader[Interchange]):
         if len(interchange.messages) < MOST_REMEMBERED:
             interchange.messages.add(start.control_number)
         plan = learner.machine.plan
+        if group is not None and plan.set.id and group.component(1, 1) not in ("", message):
+            yield syntax_finding(
+                "message.group", f"{message} ({plan.set.name}) does not belong in a group {group.component(1, 1)}",
+                start.location, start.offset or 0, severity=Severity.WARNING, value=group.component(1, 1),
+                expected=message, standard={"0085": "15", "0013": "UNG", "UCD0098": "2"},
+            )  # fmt: skip
         if not plan.set.id:
             yield syntax_finding(
                 "message.unknown", f"there is no table of message '{message}'; it was counted but not judged",

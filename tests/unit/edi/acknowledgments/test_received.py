@@ -20,6 +20,8 @@ def segments(text: str) -> list[list[str]]:
          "set 0001: segment 4 TED (AK304 8)"),
         ("ST*997*1~AK1*AG*12~AK2*824*0001~AK5*R*4~AK9*P*2*2*1~", "partly_accepted", "set 0001: AK501 R 4"),
         ("ST*999*1~AK1*AG*12~AK9*R*1*1*0*5~", "rejected", "AK905 5"),
+        ("ST*999*1~AK1*AG*12~AK2*824*0001~IK3*TED*4**8~CTX*SITUATIONAL TRIGGER*OTI*3~IK5*E*5~AK9*E*1*1*1~",
+         "accepted_with_errors", "set 0001: segment 4 TED (IK304 8); set 0001: context SITUATIONAL TRIGGER OTI 3"),
         ("ST*997*1~AK1*AG*12~", "rejected", ""),
     ],
 )  # fmt: skip

@@ -56,6 +56,9 @@ def test_who_and_what(read_edifact) -> None:
         ((UNB, "UNG+APERAK+A+B+261122:0100+G1+UN+D:96A", *MESSAGE, "UNZ+1+R1"), [
             ("group.trailer_missing", "13", "UNE"),
         ]),
+        ((UNB, "UNG+DESADV+A+B+261122:0100+G1+UN+D:96A", *MESSAGE, "UNE+1+G1", "UNZ+1+R1"), [
+            ("message.group", "15", "UNG"),
+        ]),
         ((UNB, *MESSAGE, "UNE+1+G1", "UNZ+1+R1"), [("group.trailer_alone", "13", "UNG")]),
     ],
 )  # fmt: skip
