@@ -148,20 +148,15 @@ def _mark(lines: Sequence[RawLine], findings: Sequence[Finding]) -> list[Finding
 
 def _sheet(archive: Archive, sha256: str, sheet: str | None, findings: Sequence[Finding]) -> Raw:
     """The sheet of that name (None, or none of that name: the first), as far as it is filled."""
-    from python_calamine import CalamineError, CalamineWorkbook
+    from connectors.formats.workbook.cells import column_letter
+    from connectors.formats.workbook.shown import shown_sheet
 
-    from connectors.formats.workbook.cells import column_letter, text_of
-
-    try:
-        with archive.open(sha256) as stream:
-            book = CalamineWorkbook.from_filelike(stream)
-            name = sheet if sheet in book.sheet_names else book.sheet_names[0]
-            table = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-    except (CalamineError, IndexError):
+    with archive.open(sha256) as stream:
+        table = shown_sheet(stream, sheet, instead=True)
+    if table is None:
         return Raw(unplaced=findings)
-    rows = [SheetRow(number, [text_of(cell) for cell in cells]) for number, cells in enumerate(table, start=1)]
-    rows = [row for row in rows if any(row.cells)]
-    unplaced = _mark_cells(rows, name, findings)
+    rows = [SheetRow(number, cells) for number, cells in table.rows.items()]
+    unplaced = _mark_cells(rows, table.name, findings)
     shown = [row for number, row in enumerate(rows) if number < MOST_ROWS or row.findings][: 2 * MOST_ROWS]
     width = min(max((_width(row.cells) for row in shown), default=0), MOST_COLUMNS)
     for row in shown:
