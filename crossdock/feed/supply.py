@@ -26,12 +26,11 @@ import msgspec
 
 from crossdock.ledger import StoredEvent
 from crossdock.visibility import View
-from crossdock.visibility.view import Stock, period_of
+from crossdock.visibility.view import NOBODY_WANTS, Stock, period_of
 from mappings.values import last_moment
 
 _PLANS = frozenset({"forecast", "called_off"})
 _ORDERS = frozenset({"ordered", "changed"})
-_NOBODY_WANTS = frozenset({"capacity", "usage"})
 _GONE = frozenset({"arrived", "cancelled"})
 _facts = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -197,7 +196,7 @@ def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], toda
         (event, facts[event.position], day)
         for event in events
         if event.kind in _PLANS
-        and facts[event.position].get("commitment") not in _NOBODY_WANTS
+        and facts[event.position].get("commitment") not in NOBODY_WANTS
         and (day := _begins(facts[event.position])) is not None
     ]
     for event, told, day in plans:

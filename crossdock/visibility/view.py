@@ -155,7 +155,7 @@ class View:
         data = _decode(event.data)
         if self._beyond(data, sight.horizon) or not sight.commits(_text(data, "commitment")):
             return None
-        if self._is_kept(event, data):
+        if self._is_kept(event, _text(data, "commitment")):
             return None
         return self._without(event, data, self._hidden(event, sight))
 
@@ -186,12 +186,12 @@ class View:
         begins = next((at for name in _BEGINS if (at := _text(data, name))), "")
         return bool(begins) and datetime.fromisoformat(begins) > self._now + horizon
 
-    def _is_kept(self, event: StoredEvent, data: Mapping[str, msgspec.Raw]) -> bool:
+    def _is_kept(self, event: StoredEvent, commitment: str) -> bool:
         """Whether the firewall keeps it: it is a supplier's own affair."""
         if self._firewall is None or event.partner in self._house:
             return False
         kept = self._firewall.of(event.stream)
-        return event.kind in kept.kinds or _text(data, "commitment") in kept.commitments
+        return event.kind in kept.kinds or commitment in kept.commitments
 
     def _hidden(self, event: StoredEvent, sight: Sight) -> frozenset[str]:
         optional = OPTIONAL[Stream(event.stream)]
@@ -220,6 +220,9 @@ class View:
             if rule is None or event.kind not in rule.kinds or not self._concerns(event.partner):
                 continue
             data = _facts(event.data)
+            commitment = data.get("commitment", "")
+            if commitment in NOBODY_WANTS or self._is_kept(event, commitment):
+                continue
             begins = next((at for name in _BEGINS if (at := data.get(name))), None)
             if begins is None or datetime.fromisoformat(begins) > self._now + rule.horizon:
                 continue
@@ -295,6 +298,8 @@ class View:
         return self._concerns(partner) if self.viewer.is_supplier else self.sees_everything
 
 
+#: Commitments of a demand that nobody is asked to meet: what a partner could do, what it has done.
+NOBODY_WANTS = frozenset({"capacity", "usage"})
 _CHANGES = "changes"
 _changes = msgspec.json.Decoder(list[dict[str, Any]]).decode
 

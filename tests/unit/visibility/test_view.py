@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from crossdock.ledger import StoredEvent
 from crossdock.visibility import AUDIENCES, View, Viewer, Visibility
-from crossdock.visibility.rules import IN_SUBJECT, KINDS, OPTIONAL, Audience, Insight, Sight, Sights, load_rules
+from crossdock.visibility.rules import (
+    IN_SUBJECT,
+    KINDS,
+    OPTIONAL,
+    Audience,
+    Firewall,
+    Insight,
+    Sight,
+    Sights,
+    load_rules,
+)
 from crossdock.visibility.view import period_of
 from mappings.spec import Partner, Tier
 from schemas.errors import PermanentError
@@ -95,6 +105,20 @@ def test_forecasts_are_added_up_by_month_or_week_and_end_at_the_horizon(view: Ma
         ("2026-09-28", 1),
     ]
     assert {one.partner for one in weekly} == {"ANVILGATE"}
+
+
+def test_what_nobody_wants_or_the_firewall_keeps_is_in_no_sum(view: Make) -> None:
+    told = {"due_at": "2026-03-02T00:00:00Z", "base_quantity": "5"}
+    plans = [
+        event("demand", "forecast", "ANVILGATE", position=n, commitment=commitment, **told)
+        for n, commitment in enumerate(("capacity", "usage", "planned", "firm"), start=1)
+    ]
+    assert [one.quantity for one in view("ANVILGATE").sums(plans)] == [Decimal(10)]
+    sums = {"kinds": ["forecast"], "by": "month", "horizon": "365d"}
+    insight = Insight.model_validate({"demand": {"kinds": [], "sums": sums}, "firewall": True})
+    wall = Firewall.model_validate({"demand": {"commitments": ["planned"]}})
+    walled = View(Viewer(audience=Audience.BUYER), insight, now=NOW, house=frozenset([HOUSE]), firewall=wall)
+    assert [one.quantity for one in walled.sums(plans)] == [Decimal(5)]
 
 
 def test_only_a_strategic_supplier_is_told_our_stock_of_what_it_supplies(view: Make) -> None:
