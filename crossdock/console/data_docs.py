@@ -2,22 +2,22 @@
 
 As they are written they load styles and scripts from other hosts, which neither this console's security policy nor a
 closed network allows. What is left is plain: every section stands open, and a style sheet of ours lays it out. Their
-index is made by a script; the list of runs is therefore ours.
+index is made by a script; the list of runs is therefore a page of ours.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import escape
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from crossdock.console.rendering import Rendering
 from mappings.quality import RESULTS
 
 ROOT = "/data-docs"
@@ -37,19 +37,19 @@ class Run:
 
     suite: str
     run: str
-    at: str
+    at: datetime
     success: bool
     page: str
 
 
-def routes(folder: Path) -> APIRouter:
+def routes(folder: Path, rendering: Rendering) -> APIRouter:
     """The list of runs, and every file below ``folder``, the pages plain."""
     router = APIRouter(include_in_schema=False)
 
     @router.get(ROOT)
     @router.get(ROOT + "/index.html")
-    def begin() -> HTMLResponse:
-        return HTMLResponse(_index(runs(folder)))
+    def begin(request: Request) -> HTMLResponse:
+        return rendering.page(request, "data_docs.html", runs=runs(folder), root=ROOT)
 
     @router.get(ROOT + "/{path:path}")
     def page(path: str) -> Response:
@@ -72,7 +72,7 @@ def runs(folder: Path) -> list[Run]:
         result = (folder / RESULTS / page.relative_to(pages)).with_suffix(".json")
         if result.is_file():
             success = msgspec.json.decode(result.read_bytes(), type=_Result).success
-            found.append(Run(suite, run, at, success, str(page.relative_to(folder))))
+            found.append(Run(suite, run, _moment(at), success, str(page.relative_to(folder))))
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
@@ -80,28 +80,9 @@ class _Result(msgspec.Struct):
     success: bool
 
 
-def _index(some: list[Run]) -> str:
-    rows = "".join(
-        f'<tr><td><a href="{ROOT}/{quote(one.page)}">{escape(one.suite)}</a></td><td>{escape(one.run)}</td>'
-        f"<td>{escape(_day(one.at))}</td><td>{'met' if one.success else '<strong>not met</strong>'}</td></tr>"
-        for one in some
-    )
-    head = "<tr><th>Suite</th><th>Run</th><th>When (UTC)</th><th>Expectations</th></tr>"
-    told = (
-        f"<table>{head}{rows}</table>"
-        if some
-        else "<p>There are none yet: <code>crossdock batches record</code> "
-        "writes those of batches, a load of master data its own.</p>"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>{_OURS}</head>'
-        f'<body><p><a href="/">Crossdock</a></p><h1>Data Docs</h1>{told}</body></html>'
-    )
-
-
-def _day(stamp: str) -> str:
-    """``20261122T075046.450360Z`` as people write it."""
-    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}"
+def _moment(stamp: str) -> datetime:
+    """``20261122T075046.450360Z`` as an instant."""
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
 
 
 def plain(html: str) -> str:

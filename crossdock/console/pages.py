@@ -65,7 +65,7 @@ def routes(workplace: Workplace) -> APIRouter:
     ):
         router.get(path)(page)
     router.include_router(lists.routes(workplace, pages.rendering))
-    router.include_router(data_docs.routes(workplace.data_docs))
+    router.include_router(data_docs.routes(workplace.data_docs, pages.rendering))
     router.post("/documents/{document}/replay")(pages.read_again)
     router.post("/outlets/{name}")(pages.act_on_outlet)
     router.post("/parked/fix")(pages.fix)
@@ -205,7 +205,10 @@ class _Pages:
 
     def supply_of(self, request: Request, item: str, site: str) -> HTMLResponse:
         view = self._service.visibility.view(viewer_of(request))
-        return self._page(request, "supply_of.html", page=supply_page.supply_page(self._service, view, item, site))
+        page = supply_page.supply_page(self._service, view, item, site)
+        if page is None:
+            raise HTTPException(404, f"Nothing is known of {item} at {site}.")
+        return self._page(request, "supply_of.html", page=page)
 
     def event(self, request: Request, position: Number) -> HTMLResponse:
         view = self._service.visibility.view(viewer_of(request))

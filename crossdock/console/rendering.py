@@ -28,6 +28,7 @@ class Rendering:
         whole = {
             "here": here(request),
             "viewer": viewer_of(request),
+            "framed": getattr(request.state, "framed", False),
             "said": given.get("said", "")[:500],
             "failed": given.get("failed", "")[:1000],
             **told,

@@ -45,8 +45,13 @@ def places(service: Service, search: str) -> list[Mapping[str, Any]]:
     return list(service.ledger.spans.places(search=search, limit=PLACES))
 
 
-def supply_page(service: Service, view: View, item: str, site: str, *, now: datetime | None = None) -> SupplyPage:
+def supply_page(
+    service: Service, view: View, item: str, site: str, *, now: datetime | None = None
+) -> SupplyPage | None:
+    """None where nothing is known, or nothing that ``view`` lets through."""
     found = look_up_supply(service.ledger, view, item, site, now=now or datetime.now(UTC))
+    if not (found.movements or found.stock):
+        return None
     gathered: dict[date, list[Movement]] = {}
     for movement in found.movements[:_MOVEMENTS]:
         gathered.setdefault(period_of(movement.day, "week"), []).append(movement)

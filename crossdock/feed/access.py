@@ -243,11 +243,14 @@ def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:
 
 
 def described(send: Send, *, tls: bool, framed: bool = False) -> Send:
-    """``send`` with our headers in every answer; ``framed`` pages may stand in frames of their own origin."""
+    """``send`` with our headers in every answer; ``framed`` pages may stand in frames of their own origin, and have a
+    script of ours that leads out of them."""
     headers = {**SECURITY_HEADERS, **_TLS_ONLY} if tls else dict(SECURITY_HEADERS)
     if framed:
         policy = headers["Content-Security-Policy"]
-        headers["Content-Security-Policy"] = policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+        headers["Content-Security-Policy"] = policy.replace(
+            "frame-ancestors 'none'", "frame-ancestors 'self'; script-src 'self'"
+        )
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -47,7 +47,7 @@ class Mounted:
         except HTTPException as error:
             await problem(error.status_code, str(error.detail), headers=error.headers)(scope, receive, answering)
             return
-        scope = {**scope, "state": {**scope.get("state", {}), "viewer": viewer}}
+        scope = {**scope, "state": {**scope.get("state", {}), "viewer": viewer, "framed": True}}
         if (refused := refusal(viewer, scope["path"].removeprefix(place))) is not None:
             await refused(scope, receive, answering)
             return

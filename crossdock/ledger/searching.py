@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import bodies, looking, runs
 from crossdock.ledger.database import Database
 from crossdock.ledger.runs import AirflowRun
-from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
+from crossdock.ledger.tables import documents, events, findings, parked_lines, payloads, spans
 from crossdock.ledger.text import holds, texts
 
 _WORDS = 8  #: that are looked for together
@@ -104,8 +104,8 @@ class Searching:
 
         The words of ``text``, in part or whole, all stand together in what a document is called (type, partner, control
         and interchange number, file), or in the subject of one of its events (partner, order, line, shipment, item), or
-        in a line of it that was parked. ``items`` are our ids of what ``text`` may mean to a partner. ``run`` is the
-        run of a DAG that has read them.
+        in a line of it that was parked, or in a value that was found wrong. ``items`` are our ids of what ``text`` may
+        mean to a partner. ``run`` is the run of a DAG that has read them.
         """
         query = (
             sa.select(
@@ -124,7 +124,7 @@ class Searching:
                 query = query.where(documents.c.payload_id.in_(runs.payloads_of(connection, run)))
             if text:
                 looked = _Looked(connection, _words(text), before)
-                found = {*looked.named(limit), *looked.in_events([text, *items], limit), *looked.parked(limit)}
+                found = {*looked.named(limit), *looked.in_events([text, *items], limit), *looked.at_fault(limit)}
                 query = query.where(documents.c.id.in_(sorted(found)))
             return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in connection.execute(query)]
 
@@ -251,14 +251,21 @@ class _Looked:
         """Those that are called so, or whose files are."""
         return self._newest(limit, *(self._is_called(word) for word in self.words))
 
-    def parked(self, limit: int) -> Sequence[int]:
-        """Those with a line that was parked and says so."""
-        says = holds(self.connection, parked_lines.c.fields, *self.words)
-        return self._newest(limit, documents.c.id.in_(sa.select(parked_lines.c.document_id).where(says)))
+    def at_fault(self, limit: int) -> Sequence[int]:
+        """Those with a line that was parked and says so, and those in which a value was found wrong that does."""
+        says = holds(self.connection, parked_lines.c.fields, *(part for word in self.words for part in word.split("/")))
+        wrong = holds(self.connection, findings.c.value, *self.words) & (findings.c.severity != "info")
+        lines = sa.select(parked_lines.c.document_id).where(says)
+        values = sa.select(findings.c.document_id).where(wrong)
+        return self._newest(limit, documents.c.id.in_(lines.union(values)))
 
     def in_events(self, items: Sequence[str], limit: int) -> Sequence[int]:
         """Those of the newest events that speak of it; of items as far as the spans have followed the feed."""
-        subject = holds(self.connection, events.c.subject, *self.words)
+        short = [word for word in self.words if len(word) < _TELLING]  # these are a whole part of a subject
+        subject = sa.and_(
+            holds(self.connection, events.c.subject, *(word for word in self.words if len(word) >= _TELLING)),
+            holds(self.connection, events.c.subject + "/", *(f"/{word}/" for word in short)),
+        )
         # not by the bare position: to go through the index of subjects alone takes half the time that the table takes
         of_subject = sa.select(events.c.position).where(subject).order_by((events.c.position + 0).desc())
         of_item = sa.select(spans.c.position).where(spans.c.item.in_(items)).order_by(spans.c.position.desc())

@@ -43,4 +43,4 @@ def sentences(json: str) -> list[str]:
 def holds(connection: Connection, column: sa.ColumnElement[str], *words: str) -> sa.ColumnElement[bool]:
     """Whether every word stands in the column, in capitals or not. SQLite's LIKE does not tell them apart, of ASCII."""
     like = column.icontains if connection.dialect.name == "postgresql" else column.contains
-    return sa.and_(*(like(word, autoescape=True) for word in words))
+    return sa.and_(sa.true(), *(like(word, autoescape=True) for word in words))

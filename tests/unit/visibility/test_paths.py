@@ -149,7 +149,13 @@ def _every_way_out(
     app = feed_app(service, TOKEN, routes(workplace))
     pages = ["/supplier", "/supplier/documents/doc-ANVILGATE"]
     if audience is not Audience.SUPPLIER:
-        pages = ["/supply", "/supply/P-100/N1", *(f"/events/{one}" for one in range(1, len(worded()) + 1))]
+        pages = [
+            "/supply",
+            "/supply/P-100/N1",
+            "/events",
+            "/events?item=P-100",
+            *(f"/events/{one}" for one in range(1, len(worded()) + 1)),
+        ]
     asked = [(path, media) for path in PATHS for media in (MEDIA if "export" not in path else MEDIA[:1])]
     yield from asyncio.run(_ask(app, token, [*asked, *((page, "text/html") for page in pages)]))
     yield "live", asyncio.run(_live(service.ledger, view))
