@@ -20,7 +20,7 @@ HOUSE = "RAVENSMOOR"
 PARTNERS = (*TIERS, HOUSE)
 #: Optional fields that hold no free text, so that a mark cannot stand in them.
 PLAIN: dict[str, Any] = {
-    **dict.fromkeys(("due_at", "ship_by", "starts_at"), "2026-03-20T00:00:00Z"),
+    **dict.fromkeys(("due_at", "ship_from", "ship_by", "starts_at"), "2026-03-20T00:00:00Z"),
     **dict.fromkeys(("ends_at", "shipped_at", "arrives_at", "counted_at", "received_at"), "2026-03-21T00:00:00Z"),
     **dict.fromkeys(("cumulative", "received_cumulative", "shipped_cumulative"), "777001.5"),
     **dict.fromkeys(("fabrication_authorized", "material_authorized", "ordered_quantity"), "777002.5"),
