@@ -64,8 +64,10 @@ def late(
 
 
 def _is_message(document: Document, library: Library) -> bool:
+    if document.start.type.startswith("rows."):
+        return False
     mapping = library.mapping_for(library.partners.get(document.partner), document.start.type)
-    return mapping is not None and mapping.kind is LineKind.ORDER and "version_stamp" not in mapping.rules
+    return mapping is not None and mapping.kind is LineKind.ORDER
 
 
 def _taken_back(document: Document, said: Outright) -> Cancelled:

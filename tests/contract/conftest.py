@@ -24,13 +24,7 @@ import pytest
 
 from connectors.as2.station import Station
 from connectors.connections import Connection
-
-
-class MemoryState(dict[str, str]):
-    """connectors.base.State over a dict."""
-
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
+from tests.memory_state import MemoryState
 
 
 @dataclass(frozen=True)

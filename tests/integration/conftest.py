@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -11,9 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pyodbc
@@ -21,8 +18,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from connectors.connections import Connection
-from connectors.pulls.source import PullingSource
-from connectors.sources.odbc import Options, open_source
+from tests.odbc_erp import OdbcChannel
 
 
 class Mariadb:
@@ -85,50 +81,6 @@ def mariadb() -> Iterator[Mariadb]:
     server = Mariadb()
     yield server
     server.stop()
-
-
-class Memory(dict[str, str]):
-    """connectors.base.State over a dict."""
-
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
-
-
-class OdbcChannel:
-    """A channel of one query, called q, at a time; ``pull`` is one run of it."""
-
-    def __init__(self, connection: Connection, folder: Path) -> None:
-        self.connection = connection
-        self.folder = folder
-        self.state = Memory()
-        self.sources: list[PullingSource[Any]] = []
-
-    def open(self, sql: str, *, options: dict[str, Any] | None = None, **query: Any) -> PullingSource[Any]:
-        given = {"conn_id": "erp", "queries": [{"name": "q", "sql": sql, **query}], **(options or {})}
-        source = open_source(
-            Options.model_validate(given),
-            home=self.folder,
-            state=self.state,
-            connections=lambda _: self.connection,
-        )
-        self.sources.append(source)
-        return source
-
-    def pull(self, sql: str, **options: Any) -> tuple[dict[str, Any], list[Any]]:
-        """The header of the last arrival and the rows of all; keys are left out."""
-        header: dict[str, Any] = {}
-        rows: list[Any] = []
-        with closing(self.open(sql, **options)) as source:
-            for arrival in source.arrivals(1000):
-                first, *others = map(json.loads, b"".join(source.fetch(arrival)).splitlines())
-                if "keys" not in first:
-                    header, rows = first, rows + others
-                source.settle(arrival)
-        return header, rows
-
-    def close(self) -> None:
-        for source in self.sources:
-            source.close()
 
 
 @pytest.fixture

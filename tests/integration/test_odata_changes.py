@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from crossdock.dock import Dock
+from tests.channel_runs import new_events
 from tests.web_servers import Asked, JsonApi, Told
 
 pytestmark = pytest.mark.integration
@@ -71,11 +70,7 @@ class Erp:
 
     def run(self) -> list[tuple[str, str, str]]:
         """One run of the channel: subject, kind and quantity of the events that were new."""
-        with Dock.open(self.known.settings, connections=lambda _: self.api.connection()) as dock:
-            before = len(dock.ledger.events(after=0, limit=1000))
-            (done,) = dock.run("erp").channels
-            assert not done.errors
-            new = [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=1000)]
+        new = new_events(self.known.settings, self.api.connection(), "erp")
         return [(one["subject"], one["data"]["kind"], one["data"]["quantity"]) for one in new]
 
 

@@ -12,22 +12,18 @@ import pytest
 
 from connectors.connections import Connection
 from crossdock.dock import Dock
+from tests.channel_runs import findings, new_events
+from tests.odbc_erp import ORDERS
 
 pytestmark = pytest.mark.integration
 
-CHANNEL = """\
+CHANNEL = f"""\
 channel: erp
 source:
   kind: odbc
   conn_id: erp
   queries:
-    - name: purchase_orders
-      sql: |
-        SELECT order_no, line_no, supplier_id, item_no, plant, quantity, unit, due_on, status, changed_at FROM po
-        WHERE changed_at >= :watermark ORDER BY changed_at, order_no, line_no
-      watermark: changed_at
-      key: [order_no, line_no]
-      overlap: 5m
+{ORDERS}      overlap: 5m
       reconcile:
         sql: SELECT order_no, line_no, supplier_id FROM po ORDER BY order_no, line_no
         every: 0.001s
@@ -37,7 +33,7 @@ source:
         WHERE counted_at >= :watermark ORDER BY counted_at, location
       watermark: counted_at
       key: [location]
-      reconcile: {sql: "SELECT plant, location, item_no FROM stock ORDER BY location", every: 0.001s}
+      reconcile: {{sql: "SELECT plant, location, item_no FROM stock ORDER BY location", every: 0.001s}}
 """
 
 
@@ -46,8 +42,8 @@ class Erp:
 
     def __init__(self, known: Any) -> None:
         self.known = known
-        self.file = known.home / "erp.db"
-        self.db = sqlite3.connect(self.file, isolation_level=None)
+        self.connection = Connection(conn_id="erp", type="sqlite", schema=str(known.home / "erp.db"))
+        self.db = sqlite3.connect(self.connection.schema, isolation_level=None)
         self.db.execute(
             "CREATE TABLE po (order_no TEXT, line_no INTEGER, supplier_id TEXT, item_no TEXT, plant TEXT,"
             " quantity NUMERIC, unit TEXT, due_on TEXT, status TEXT, changed_at TEXT)"
@@ -59,8 +55,7 @@ class Erp:
         self.minute = 0
 
     def dock(self) -> Dock:
-        connection = Connection(conn_id="erp", type="sqlite", schema=str(self.file))
-        return Dock.open(self.known.settings, connections=lambda _: connection)
+        return Dock.open(self.known.settings, connections=lambda _: self.connection)
 
     def order(
         self, line: int, quantity: int, status: str = "open", *, order: str = "45", due: str = "2026-04-01"
@@ -73,15 +68,10 @@ class Erp:
 
     def run(self) -> list[dict[str, Any]]:
         """One run of the channel: the events that were new."""
-        with self.dock() as dock:
-            before = len(dock.ledger.events(after=0, limit=100_000))
-            (done,) = dock.run("erp").channels
-            assert not done.errors
-            return [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=100_000)]
+        return new_events(self.known.settings, self.connection, "erp")
 
-    def findings(self) -> list[Any]:
-        with self.dock() as dock:
-            return list(dock.ledger.findings(limit=100))
+    def findings(self, code: str = "") -> list[Any]:
+        return findings(self.known.settings, code)
 
     def close(self) -> None:
         self.db.close()
@@ -140,8 +130,7 @@ def test_what_is_deleted_is_cancelled_once_and_stands_again_when_it_is_back(erp:
     assert (back["subject"], back["sequence"], back["data"]["kind"]) == ("order/ACME/45/20", 3, "ordered")
     assert back["id"] != gone["id"]
     assert erp.run() == []
-    codes = [finding["code"] for finding in erp.findings()]
-    assert sorted(code for code in codes if code.startswith("keys.")) == ["keys.again", "keys.gone"]
+    assert sorted(finding["code"] for finding in erp.findings("keys.")) == ["keys.again", "keys.gone"]
 
 
 def test_reading_documents_again_leaves_what_is_gone_as_it_is(erp: Erp) -> None:
@@ -218,7 +207,7 @@ def test_columns_that_change_are_told_with_query_and_column(erp: Erp) -> None:
     erp.run()
     path.write_text(path.read_text().replace("due_on, status", "due_on AS due_date, status"))
     erp.run()
-    (finding,) = [one for one in erp.findings() if one["code"] == "rows.column_renamed"]
+    (finding,) = erp.findings("rows.column_renamed")
     assert finding["location"] == "query purchase_orders, column due_on"
     assert "calls the column due_on due_date now" in finding["message"]
 
@@ -229,5 +218,5 @@ def test_a_row_that_its_driver_cannot_read_is_a_finding(erp: Erp) -> None:
     payload.write_text(f"{json.dumps(header)}\n{json.dumps({'unreadable': 'month must be in 1..12'})}\n")
     with erp.dock() as dock:
         dock.run("inbox")
-    (finding,) = [one for one in erp.findings() if one["code"] == "rows.row_unreadable"]
+    (finding,) = erp.findings("rows.row_unreadable")
     assert finding["message"] == "month must be in 1..12"

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from tests.killed_runs import PHASES, KilledRuns
+from tests.odbc_erp import ORDERS
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROWS = 600
-CHANNEL = """\
+CHANNEL = f"""\
 channel: inbox
 source:
   kind: odbc
@@ -23,14 +24,8 @@ source:
   rows: 50
   payload_rows: 100
   queries:
-    - name: purchase_orders
-      sql: |
-        SELECT order_no, line_no, supplier_id, item_no, plant, quantity, unit, due_on, status, changed_at FROM po
-        WHERE changed_at >= :watermark ORDER BY changed_at, order_no, line_no
-      watermark: changed_at
-      key: [order_no, line_no]
-      overlap: 10s
-      reconcile: {sql: "SELECT order_no, line_no, supplier_id, changed_at FROM po", every: 0.001s}
+{ORDERS}      overlap: 10s
+      reconcile: {{sql: "SELECT order_no, line_no, supplier_id, changed_at FROM po", every: 0.001s}}
 """
 
 

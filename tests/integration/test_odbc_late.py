@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from crossdock.dock import Dock
+from tests.channel_runs import findings, new_events
+from tests.odbc_erp import ORDERS
 
 pytestmark = pytest.mark.integration
 
-CHANNEL = """\
+CHANNEL = f"""\
 channel: erp
 source:
   kind: odbc
   conn_id: erp
-  timezone: {zone}
+  timezone: ZONE
   queries:
-    - name: purchase_orders
-      sql: |
-        SELECT order_no, line_no, supplier_id, item_no, plant, quantity, unit, due_on, status, changed_at FROM po
-        WHERE changed_at >= :watermark ORDER BY changed_at, order_no, line_no
-      watermark: changed_at
-      key: [order_no, line_no]
-      overlap: 5m
+{ORDERS}      overlap: 5m
       reconcile:
         sql: SELECT order_no, line_no, supplier_id, changed_at FROM po ORDER BY order_no, line_no
         every: 0.001s
@@ -45,7 +39,7 @@ class Erp:
         self.known, self.server, self.connection = known, server, connection
         self.db = server()
         self.db.execute(TABLE)
-        (known.home / "channels" / "erp.yaml").write_text(CHANNEL.format(zone=zone))
+        (known.home / "channels" / "erp.yaml").write_text(CHANNEL.replace("ZONE", zone))
 
     def order(self, db: Any, line: int, quantity: int, at: str) -> None:
         row = f"'45', {line}, 'ACME', 'P-100', 'N1', {quantity}, 'EA', '2026-04-01', 'open', '2026-03-29 {at}'"
@@ -53,18 +47,13 @@ class Erp:
 
     def run(self) -> list[tuple[str, str, str]]:
         """One run of the channel: line, kind and quantity of the events that were new."""
-        with Dock.open(self.known.settings, connections=lambda _: self.connection) as dock:
-            before = len(dock.ledger.events(after=0, limit=1000))
-            (done,) = dock.run("erp").channels
-            assert not done.errors
-            new = [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=1000)]
+        new = new_events(self.known.settings, self.connection, "erp")
         return [
             (event["subject"].rpartition("/")[2], event["data"]["kind"], event["data"]["quantity"]) for event in new
         ]
 
     def findings(self, code: str) -> list[Any]:
-        with Dock.open(self.known.settings) as dock:
-            return [finding for finding in dock.ledger.findings(limit=100) if finding["code"] == code]
+        return findings(self.known.settings, code)
 
 
 @pytest.fixture(params=["postgres", "mariadb"])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import psycopg
 import pytest
 
 from connectors.connections import Connection
-from crossdock.dock import Dock
+from tests.channel_runs import sound_events
 
 pytestmark = pytest.mark.integration
 
@@ -128,12 +127,7 @@ def run_against(installation: Any) -> Callable[[str, Connection], Run]:
         (installation.home / "partners" / "ours.yaml").write_text("partner: OURS\ntimezone: Europe/Berlin\n")
 
         def run() -> list[dict[str, Any]]:
-            with Dock.open(installation.settings, connections=lambda _: connection) as dock:
-                before = len(dock.ledger.events(after=0, limit=1000))
-                done = dock.run()
-                assert not done.errors, done.errors
-                assert not [row for row in dock.ledger.findings(limit=100) if row["severity"] != "info"]
-                return [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=1000)]
+            return sound_events(installation.settings, connection)
 
         return run
 

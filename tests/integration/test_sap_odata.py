@@ -22,6 +22,7 @@ from mappings.library import Library
 from mappings.master_data import MasterData
 from schemas.configuration import Problem
 from schemas.errors import PermanentError, TransientError
+from tests.memory_state import MemoryState
 from tests.web_servers import Asked, JsonApi, MockSap, Told
 
 pytestmark = pytest.mark.integration
@@ -45,11 +46,6 @@ ORDERS = {
     "overlap": "1d",
     "page": 5,
 }
-
-
-class MemoryState(dict[str, str]):
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
 
 
 Puller = Callable[..., dict[str, bytes]]

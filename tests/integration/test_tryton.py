@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.connections import Connection
-from crossdock.dock import Dock
+from tests.channel_runs import sound_events
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -111,12 +111,7 @@ def run(installation: Any, tryton: Tryton) -> Callable[[], list[dict[str, Any]]]
     (installation.home / "partners" / "ours.yaml").write_text(OURS)
 
     def run() -> list[dict[str, Any]]:
-        with Dock.open(installation.settings, connections=lambda _: tryton.connection) as dock:
-            before = len(dock.ledger.events(after=0, limit=1000))
-            done = dock.run()
-            assert not done.errors, done.errors
-            assert not [row for row in dock.ledger.findings(limit=100) if row["severity"] != "info"]
-            return [json.loads(event.cloud_event()) for event in dock.ledger.events(after=before, limit=1000)]
+        return sound_events(installation.settings, tryton.connection)
 
     return run
 

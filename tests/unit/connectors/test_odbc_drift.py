@@ -63,7 +63,7 @@ class TestDrift:
 
     def test_what_drifted_is_told_even_when_no_row_is_new(self, erp: Erp) -> None:
         sql = "SELECT * FROM t WHERE id > :watermark"
-        erp.pull(sql, watermark="id", initial=0)
+        erp.rows(sql, watermark="id", initial=0)
         erp.db.execute("ALTER TABLE t ADD COLUMN due TEXT")
         source = erp.open(sql, watermark="id", initial=0)
         (arrival,) = source.arrivals(1)

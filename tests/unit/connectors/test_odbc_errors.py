@@ -17,18 +17,19 @@ from connectors.sources.odbc.driver import PLAIN, Session, as_ours, connect, con
 from connectors.sources.odbc.source import Database
 from connectors.sources.odbc.statement import Query, parse
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
-from tests.odbc_erp import Erp, Memory
+from tests.memory_state import MemoryState
+from tests.odbc_erp import Erp
 
 
 class TestErrors:
     def test_a_watermark_column_that_is_not_there(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER, changed_at TEXT)")
         with pytest.raises(ConfigError, match="did you mean 'changed_at'"):
-            erp.pull("SELECT * FROM t WHERE changed_at > :watermark", watermark="changed_on", key=["id"])
+            erp.rows("SELECT * FROM t WHERE changed_at > :watermark", watermark="changed_on", key=["id"])
 
     def test_a_query_that_is_wrong_is_permanent_and_named(self, erp: Erp) -> None:
         with pytest.raises(PermanentError, match=r"query q: .*no such table"):
-            erp.pull("SELECT * FROM nowhere")
+            erp.rows("SELECT * FROM nowhere")
 
     def test_a_locked_database_is_transient(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER)")
@@ -46,7 +47,7 @@ class TestErrors:
     def test_a_misspelt_file_is_permanent_and_not_created(self, tmp_path: Path) -> None:
         connection = Connection(conn_id="erp", type="sqlite", schema=str(tmp_path / "none.db"))
         options = Options.model_validate({"conn_id": "erp", "queries": [{"name": "q", "sql": "SELECT 1"}]})
-        source = open_source(options, home=tmp_path, state=Memory(), connections=lambda _: connection)
+        source = open_source(options, home=tmp_path, state=MemoryState(), connections=lambda _: connection)
         with pytest.raises(PermanentError):
             list(source.arrivals(1))
         assert not (tmp_path / "none.db").exists()
@@ -55,13 +56,13 @@ class TestErrors:
         erp.db.execute("CREATE TABLE t (id INTEGER)")
         sneaky = "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"
         with pytest.raises(CrossdockError):
-            erp.pull(sneaky)
+            erp.rows(sneaky)
         assert erp.db.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
     def test_a_driver_that_is_not_installed_says_what_to_install(self, tmp_path: Path) -> None:
         connection = Connection(conn_id="erp", type="db2", extra={"driver": "IBM DB2"})
         options = Options.model_validate({"conn_id": "erp", "queries": [{"name": "q", "sql": "SELECT 1"}]})
-        source = open_source(options, home=tmp_path, state=Memory(), connections=lambda _: connection)
+        source = open_source(options, home=tmp_path, state=MemoryState(), connections=lambda _: connection)
         with pytest.raises(PermanentError, match="odbc-postgresql"):
             list(source.arrivals(1))
 
@@ -173,7 +174,7 @@ def test_a_connection_that_breaks_in_the_middle_is_transient_and_dropped(tmp_pat
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     pull = Query(name="q", statement=parse("SELECT id FROM t"), overlap=timedelta(0))
     database = Database(opened, rows=10, now=lambda: moment)
-    source = PullingSource(database, [pull], state=Memory(), spool=tmp_path)
+    source = PullingSource(database, [pull], state=MemoryState(), spool=tmp_path)
     for _ in range(2):
         with pytest.raises(TransientError, match="Communication link failure"):
             list(source.arrivals(1))

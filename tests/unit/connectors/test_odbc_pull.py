@@ -31,7 +31,7 @@ class TestWatermark:
         erp.db.executemany("INSERT INTO t VALUES (?, ?)", [(id_, f"2026-01-01 {clock}") for id_, clock in rows])
 
     def ids(self, erp: Erp, overlap: str = "5m", **options: Any) -> list[int]:
-        return [int(row[0] or 0) for row in erp.pull(SINCE, overlap=overlap, **KEYED, **options)]
+        return [int(row[0] or 0) for row in erp.rows(SINCE, overlap=overlap, **KEYED, **options)]
 
     def test_only_what_is_new_comes(self, erp: Erp) -> None:
         self.put(erp, (1, "10:00:00"), (2, "10:01:00"))
@@ -78,7 +78,7 @@ class TestWatermark:
     def test_a_null_watermark_is_passed_over(self, erp: Erp) -> None:
         erp.db.execute("INSERT INTO t VALUES (1, NULL)")
         self.put(erp, (2, "10:00:00"))
-        assert [row[0] for row in erp.pull("SELECT id, at FROM t WHERE at IS NULL OR at >= :watermark", **KEYED)] == [
+        assert [row[0] for row in erp.rows("SELECT id, at FROM t WHERE at IS NULL OR at >= :watermark", **KEYED)] == [
             "1",
             "2",
         ]
@@ -305,9 +305,9 @@ class TestOtherWatermarks:
     def test_a_counter(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER, at INTEGER)")
         erp.db.executemany("INSERT INTO t VALUES (?, ?)", [(n, 2**60 + n) for n in range(5)])
-        assert len(erp.pull(SINCE, initial=0, overlap="2", **KEYED)) == 5
+        assert len(erp.rows(SINCE, initial=0, overlap="2", **KEYED)) == 5
         erp.db.execute("INSERT INTO t VALUES (9, ?)", (2**60 + 3,))
-        assert [row[0] for row in erp.pull(SINCE, initial=0, overlap="2", **KEYED)] == ["9"]
+        assert [row[0] for row in erp.rows(SINCE, initial=0, overlap="2", **KEYED)] == ["9"]
 
     @pytest.mark.parametrize(
         ("high", "low"),
@@ -321,24 +321,24 @@ class TestOtherWatermarks:
     def test_text_keeps_its_own_way_of_writing(self, erp: Erp, high: str, low: str) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")
         erp.db.execute("INSERT INTO t VALUES (1, ?)", (high,))
-        assert len(erp.pull(SINCE, overlap="3m", **KEYED)) == 1
+        assert len(erp.rows(SINCE, overlap="3m", **KEYED)) == 1
         erp.db.execute("INSERT INTO t VALUES (2, ?)", (low,))
-        assert [row[0] for row in erp.pull(SINCE, overlap="3m", **KEYED)] == ["2"]
+        assert [row[0] for row in erp.rows(SINCE, overlap="3m", **KEYED)] == ["2"]
 
     def test_without_one_it_is_pulled_whole_when_anything_is_other(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER)")
-        assert erp.pull("SELECT id FROM t ORDER BY id") == []
+        assert erp.rows("SELECT id FROM t ORDER BY id") == []
         erp.db.execute("INSERT INTO t VALUES (1), (2)")
-        assert len(erp.pull("SELECT id FROM t ORDER BY id", settle=False)) == 2
-        assert len(erp.pull("SELECT id FROM t ORDER BY id")) == 2
-        assert erp.pull("SELECT id FROM t ORDER BY id") == []
+        assert len(erp.rows("SELECT id FROM t ORDER BY id", settle=False)) == 2
+        assert len(erp.rows("SELECT id FROM t ORDER BY id")) == 2
+        assert erp.rows("SELECT id FROM t ORDER BY id") == []
         erp.db.execute("DELETE FROM t WHERE id = 1")
-        assert erp.pull("SELECT id FROM t ORDER BY id") == [["2"]]
+        assert erp.rows("SELECT id FROM t ORDER BY id") == [["2"]]
 
     def test_a_table_that_became_empty_is_an_arrival_without_rows(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER)")
         erp.db.execute("INSERT INTO t VALUES (1)")
-        erp.pull("SELECT id FROM t")
+        erp.rows("SELECT id FROM t")
         erp.db.execute("DELETE FROM t")
         source = erp.open("SELECT id FROM t")
         assert [arrival.metadata["rows"] for arrival in source.arrivals(1)] == ["0"]

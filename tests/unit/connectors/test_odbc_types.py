@@ -25,7 +25,7 @@ class TestValues:
             " '2026-03-29 02:30:00.123',"
             " '2026-02-28', '23:59:58', 1, 0.1, x'00ff', NULL, '', '00123', '12345678901234567890.123456789')"
         )
-        (row,) = erp.pull("SELECT * FROM t")
+        (row,) = erp.rows("SELECT * FROM t")
         assert row == [
             "ab",
             "12.5",  # SQLite itself keeps a DECIMAL as a binary number and forgets its trailing zeroes
@@ -47,7 +47,7 @@ class TestValues:
     def test_large_integers_are_not_cut(self, erp: Erp, number: int) -> None:
         erp.db.execute("CREATE TABLE t (n INTEGER)")
         erp.db.execute("INSERT INTO t VALUES (?)", (number,))
-        assert erp.pull("SELECT n FROM t") == [[str(number)]]
+        assert erp.rows("SELECT n FROM t") == [[str(number)]]
 
     @pytest.mark.parametrize(
         ("number", "written"), [(1e22, "1" + "0" * 22), (1e-7, "0.0000001"), (3.0, "3"), (0.3, "0.3")]
@@ -55,7 +55,7 @@ class TestValues:
     def test_floats_have_no_exponent(self, erp: Erp, number: float, written: str) -> None:
         erp.db.execute("CREATE TABLE t (n REAL)")
         erp.db.execute("INSERT INTO t VALUES (?)", (number,))
-        assert erp.pull("SELECT n FROM t") == [[written]]
+        assert erp.rows("SELECT n FROM t") == [[written]]
 
     def test_what_does_not_fit_its_column_comes_as_it_stands(self, erp: Erp) -> None:
         """SQLite keeps any value anywhere, of which its driver would make nothing, or another value."""
@@ -68,7 +68,7 @@ class TestValues:
             (7, 2, "2026-02-28 00:00:00", "2026-02-28", "10:00:00", 0),
         ]
         erp.db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", rows)
-        assert erp.pull("SELECT * FROM t ORDER BY rowid") == [
+        assert erp.rows("SELECT * FROM t ORDER BY rowid") == [
             ["12", "0.5", "2026-02-28", "2026-02-28T10:00:00.123000", "23:59:58", "true"],
             [None, None, None, None, None, None],
             ["12 pcs", "n/a", "28.02.2026", "2026-02-28T10:00:00Z", "12:00:00.125", "yes"],
@@ -79,18 +79,18 @@ class TestValues:
     def test_what_is_reckoned_and_is_of_another_type_than_its_first_row(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (n)")
         erp.db.executemany("INSERT INTO t VALUES (?)", [(1,), (2.5,), ("three",), (None,)])
-        assert erp.pull("SELECT n, n AS again FROM t") == [["1", "1"], ["2.5", "2.5"], ["three", "three"], [None, None]]
+        assert erp.rows("SELECT n, n AS again FROM t") == [["1", "1"], ["2.5", "2.5"], ["three", "three"], [None, None]]
 
     def test_more_columns_than_a_function_takes(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t ({})".format(", ".join(f'"c {{{n}}}" INTEGER' for n in range(250))))
         erp.db.execute("INSERT INTO t VALUES ({})".format(", ".join(f"'v{n}'" for n in range(250))))
-        assert erp.pull("SELECT * FROM t") == [[f"v{n}" for n in range(250)]]
+        assert erp.rows("SELECT * FROM t") == [[f"v{n}" for n in range(250)]]
 
     def test_text_of_any_script_and_length(self, erp: Erp) -> None:
         texts = ["ü€\U0001f600", 'quote " backslash \\ newline \n tab \t', "x" * 200_000, "日本語", "line\r\nend"]
         erp.db.execute("CREATE TABLE t (s TEXT)")
         erp.db.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts])
-        assert erp.pull("SELECT s FROM t") == [[text] for text in texts]
+        assert erp.rows("SELECT s FROM t") == [[text] for text in texts]
 
     def test_moments_get_the_zone_of_the_erp(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (at TIMESTAMP)")
@@ -126,8 +126,8 @@ class TestStatement:
     def test_data_is_bound_and_never_written_into_the_text(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t (id INTEGER, at TEXT)")
         erp.db.execute("INSERT INTO t VALUES (1, ?)", ("'; DROP TABLE t; --",))
-        assert len(erp.pull(SINCE, initial="", **KEYED)) == 1
-        assert erp.pull(SINCE, initial="", **KEYED) == []
+        assert len(erp.rows(SINCE, initial="", **KEYED)) == 1
+        assert erp.rows(SINCE, initial="", **KEYED) == []
         assert erp.db.execute("SELECT count(*) FROM t").fetchone() == (1,)
 
 

@@ -12,16 +12,10 @@ import pytest
 from connectors import registry
 from connectors.channel import Channel
 from connectors.connections import Connection
+from tests.memory_state import MemoryState
 from tests.web_servers import JsonApi
 
 Pulled = dict[str, tuple[dict[str, Any], list[list[str | None]]]]
-
-
-class MemoryState(dict[str, str]):
-    """connectors.base.State over a dict."""
-
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
 
 
 @pytest.fixture
