@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 import polars as pl
 
-from mappings.identifiers import Gs1, fault_of, wrong_check_digit
+from mappings.identifiers import Gs1, faulty, wrong_check_digit
 from mappings.units import rounding_of, shipped_units
 from schemas.master import MASTER_TABLES
 
@@ -170,8 +170,8 @@ def _judged(rows: pl.DataFrame, column: str, kind: str) -> pl.Series:
     if column not in rows.columns:
         return pl.Series([None], dtype=pl.String).new_from_index(0, rows.height)
     values = rows[column]
-    wrong = [value for value in values.unique() if value and fault_of(kind, value)]
-    return pl.select(_where(values.is_in(pl.Series(wrong, dtype=pl.String).implode()), values)).to_series()
+    wrong = pl.Series(faulty(kind, values), dtype=pl.String)
+    return pl.select(_where(values.is_in(wrong.implode()), values)).to_series()
 
 
 def _wrong_rounding(rows: pl.DataFrame) -> pl.Series:

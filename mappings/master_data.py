@@ -19,7 +19,7 @@ Where a line has no business date, the row that holds until further notice (``va
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -29,6 +29,7 @@ from functools import lru_cache
 import polars as pl
 from rapidfuzz import fuzz, process
 
+from mappings.index import QUERY, ROW, Index, business_days
 from mappings.remembered import Remembered, is_constant
 from mappings.units import Step, find_rate, find_rounding, shipped_units, times
 from schemas.errors import ConfigError
@@ -37,10 +38,6 @@ from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 #: kind of look-up -> the table and column that hold our own ids
 OWN_IDS = {"partner": ("partners", "partner"), "site": ("sites", "site"), "item": ("items", "item")}
 KINDS = (*OWN_IDS, "unit")
-
-_SINCE_EVER, _FOR_EVER = -(2**31), 2**31 - 1  # days since 1970, Int32
-_LAST_DAY = 2_932_896  # 9999-12-31, which many an ERP writes for an open end
-_QUERY = "_query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +58,7 @@ class MasterData:
 
     def __init__(self, tables: Mapping[str, pl.DataFrame]) -> None:
         self._tables = dict(tables)
-        self._indexes: dict[str, _Index] = {}
+        self._indexes: dict[str, Index | None] = {}
         self._codes: dict[tuple[str, str], pl.Series] = {}
         self._remembered = Remembered()
 
@@ -107,46 +104,64 @@ class MasterData:
 
         ``on`` is the business date of each row: ISO text (a time counts by its day), Date or Datetime.
         """
-        questions = (values.cast(pl.String), partner.cast(pl.String).fill_null(""), _business_days(on, len(values)))
+        questions = (values.cast(pl.String), partner.cast(pl.String).fill_null(""), business_days(on, len(values)))
         answer = self._remembered.answer(kind, questions, lambda some: self._ours(kind, *some))
         return answer.alias(values.name)
 
     def _ours(self, kind: str, values: pl.Series, partner: pl.Series, on: pl.Series) -> pl.Series:
-        return self._resolve(kind, partner, values, on).get_column("ours")
+        asked = _asked(kind, partner, values, on)
+        ours = pl.Series([None], dtype=pl.String).new_from_index(0, asked.height)
+        for index, places, rows in self._answers(kind, asked):
+            texts = index.rows[index.answer].gather(rows)
+            if len(places) == asked.height:
+                return texts
+            ours = ours.scatter(places, texts)
+        return ours
 
     def why(self, kind: str, partner: str, value: str, on: str | None = None) -> Explanation | None:
         """The row by which ``look_up`` knows ``value``; None when it does not."""
-        row = self._resolve(kind, pl.Series([partner]), pl.Series([value]), pl.Series([on], dtype=pl.String)).row(
-            0, named=True
-        )
-        if row["ours"] is None:
-            return None
-        return Explanation(
-            kind=kind, **{name: row[name] for name in ("table", "partner", "theirs", "ours", "valid_from", "valid_to")}
-        )
+        day = business_days(pl.Series([on], dtype=pl.String), 1)
+        for index, _, rows in self._answers(kind, _asked(kind, pl.Series([partner]), pl.Series([value]), day)):
+            found = index.rows.row(rows[0], named=True)
+            whole = index.table.row(found[ROW], named=True)
+            return Explanation(
+                kind=kind,
+                table=index.name,
+                partner=found.get("partner", ""),
+                theirs=found["theirs"],
+                ours=found[index.answer],
+                valid_from=whole["valid_from"],
+                valid_to=whole["valid_to"],
+            )
+        return None
 
     def holds(self, kind: str, partner: pl.Series, values: pl.Series) -> pl.Series:
         """Whether any row, valid on whatever day, knows each of ``values`` as its ``partner`` writes it."""
-        asked = pl.DataFrame({"partner": partner.fill_null("").str.strip_chars(), "theirs": values})
-        asked = asked.with_columns(theirs=_normal(kind, pl.col("theirs")))
-        codes = self._index(f"cross_references:{kind}").rows.select("partner", "theirs").unique()
-        found = [
-            owned.join(codes.with_columns(known=True), on=["partner", "theirs"], how="left", maintain_order="left")
-            for owned in (asked, asked.with_columns(partner=pl.lit("")))
-        ]
-        own = pl.Series(list(shipped_units()), dtype=pl.String) if kind == "unit" else self._own_codes(kind)
-        known = asked["theirs"].is_in(own.str.strip_chars().implode())
-        for table in (*found, self._keyed(kind, asked)):
-            known |= table["known"].fill_null(False)
+        asked = _asked(kind, partner, values, business_days(None, len(values))).drop("_on")
+        known = pl.Series([False]).new_from_index(0, asked.height)
+        for name, wanted in _WAYS:
+            if (index := self._index(f"{name}:{kind}")) is not None:
+                answered = index.find_all(wanted(asked))[QUERY]
+                known = known.scatter(answered, True)
         return known
 
-    def _keyed(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        """``known`` beside what a GTIN or GLN of ours is, on whatever day."""
-        if kind not in _GS1_COLUMNS or _GS1_COLUMNS[kind] not in self._tables[OWN_IDS[kind][0]].columns:
-            return asked.select(known=pl.lit(False))
-        keys = self._index(f"keys:{kind}").rows["theirs"]
-        key = pl.col("theirs")
-        return asked.select(known=key.str.contains(_GS1_KEY) & key.str.zfill(_GTIN).is_in(keys.implode()))
+    def _answers(self, kind: str, asked: pl.DataFrame) -> Iterator[tuple[Index, pl.Series, pl.Series]]:
+        """Index by index the places in ``asked`` that it is the first to answer, in order, and the rows that do."""
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of look-up: {kind!r}; known: {', '.join(KINDS)}")
+        places = pl.int_range(asked.height, dtype=pl.UInt32, eager=True)
+        for name, wanted in _WAYS:
+            index = self._index(f"{name}:{kind}")
+            if index is None or not asked.height:
+                continue
+            rows = index.find(wanted(asked))
+            if not rows.null_count():
+                yield index, places, rows
+                return
+            hit = rows.is_not_null()
+            if hit.any():
+                yield index, places.filter(hit), rows.filter(hit)
+                asked, places = asked.filter(~hit), places.filter(~hit)
 
     def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
         """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
@@ -156,85 +171,6 @@ class MasterData:
             wanted.upper(), choices, processor=str.upper, scorer=fuzz.ratio, score_cutoff=60, limit=n
         )
         return [choice for choice, _, _ in found]
-
-    def _resolve(self, kind: str, partner: pl.Series, values: pl.Series, on: pl.Series | None) -> pl.DataFrame:
-        """One row a value, in order: the columns of ``Explanation`` but ``kind``, null where nothing answers."""
-        if kind not in KINDS:
-            raise ValueError(f"no such kind of look-up: {kind!r}; known: {', '.join(KINDS)}")
-        asked = pl.DataFrame(
-            {
-                "partner": partner.cast(pl.String).fill_null("").str.strip_chars(),
-                "theirs": values.cast(pl.String),
-                "_on": _business_days(on, len(values)),
-            }
-        )
-        asked = asked.with_columns(theirs=_normal(kind, pl.col("theirs"))).with_row_index(_QUERY)
-        answers = []
-        open_ = asked.filter(pl.col("theirs").is_not_null() & (pl.col("theirs") != ""))
-        for ask in (self._partners_own, self._general, self._our_own, self._by_gs1_key):
-            answer = ask(kind, open_)
-            if answer.height == asked.height:
-                return answer
-            answers.append(answer)
-            open_ = open_.join(answer, on=_QUERY, how="anti", maintain_order="left")
-        return asked.select(_QUERY).join(pl.concat(answers), on=_QUERY, how="left", maintain_order="left")
-
-    def _partners_own(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        return self._cross_references(f"cross_references:{kind}", asked.filter(pl.col("partner") != ""))
-
-    def _general(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        return self._cross_references(f"{_GENERAL}:{kind}", asked.with_columns(partner=pl.lit("")))
-
-    def _cross_references(self, index: str, asked: pl.DataFrame) -> pl.DataFrame:
-        found = self._index(index).find(asked)
-        return found.select(
-            _QUERY,
-            pl.lit("cross_references").alias("table"),
-            "partner",
-            "theirs",
-            pl.col("ours").str.strip_chars(),
-            "valid_from",
-            "valid_to",
-        )
-
-    def _our_own(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        if kind == "unit":
-            codes = shipped_units()
-            ours = asked.get_column("theirs").replace_strict(
-                list(codes), list(codes.values()), default=None, return_dtype=pl.String
-            )
-            found = asked.with_columns(ours=ours, valid_from=pl.lit(""), valid_to=pl.lit("")).drop_nulls("ours")
-            table = "codes/unit"
-        else:
-            table = OWN_IDS[kind][0]
-            found = self._index(table).find(asked).with_columns(ours=pl.col("theirs"))
-        return found.select(
-            _QUERY,
-            pl.lit(table).alias("table"),
-            pl.lit("").alias("partner"),
-            "theirs",
-            "ours",
-            "valid_from",
-            "valid_to",
-        )
-
-    def _by_gs1_key(self, kind: str, asked: pl.DataFrame) -> pl.DataFrame:
-        """What our own rows say is their GTIN or GLN; a GTIN is the same with fewer zeros before it."""
-        keys = asked.filter(pl.col("theirs").str.contains(_GS1_KEY)) if kind in _GS1_COLUMNS else asked.clear()
-        if keys.is_empty() or _GS1_COLUMNS[kind] not in self._tables[OWN_IDS[kind][0]].columns:
-            found, name = asked.clear().with_columns(ours=pl.lit(""), valid_from=pl.lit(""), valid_to=pl.lit("")), ""
-        else:
-            found = self._index(f"keys:{kind}").find(keys.with_columns(theirs=pl.col("theirs").str.zfill(_GTIN)))
-            name = OWN_IDS[kind][0]
-        return found.select(
-            _QUERY,
-            pl.lit(name).alias("table"),
-            pl.lit("").alias("partner"),
-            "theirs",
-            pl.col("ours").str.strip_chars(),
-            "valid_from",
-            "valid_to",
-        )
 
     def _codes_near(self, kind: str, partner: str, wanted: str) -> list[str]:
         """Codes worth comparing with ``wanted``: all of a small table, of a large one those that begin or end alike."""
@@ -271,7 +207,7 @@ class MasterData:
         quantity is null and the base unit says what was wanted.
         Arithmetic is exact; ``mappings.units.times`` says how it is rounded.
         """
-        days = _business_days(on, len(items))
+        days = business_days(on, len(items))
         questions = (items.cast(pl.String), units.cast(pl.String), days)
         if not any(column.null_count() for column in questions):
             plain = self._remembered.answer("plain", questions, lambda some: self._plain(*some))
@@ -281,10 +217,9 @@ class MasterData:
 
     def _plain(self, items: pl.Series, units: pl.Series, days: pl.Series) -> pl.Series:
         """The unit of each (item, unit, day) whose quantities need no conversion; null where they do."""
-        asked = pl.DataFrame({"item": items.str.strip_chars(), "unit": units, "_on": days})
-        rates, _ = self._rates(asked)
-        as_sent = pl.when(pl.col("rate").is_null()).then(pl.coalesce("base", "unit"))
-        return rates.select(as_sent.alias("plain")).to_series()
+        asked = pl.DataFrame({"theirs": items.str.strip_chars(), "_on": days})
+        base = self._of_items(asked)["base"]
+        return units.zip_with(base.is_null() | (base == units), pl.Series([None], dtype=pl.String))
 
     def _converted(
         self, items: pl.Series, quantities: pl.Series, units: pl.Series, days: pl.Series
@@ -312,13 +247,11 @@ class MasterData:
         ``rate`` is an index into the list of conversions, -1 where no conversion exists, null where the
         quantity stands as sent.
         """
-        asked = asked.with_row_index(_QUERY)
-        found = self._index("items").find(asked.with_columns(theirs="item"))
-        bases = found.select(_QUERY, _rounding(found), base=_rec20("base_unit"))
-        asked = asked.join(bases.filter(pl.col("base") != ""), on=_QUERY, how="left", maintain_order="left")
+        told = self._of_items(asked.select("_on", theirs="item"))
+        asked = asked.with_columns(told).with_row_index(QUERY)
         differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
         if differing.is_empty():
-            return asked.drop(_QUERY).with_columns(rate=pl.lit(None, pl.Int32)), []
+            return asked.drop(QUERY).with_columns(rate=pl.lit(None, pl.Int32)), []
         own = self._agreed(differing).rename({"agreed": "own"})
         general = self._agreed(differing.with_columns(item=pl.lit(""))).select("_on", general="agreed")
         differing = differing.join(own, on=["item", "_on"], how="left").join(general, on="_on", how="left")
@@ -329,54 +262,44 @@ class MasterData:
             for rate in map(_agreed_rate, *cases.get_columns())
         ]
         cases = cases.with_columns(rate=pl.Series(rates, dtype=pl.Int32))
-        found = differing.join(cases, on=_CASE, how="left", nulls_equal=True).select(_QUERY, "rate")
-        asked = asked.join(found, on=_QUERY, how="left", maintain_order="left")
-        return asked.drop(_QUERY), list(places)
+        found = differing.join(cases, on=_CASE, how="left", nulls_equal=True).select(QUERY, "rate")
+        asked = asked.join(found, on=QUERY, how="left", maintain_order="left")
+        return asked.drop(QUERY), list(places)
 
     def _agreed(self, asked: pl.DataFrame) -> pl.DataFrame:
         """What the units table says for each (item, day): all steps in one text, the later start of a pair winning.
 
         Many items agree on the same few factors; as text they are told apart, and worked out, only once.
         """
-        asked = asked.select("item", "_on").unique(maintain_order=True).with_row_index(_QUERY)
+        asked = asked.select("item", "_on").unique(maintain_order=True).with_row_index(QUERY)
+        index = self._index("units")
+        if index is None:
+            return asked.select("item", "_on", agreed=pl.lit(None, pl.String))
         steps = (
-            self._index("units")
-            .find_all(asked)
-            .pipe(
-                lambda found: found.select(_QUERY, _rec20("from_unit"), _rec20("to_unit"), "factor", _rounding(found))
-            )
-            .unique([_QUERY, "from_unit", "to_unit"], keep="last", maintain_order=True)
+            index.find_all(asked)
+            .unique([QUERY, "from_unit", "to_unit"], keep="first", maintain_order=True)
             .sort("from_unit", "to_unit")
-            .select(_QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", "rounding", separator="\t"))
+            .select(QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", "rounding", separator="\t"))
         )
-        texts = steps.group_by(_QUERY).agg(agreed=pl.col("step").str.join(_SEPARATOR))
-        return asked.join(texts, on=_QUERY).drop(_QUERY)
+        texts = steps.group_by(QUERY).agg(agreed=pl.col("step").str.join(_SEPARATOR))
+        return asked.join(texts, on=QUERY).drop(QUERY)
 
     # -- indexes ----------------------------------------------------------------------------------
 
-    def _index(self, name: str) -> _Index:
-        """``items``, ``sites``, ``partners``, ``units``, ``cross_references:<kind>``, or of these the few that are
-        everybody's, ``general:<kind>``; built on first use."""
-        if (index := self._indexes.get(name)) is None:
-            index = self._indexes[name] = self._build(name)
-        return index
+    def _of_items(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """``base`` and ``rounding`` of each of ``asked`` (``theirs``, ``_on``), null where the item is not known."""
+        index = self._index("own:item")
+        if index is None:
+            return asked.select(pl.lit(None, pl.String).alias(name) for name in _OF_ITEMS)
+        rows = index.find(asked)
+        return index.rows.select(pl.col(name).gather(rows) for name in _OF_ITEMS)
 
-    def _build(self, name: str) -> _Index:
-        if name == "units":
-            return _Index.over(self._tables["units"], {"item": pl.col("item").str.strip_chars()})
-        table, _, kind = name.partition(":")
-        if table == "keys":
-            owner, id = OWN_IDS[kind]
-            key = pl.col(_GS1_COLUMNS[kind]).str.strip_chars()
-            rows = self._tables[owner].filter(key.str.contains(_GS1_KEY)).with_columns(ours=pl.col(id))
-            return _Index.over(rows, {"theirs": key.str.zfill(_GTIN)})
-        if kind:
-            rows = self._tables["cross_references"].filter(pl.col("kind") == kind).drop("kind")
-            partner = pl.col("partner").str.strip_chars()
-            rows = rows.filter(partner == "") if table == _GENERAL else rows
-            return _Index.over(rows, {"partner": partner, "theirs": _normal(kind, pl.col("theirs"))})
-        column = MASTER_TABLES[table][0]
-        return _Index.over(self._tables[table], {"theirs": pl.col(column).str.strip_chars()})
+    def _index(self, name: str) -> Index | None:
+        """By its name in ``_BUILT``, the kind of look-up behind a colon; None where it has no rows."""
+        if name not in self._indexes:
+            built, _, kind = name.partition(":")
+            self._indexes[name] = _BUILT[built](self._tables, kind)
+        return self._indexes[name]
 
 
 #: Extras that answers depend on.
@@ -385,97 +308,107 @@ _USED = ("calendar", "gtin", "rounding")
 _GS1_COLUMNS = {"item": "gtin", "site": "gln", "partner": "gln"}
 _GS1_KEY = r"^(?:[0-9]{8}|[0-9]{12,14})$"
 _GTIN = 14
+_OF_ITEMS = ("base", "rounding")
 
 
 def _used(name: str, tables: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
     return tuple(one for one in MASTER_EXTRAS[name] if one in _USED and one in tables[name].columns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """A table sorted by the hash of its key, so that a column of keys is found by binary search.
-
-    The hash only leads to the rows; the key itself is compared before a row counts.
-    """
-
-    keys: tuple[str, ...]
-    hashes: pl.Series
-    ends: pl.Series  #: where the rows of the same hash are over
-    rows: pl.DataFrame
-
-    @classmethod
-    def over(cls, table: pl.DataFrame, keys: Mapping[str, pl.Expr]) -> _Index:
-        rows = (
-            table.with_columns(**keys)
-            .with_columns(
-                _hash=_hash(keys),
-                _from=_day("valid_from", when_empty=_SINCE_EVER, when_bad=_FOR_EVER),
-                _to=_day("valid_to", when_empty=_FOR_EVER, when_bad=_SINCE_EVER),
-            )
-            .sort("_hash", "_from", maintain_order=True)
-        )
-        hashes = rows.get_column("_hash")
-        runs = hashes.rle_id().alias("_run").to_frame().with_row_index("_end", offset=1)
-        ends = runs.select(pl.col("_end").max().over("_run")).to_series()
-        return cls(tuple(keys), hashes, ends, rows.drop("_hash"))
-
-    def find(self, asked: pl.DataFrame) -> pl.DataFrame:
-        """The one row that answers each of ``asked`` (columns ``_query``, ``_on`` and the keys), where one does."""
-        low, high = self._span(asked)
-        held = asked.select("_on", *self.keys)
-        answer = pl.Series("_row", [None], pl.UInt32).new_from_index(0, asked.height)
-        most = (high - low).max()
-        for further in range(most if isinstance(most, int) else 0):  # of several rows that hold the later one answers
-            open_ = (low + further < high).arg_true()
-            rows = (low + further).gather(open_)
-            hold = self._hold(held[open_], rows)
-            answer = answer.scatter(open_.filter(hold), rows.filter(hold))
-        hit = answer.is_not_null()
-        return pl.concat([asked.select(_QUERY).filter(hit), self.rows[answer.filter(hit)]], how="horizontal")
-
-    def find_all(self, asked: pl.DataFrame) -> pl.DataFrame:
-        """Every row valid on the day for each of ``asked``, the one that beats the others last."""
-        low, high = self._span(asked)
-        span = (
-            asked.select(_QUERY, "_on", *self.keys)
-            .with_columns(_low=low, _high=high)
-            .filter(pl.col("_low") < pl.col("_high"))
-            .with_columns(_row=pl.int_ranges("_low", "_high"))
-            .explode("_row")
-        )
-        rows = span.get_column("_row")
-        hold = self._hold(span, rows)
-        return pl.concat([span.select(_QUERY).filter(hold), self.rows[rows.filter(hold)]], how="horizontal")
-
-    def _span(self, asked: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-        """Where the rows begin and end whose hash is that of each of ``asked``."""
-        wanted = asked.select(_hash(self.keys)).to_series()
-        if not len(self.hashes):
-            nowhere = pl.Series("_low", [0], pl.UInt32).new_from_index(0, len(wanted))
-            return nowhere, nowhere
-        low = self.hashes.search_sorted(wanted, side="left")
-        there = low.clip(upper_bound=len(self.hashes) - 1)
-        found = self.hashes.gather(there) == wanted
-        return low, low.zip_with(~found, self.ends.gather(there))
-
-    def _hold(self, asked: pl.DataFrame, rows: pl.Series) -> pl.Series:
-        """Whether each of ``rows`` is really of the key asked for, and valid on the day."""
-        found = self.rows.select(pl.col("_from", "_to", *self.keys).gather(rows).name.prefix("_found"))
-        right = [pl.col(key) == pl.col(f"_found{key}") for key in self.keys]
-        day = (pl.col("_found_from") <= pl.col("_on")) & (pl.col("_on") <= pl.col("_found_to"))
-        return pl.concat([asked, found], how="horizontal").select(pl.all_horizontal(*right, day)).to_series()
+def _asked(kind: str, partner: pl.Series, values: pl.Series, on: pl.Series) -> pl.DataFrame:
+    """Questions as indexes want them; an empty code is none."""
+    asked = pl.DataFrame({"partner": partner, "theirs": values, "_on": on}, schema_overrides=_QUESTION)
+    asked = asked.with_columns(_normal(kind, pl.col("theirs")))
+    if not is_constant(partner) or partner[0] != partner[0].strip():
+        asked = asked.with_columns(pl.col("partner").fill_null("").str.strip_chars())
+    if asked["theirs"].min() == "":
+        asked = asked.with_columns(pl.when(pl.col("theirs") != "").then("theirs").alias("theirs"))
+    return asked
 
 
-_GENERAL = "general"
+_QUESTION = {"partner": pl.String, "theirs": pl.String, "_on": pl.Int32}
+
+
+# -- how the indexes are built, and what they are asked -------------------------------------------------
+
+_Tables = Mapping[str, pl.DataFrame]
+
+
+def _cross_references(tables: _Tables, kind: str) -> Index | None:
+    keys = {"partner": _PARTNER, "theirs": _normal(kind, pl.col("theirs"))}
+    return _references(tables, keys, pl.col("kind") == kind)
+
+
+def _general(tables: _Tables, kind: str) -> Index | None:
+    """Everybody's, which mostly are few."""
+    keys = {"theirs": _normal(kind, pl.col("theirs"))}
+    return _references(tables, keys, (pl.col("kind") == kind) & (_PARTNER == ""))
+
+
+_PARTNER = pl.col("partner").str.strip_chars()
+
+
+def _references(tables: _Tables, keys: Mapping[str, pl.Expr], only: pl.Expr) -> Index | None:
+    ours = {"ours": pl.col("ours").str.strip_chars()}
+    return Index.over("cross_references", tables["cross_references"], keys, ours, answer="ours", only=only)
+
+
+def _own(tables: _Tables, kind: str) -> Index | None:
+    """Our own ids; of units the codes of the shipped list."""
+    if kind == "unit":
+        shipped = pl.DataFrame({"theirs": list(shipped_units()), "ours": list(shipped_units().values())})
+        always = shipped.with_columns(valid_from=pl.lit(""), valid_to=pl.lit(""))
+        return Index.over("codes/unit", always, {"theirs": pl.col("theirs")}, {"ours": pl.col("ours")}, answer="ours")
+    table, column = OWN_IDS[kind]
+    told = {}
+    if kind == "item":
+        base = _rec20("base_unit")
+        told = {"base": pl.when(base != "").then(base), "rounding": _rounding(tables[table])}
+    return Index.over(table, tables[table], {"theirs": pl.col(column).str.strip_chars()}, told)
+
+
+def _gs1_keys(tables: _Tables, kind: str) -> Index | None:
+    """What our own rows say is their GTIN or GLN; None where they cannot say it."""
+    if kind not in _GS1_COLUMNS or _GS1_COLUMNS[kind] not in tables[OWN_IDS[kind][0]].columns:
+        return None
+    table, column = OWN_IDS[kind]
+    key = pl.col(_GS1_COLUMNS[kind]).str.strip_chars()
+    ours = {"ours": pl.col(column).str.strip_chars()}
+    only = key.str.contains(_GS1_KEY)
+    return Index.over(table, tables[table], {"theirs": key.str.zfill(_GTIN)}, ours, answer="ours", only=only)
+
+
+def _units(tables: _Tables, _: str) -> Index | None:
+    rows = tables["units"]
+    told = {"from_unit": _rec20("from_unit"), "to_unit": _rec20("to_unit"), "factor": pl.col("factor")}
+    keys = {"item": pl.col("item").str.strip_chars()}
+    return Index.over("units", rows, keys, told | {"rounding": _rounding(rows)}, answer="item")
+
+
+_BUILT: Mapping[str, Callable[[_Tables, str], Index | None]] = {
+    "cross_references": _cross_references, "general": _general, "own": _own, "keys": _gs1_keys, "units": _units,
+}  # fmt: skip
+
+
+def _as_gtin(asked: pl.DataFrame) -> pl.DataFrame:
+    """A GTIN is the same with fewer zeros before it; what has another form is none."""
+    code = pl.col("theirs")
+    return asked.with_columns(theirs=pl.when(code.str.contains(_GS1_KEY)).then(code.str.zfill(_GTIN)))
+
+
+#: The indexes that are asked for a code one after the other, and what each is asked.
+_WAYS: tuple[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]], ...] = (
+    ("cross_references", lambda asked: asked),
+    ("general", lambda asked: asked),
+    ("own", lambda asked: asked),
+    ("keys", _as_gtin),
+)
+
 _SMALL = 20_000  # codes that are compared one by one for a message
 _SEPARATOR = "\x1f"
 _CASE = ["unit", "base", "rounding", "own", "general"]
 #: A rate, and how what it gives is rounded.
 Conversion = tuple[Fraction, str]
-
-
-def _hash(keys: Iterable[str]) -> pl.Expr:
-    return pl.concat_str(*keys, separator=_SEPARATOR).hash().alias("_hash")
 
 
 def _alike(codes: pl.Series, begin: str, end: str) -> pl.Series:
@@ -489,38 +422,11 @@ def _normal(kind: str, codes: pl.Expr) -> pl.Expr:
     return trimmed.str.to_uppercase() if kind == "unit" else trimmed
 
 
-def _day(column: str, *, when_empty: int, when_bad: int) -> pl.Expr:
-    text = pl.col(column).str.strip_chars()
-    day = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
-    return pl.when(text == "").then(when_empty).otherwise(day.fill_null(when_bad)).cast(pl.Int32)
-
-
-def _business_days(on: pl.Series | None, height: int) -> pl.Series:
-    """Days since 1970; the last day of all where there is no business date."""
-    if on is None:
-        return pl.Series([_LAST_DAY], dtype=pl.Int32).new_from_index(0, height)
-    if on.dtype == pl.String and is_constant(on):
-        return pl.Series([_business_day(on[0])], dtype=pl.Int32).new_from_index(0, height)
-    if on.dtype == pl.Int32:
-        return on
-    day = pl.col(on.name).cast(pl.Date)
-    if on.dtype == pl.String:
-        day = pl.col(on.name).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return on.to_frame().select(day.cast(pl.Int32).fill_null(_LAST_DAY)).to_series()
-
-
-@lru_cache(maxsize=1 << 12)
-def _business_day(text: str) -> int:
-    """The same of one text: a document has one date mostly."""
-    day: int = _business_days(pl.Series([text, None], dtype=pl.String), 2)[0]
-    return day
-
-
 def _rec20(column: str) -> pl.Expr:
     """Unit codes of a master table as Rec 20 codes: through the shipped list, else as they stand."""
     code = _normal("unit", pl.col(column))
     known = shipped_units()
-    return code.replace(list(known), list(known.values())).alias(column)
+    return code.replace(list(known), list(known.values()))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -539,9 +445,9 @@ def _steps(agreed: str | None) -> Iterator[Step]:
                 yield Step(from_unit, to_unit, rate, rounding)
 
 
-def _rounding(found: pl.DataFrame) -> pl.Expr:
+def _rounding(rows: pl.DataFrame) -> pl.Expr:
     """How quantities are rounded; most tables do not say."""
-    return (pl.col("rounding") if "rounding" in found.columns else pl.lit("")).alias("rounding")
+    return pl.col("rounding") if "rounding" in rows.columns else pl.lit("")
 
 
 def _products(pairs: pl.DataFrame, conversions: list[Conversion]) -> pl.DataFrame:

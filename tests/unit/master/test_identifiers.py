@@ -16,6 +16,7 @@ from mappings.identifiers import (
     countries,
     currencies,
     fault_of,
+    faulty,
     right_digit,
     wrong_check_digits,
 )
@@ -90,3 +91,12 @@ def test_the_lists_are_whole() -> None:
     assert len(countries()) == 249
     assert {"EUR", "USD", "JPY", "XAU"} <= currencies()
     assert set(KINDS) == {*DIGITS, "duns", "vat", "currency", "country", "incoterm"}
+
+
+@pytest.mark.parametrize("kind", ["gtin", "gln", "sscc", "country"])
+@given(bodies=st.lists(st.text("0123456789A ", max_size=19), max_size=8))
+def test_a_column_has_the_faults_that_its_values_have_one_by_one(kind: str, bodies: list[str]) -> None:
+    keys = [*bodies, *(body + right_digit(f"{body}0") for body in bodies if body.isdigit()), "4006381333931", "DE", ""]
+    assert sorted(faulty(kind, pl.Series([*keys, None]))) == sorted(
+        {key for key in keys if key and fault_of(kind, key)}
+    )
