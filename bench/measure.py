@@ -70,10 +70,9 @@ if inspect.isgeneratorfunction(work):
     next(prepared)
     def work():
         try:
-            next(prepared)
+            return next(prepared)
         except StopIteration as done:
             return done.value
-        raise RuntimeError("it yielded twice")
     arguments = {}
 start, begun = time.perf_counter(), time.process_time()
 result = work(**arguments)
@@ -87,8 +86,8 @@ print(json.dumps({"result": result, "seconds": seconds, "peak_mb": peak, "grown_
 def in_child(module: str, function: str, arguments: Mapping[str, Any]) -> Run:
     """Call ``module.function(**arguments)`` in a fresh interpreter and say what it cost.
 
-    Imports of the module are not counted, nor is what a generator function does before it yields (once).
-    The function returns something JSON can carry.
+    Imports of the module are not counted, nor is what a generator function does before it first yields, and after it
+    has yielded its result (or it returns that). The result is something JSON can carry.
     Raises RuntimeError with the child's own words when it fails.
     """
     done = subprocess.run(

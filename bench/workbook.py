@@ -25,8 +25,11 @@ documents:
 """
 
 
-def to_durable_events(file: str, small: str, home: str) -> Generator[None, None, dict[str, int]]:
-    """Archive, read, map, normalise and commit ``file`` into a fresh SQLite ledger, as production does."""
+def to_durable_events(file: str, small: str, home: str) -> Generator[dict[str, int] | None]:
+    """Archive, read, map, normalise and commit ``file`` into a fresh SQLite ledger, as production does.
+
+    What is committed is durable; the ledger is closed, as a process does at its end, once the clock has stopped.
+    """
     from connectors.archive import Archive
     from connectors.registry import formats
     from crossdock.ledger import Ledger, StoreSummary
@@ -62,9 +65,9 @@ def to_durable_events(file: str, small: str, home: str) -> Generator[None, None,
     with Ledger.open(places[1].ledger_url) as other:
         take_in(Path(small), other)
     with Ledger.open(places[0].ledger_url) as ledger:
-        yield
+        yield None
         summary = take_in(Path(file), ledger)
-    return {"events": summary.events, "lines": summary.lines}
+        yield {"events": summary.events, "lines": summary.lines}
 
 
 def merely_read(file: str, small: str) -> Generator[None, None, int]:

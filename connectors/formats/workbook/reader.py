@@ -28,6 +28,7 @@ from itertools import chain, islice
 from typing import BinaryIO, cast
 
 from connectors.base import Plans, ReadItem
+from connectors.collector import no_collection
 from connectors.formats.workbook import columns, headers
 from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.delimited import looks_delimited
@@ -36,13 +37,13 @@ from connectors.formats.workbook.headers import VALUE, Fit, Headings
 from connectors.formats.workbook.sheets import REFERENCE, Batch, Sheet, opened
 from connectors.formats.workbook.table import Agreed, Table, passed_over
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
-from schemas.documents import DocumentEnd, DocumentStart, Interchange, LinePlan, WorkbookEnd
+from schemas.documents import DocumentEnd, DocumentStart, Interchange, LineChunk, LinePlan, WorkbookEnd
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import KINDS, FieldType
 
 CHUNK = 8192  #: rows a chunk holds at most
-GLANCE = 1024  #: rows that are looked at together: few enough for the processor's cache
+GLANCE = 256  #: rows that are looked at together: few enough for the processor's cache
 
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".tsv")
 _PAGES = (".html", ".htm")
@@ -281,16 +282,11 @@ def _document(ordinal: int, sheet: Sheet, fit: Fit, sender: str) -> Iterator[Rea
         yield _rows_hidden(sheet, below)
     table, end, accepted = Table(sheet, fit, agreed, ordinal), None, True
     try:
-        for batch in sheet.batches(CHUNK):
-            body = _after(batch, fit.row)
-            if not body.rows:
-                continue
-            chunk, findings = table.chunk(body)
+        for chunk, findings, upto in _chunks(sheet, fit, table):
             yield from findings
             if chunk.table.height:
                 yield chunk
-            if body.offsets and body.lengths:
-                end = body.offsets[-1] + body.lengths[-1]
+            end = upto
     except Unreadable as error:
         # what was read stands; the rest of the document is lost, so none of it may count
         accepted = False
@@ -304,6 +300,25 @@ def _document(ordinal: int, sheet: Sheet, fit: Fit, sender: str) -> Iterator[Rea
             location=headers.place(sheet, 0, fit.row),
         )
     yield DocumentEnd(ordinal=ordinal, lines=table.lines, accepted=accepted, offset=end)
+
+
+def _chunks(sheet: Sheet, fit: Fit, table: Table) -> Iterator[tuple[LineChunk, list[Finding], int | None]]:
+    """The lines of the sheet, what is said of them, and where in text they end.
+
+    The rows of each chunk are gone before the collector may look at them: it would take them for something to keep.
+    """
+    batches = sheet.batches(CHUNK)
+    while True:
+        with no_collection():
+            batch = next(batches, None)
+            if batch is None:
+                return
+            body = _after(batch, fit.row)
+            made = table.chunk(body) if body.rows else None
+            end = body.offsets[-1] + body.lengths[-1] if body.offsets and body.lengths else None
+            del batch, body
+        if made is not None:
+            yield *made, end
 
 
 def _after(batch: Batch, row: int) -> Batch:
@@ -370,11 +385,12 @@ def _evidence(
     wanted = [*((path, index, True) for path, some in numbers.items() for index in some)]
     wanted += [(path, index, False) for path, some in days.items() for index in some]
     try:
-        for batch in sheet.batches(GLANCE):
-            rows = _after(batch, fit.row).rows
-            for path, index, is_number in wanted:
-                cells = [row[index] for row in rows if index < len(row)]
-                (columns.look_at_numbers if is_number else columns.look_at_dates)(seen[path], cells)
+        with no_collection():
+            for batch in sheet.batches(GLANCE):
+                rows = _after(batch, fit.row).rows
+                for path, index, is_number in wanted:
+                    cells = [row[index] for row in rows if index < len(row)]
+                    (columns.look_at_numbers if is_number else columns.look_at_dates)(seen[path], cells)
     except Unreadable:
         pass  # said when the rows are read
     return seen

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from typing import BinaryIO, Protocol
 
 from connectors.collector import no_collection
@@ -65,17 +66,14 @@ class GridSheet:
 
     def batches(self, size: int) -> Iterator[Batch]:
         rows = self._grid.iter_rows()  # type: ignore[attr-defined]
-        number = 1
-        while batch := _taken(rows, size):
-            numbers = range(number, number + len(batch))
-            yield Batch(numbers, self._notes.onto(batch, numbers, self.first_column))
-            number += len(batch)
+        return iter(partial(self._next, rows, count(1, size), size), None)  # which keeps no rows, as a generator would
 
-
-def _taken(rows: Iterator[list[object]], size: int) -> list[list[object]]:
-    """The next rows."""
-    with no_collection():
-        return list(islice(rows, size))
+    def _next(self, coming: Iterator[list[object]], begin: Iterator[int], size: int) -> Batch | None:
+        with no_collection():
+            rows = list(islice(coming, size))
+        first = next(begin)
+        numbers = range(first, first + len(rows))
+        return Batch(numbers, self._notes.onto(rows, numbers, self.first_column)) if rows else None
 
 
 def opened(stream: BinaryIO, encodings: Sequence[str] = ()) -> Iterator[Sheet | Finding]:
