@@ -9,7 +9,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -131,6 +131,14 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
     return Installation(tmp_path, environment)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def on_both(request: pytest.FixtureRequest, installation: Installation) -> Settings:
+    """The installation's settings, the ledger in SQLite and in PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return installation.settings
+    return replace(installation.settings, ledger_url=request.getfixturevalue("postgres").database())
+
+
 @pytest.fixture
 def orders() -> Callable[..., str]:
     """Makes a pull of purchase orders: each row says ``order, line`` and what differs from an ordinary row."""
@@ -167,25 +175,16 @@ def _row(given: Sequence[str] | dict[str, str]) -> list[str | None]:
 @pytest.fixture
 def known(installation: Installation) -> Installation:
     """The installation with master data in force: partner ACME, site N1, items P-100 and P-200."""
-    import polars as pl
-
     from crossdock.dock import Dock
-    from schemas.master import MASTER_TABLES
+    from tests.masters import in_force
 
-    rows: dict[str, list[dict[str, str]]] = {
-        "partners": [{"partner": "ACME", "name": "Acme Pumps"}],
-        "sites": [{"site": "N1", "name": "North"}],
-        "items": [{"item": item, "base_unit": "C62", "status": "active"} for item in ("P-100", "P-200")],
-        "units": [],
-        "cross_references": [{"kind": "unit", "theirs": "EA", "ours": "C62"}],
-    }
     with Dock.open(installation.settings) as dock:
-        for table, some in rows.items():
-            columns = MASTER_TABLES[table]
-            frame = pl.DataFrame(
-                [{c: row.get(c, "") for c in columns} for row in some], schema=dict.fromkeys(columns, pl.String)
-            )
-            dock.ledger.load_master(table, frame, source="test", actor="test")
+        in_force(dock, "partners", {"partner": "ACME", "name": "Acme Pumps"})
+        in_force(dock, "sites", {"site": "N1", "name": "North"})
+        items = ({"item": item, "base_unit": "C62", "status": "active"} for item in ("P-100", "P-200"))
+        in_force(dock, "items", *items)
+        in_force(dock, "units")
+        in_force(dock, "cross_references", {"kind": "unit", "theirs": "EA", "ours": "C62"})
     return installation
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
-import polars as pl
 import pytest
 
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock, Run
-from schemas.master import MASTER_TABLES
+from crossdock.settings import Settings
+from tests.masters import in_force
 
 PARTNER = """\
 partner: ACME
@@ -28,14 +27,11 @@ sink: {kind: folder, path: outbox}
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
-    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
-    (installation.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
-    settings = installation.settings
-    if request.param == "postgresql":
-        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
-    with Dock.open(settings) as opened:
+@pytest.fixture
+def dock(on_both: Settings) -> Iterator[Dock]:
+    (on_both.home / "partners" / "acme.yaml").write_text(PARTNER)
+    (on_both.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
+    with Dock.open(on_both) as opened:
         yield opened
 
 
@@ -239,23 +235,13 @@ def test_a_ta1_that_rejects_is_matched_by_the_interchange(dock: Dock) -> None:
     assert (expected(dock), noted(dock)) == ({"rejected": 1}, ["answer.rejected"])
 
 
-def in_force(dock: Dock, table: str, *ids: str) -> None:
-    """Put these ids in force as the master table."""
-    columns = MASTER_TABLES[table]
-    rows = [dict.fromkeys(columns, "") | {columns[0]: id, "base_unit": "C62"} for id in ids]
-    frame = pl.DataFrame(
-        [{c: row.get(c, "") for c in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
-    )
-    dock.ledger.load_master(table, frame, source="test", actor="test")
-
-
 def test_a_supplier_who_was_told_of_errors_is_told_when_they_are_put_right(dock: Dock) -> None:
-    in_force(dock, "sites", "PLANT-1")
+    in_force(dock, "sites", {"site": "PLANT-1"})
     come_in(dock, "asn.edi", interchange(7, ship_notice("A1", item="V-1"), ship_notice("A2", item="V-2")))
     told = [acknowledgment(segments) for name, segments in sent(dock).items() if "-824-" in name]
     assert [[segment[:6] for segment in one] for one in told] == [["OTI*TE", "TED*84", "OTI*TE", "TED*84"]]
 
-    in_force(dock, "items", "V-1")
+    in_force(dock, "items", {"item": "V-1", "base_unit": "C62"})
     done = dock.run()
     assert done.released is not None
     assert (done.released.released, done.released.published, done.responded.sent) == (1, 1, {"824": 1})

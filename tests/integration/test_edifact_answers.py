@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-import polars as pl
 import pytest
 
 from crossdock.dock import Dock, Run
-from schemas.master import MASTER_TABLES
+from crossdock.settings import Settings
+from tests.masters import in_force
 
 PARTNER = """\
 partner: DREH
@@ -24,14 +23,11 @@ sink: {kind: folder, path: outbox}
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
-    (installation.home / "partners" / "dreh.yaml").write_text(PARTNER)
-    (installation.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
-    settings = installation.settings
-    if request.param == "postgresql":
-        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
-    with Dock.open(settings) as opened:
+@pytest.fixture
+def dock(on_both: Settings) -> Iterator[Dock]:
+    (on_both.home / "partners" / "dreh.yaml").write_text(PARTNER)
+    (on_both.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
+    with Dock.open(on_both) as opened:
         yield opened
 
 
@@ -79,17 +75,8 @@ def test_one_good_message_and_one_bad(dock: Dock) -> None:
     assert dock.run().responded.sent == {}
 
 
-def in_force(dock: Dock, table: str, *ids: str) -> None:
-    columns = MASTER_TABLES[table]
-    rows = [dict.fromkeys(columns, "") | {columns[0]: id, "base_unit": "C62"} for id in ids]
-    frame = pl.DataFrame(
-        [{c: row.get(c, "") for c in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
-    )
-    dock.ledger.load_master(table, frame, source="test", actor="test")
-
-
 def test_who_was_told_of_errors_is_told_when_they_are_put_right(dock: Dock) -> None:
-    in_force(dock, "sites", "PLANT-1")
+    in_force(dock, "sites", {"site": "PLANT-1"})
     other = notice("S2", "LIN+1++P-2:BP", "QTY+12:5:PCE", "RFF+ON:4500001:20")
     come_in(dock, "1.edi", interchange("77", notice("S1"), other))
     (first,) = (segments for name, segments in sent(dock).items() if "APERAK" in name)
@@ -97,7 +84,7 @@ def test_who_was_told_of_errors_is_told_when_they_are_put_right(dock: Dock) -> N
         "BGM+23+0002+34", "ERC+UNKNOWN::ZZZ", "BGM+23+0003+34", "ERC+UNKNOWN::ZZZ",
     ]  # fmt: skip
 
-    in_force(dock, "items", "P-1")
+    in_force(dock, "items", {"item": "P-1", "base_unit": "C62"})
     assert dock.run().responded.sent == {"APERAK": 1}
     *_, again = (segments for name, segments in sent(dock).items() if "APERAK" in name)
     assert [row for row in again if row[:3] in ("BGM", "ERC") or row.startswith("RFF+AC")] == [

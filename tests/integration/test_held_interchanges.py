@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import Database
 from crossdock.mending import interchanges
 from crossdock.settings import Settings
+from crossdock.uploads import uploads
 from schemas.errors import PermanentError, TransientError
 
 PARTNER = """\
@@ -31,14 +31,11 @@ sink: {kind: folder, path: outbox}
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def settings(request: pytest.FixtureRequest, installation) -> Settings:
-    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
-    (installation.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
-    settings = installation.settings
-    if request.param == "postgresql":
-        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
-    return settings
+@pytest.fixture
+def settings(on_both: Settings) -> Settings:
+    (on_both.home / "partners" / "acme.yaml").write_text(PARTNER)
+    (on_both.home / "outlets" / "edi-outbox.yaml").write_text(OUTBOX)
+    return on_both
 
 
 @pytest.fixture
@@ -100,6 +97,16 @@ def test_used_after_all(dock: Dock) -> None:
     assert come_in(dock, "3.edi", interchange(7, "S2") + b"\n") == {"997": 1}  # now it is known, and sent again
     with pytest.raises(PermanentError, match="used already: they reused the number"):
         interchanges.use(row["id"], "twice", ledger=dock.ledger, archive=dock.archive)
+
+
+def test_nobody_takes_a_number_away_by_handing_over_under_the_name_of_another(settings: Settings) -> None:
+    (settings.home / "partners" / "other.yaml").write_text("partner: OTHER\n")
+    with Dock.open(settings) as dock:
+        dock.run()  # master data
+        uploads(dock)(interchange(7, "S1"), "forged.edi", "OTHER")
+        come_in(dock, "1.edi", interchange(7, "S2"))
+        assert "S2" in shipments(dock)
+        assert held(dock) == []
 
 
 def test_dropped(dock: Dock) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,6 +14,7 @@ from crossdock.dock import Dock
 from crossdock.ledger.selecting import Selection
 from crossdock.mending.replay import Replayed, preview, replay
 from crossdock.process import translated_payload
+from crossdock.settings import Settings
 
 UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 FIELDS = 'item: "PO1[BP]", site: "N1[ST]04", unit: {const: EA}'
@@ -31,13 +31,10 @@ documents:
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
-    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
-    settings = installation.settings
-    if request.param == "postgresql":
-        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
-    with Dock.open(settings) as opened:
+@pytest.fixture
+def dock(on_both: Settings) -> Iterator[Dock]:
+    (on_both.home / "partners" / "acme.yaml").write_text(PARTNER)
+    with Dock.open(on_both) as opened:
         yield opened
 
 

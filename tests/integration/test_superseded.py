@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +10,7 @@ import pytest
 
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
+from crossdock.settings import Settings
 
 PARTNER = """\
 partner: ACME
@@ -21,13 +21,10 @@ documents:
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def dock(request: pytest.FixtureRequest, installation) -> Iterator[Dock]:
-    (installation.home / "partners" / "acme.yaml").write_text(PARTNER)
-    settings = installation.settings
-    if request.param == "postgresql":
-        settings = replace(settings, ledger_url=request.getfixturevalue("postgres").database())
-    with Dock.open(settings) as opened:
+@pytest.fixture
+def dock(on_both: Settings) -> Iterator[Dock]:
+    (on_both.home / "partners" / "acme.yaml").write_text(PARTNER)
+    with Dock.open(on_both) as opened:
         yield opened
 
 
