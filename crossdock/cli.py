@@ -33,6 +33,7 @@ from crossdock.commands import (
     token,
     workbooks,
 )
+from crossdock.own_process import one_thread_for_columns
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -475,4 +476,5 @@ app.add_typer(workbooks.partner, name="partner", rich_help_panel=SETUP)
 
 def main() -> None:
     """The ``crossdock`` command."""
+    one_thread_for_columns()
     app(prog_name="crossdock")

@@ -38,7 +38,8 @@ from schemas.findings import Finding, Severity, Stage
 
 MARK = "decimal:"  #: prefix of a document's attributes: the decimal mark of the numbers at a path
 CAUSE = "_cause"  #: column of parked lines: the code of the finding that parked them
-TOGETHER = 8192  #: lines that wait at most to be translated together
+TOGETHER = 12_288  #: lines that are translated together at most
+ENOUGH = 4096  #: lines that wait for no further document
 WAITING = 512  #: documents that wait at most
 
 
@@ -238,7 +239,7 @@ class Reading:
         self.current = None
         self._waiting.append(document)
         self._lines += document.held.height if document.held is not None else 0
-        if document.streams or self._lines >= TOGETHER or len(self._waiting) >= WAITING:
+        if document.streams or self._lines >= ENOUGH or len(self._waiting) >= WAITING:
             yield from self.release()
 
     def release(self) -> Iterator[Translated]:

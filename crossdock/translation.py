@@ -22,7 +22,6 @@ import polars as pl
 from connectors.base import Format, ReadItem
 from connectors.formats.edi.unread import unread_format
 from connectors.formats.xml.others import named_xml
-from crossdock.ahead import ahead
 from crossdock.desk import Desk
 from crossdock.reading import CAUSE, Reading
 from crossdock.translated import (
@@ -66,8 +65,6 @@ __all__ = [
 ]
 
 HEAD = 4096  #: bytes by which a format is recognised
-#: Bytes of a payload from which on it is read in a thread of its own, ahead of the rest.
-LARGE = 1 << 20
 
 
 def translate_stream(
@@ -99,8 +96,7 @@ def _read(
 ) -> Iterator[Translated]:
     desk = Desk(format, payload, metadata, context)
     reading = Reading(desk)
-    items = _until_a_stranger(format.read(stream, name=name, plans=desk, metadata=metadata), desk)
-    with closing(ahead(items, weigh=_lines_of) if _size(stream) > LARGE else items) as read:
+    with closing(_until_a_stranger(format.read(stream, name=name, plans=desk, metadata=metadata), desk)) as read:
         try:
             for item in read:
                 match item:
@@ -129,18 +125,6 @@ def _until_a_stranger(items: Iterator[ReadItem], desk: Desk) -> Generator[ReadIt
         if desk.stranger is not None:
             return
         yield item
-
-
-def _lines_of(item: ReadItem) -> int:
-    return max(1, item.height) if isinstance(item, LineChunk) else 1
-
-
-def _size(stream: BinaryIO) -> int:
-    """Bytes from here to the end."""
-    here = stream.tell()
-    size = stream.seek(0, io.SEEK_END) - here
-    stream.seek(here)
-    return size
 
 
 def _doubtful(doubt: str, metadata: Mapping[str, str]) -> Finding:

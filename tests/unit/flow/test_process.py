@@ -12,8 +12,8 @@ import pytest
 
 from connectors.archive import Archive
 from crossdock.ledger import Ledger
-from crossdock.process import process
-from crossdock.translation import LARGE, Context
+from crossdock.process import SMALL, process
+from crossdock.translation import Context
 from mappings.master_data import MasterData
 from mappings.spec import OnError
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk
@@ -97,7 +97,7 @@ def test_a_bad_payload_is_quarantined_and_the_others_go_on(
     assert ledger.waiting() == []
 
 
-@pytest.mark.parametrize("second", [b"second", b"y" * LARGE], ids=["by turns", "in threads"])
+@pytest.mark.parametrize("second", [b"second", b"y" * SMALL], ids=["by turns", "in a thread"])
 def test_a_crash_of_the_reader_is_told_with_its_reason(
     ledger: Ledger, archive: Archive, context: Context, payload, second: bytes
 ) -> None:
