@@ -65,14 +65,16 @@ def checked(
 
 
 def _loads(translated: Iterable[Translated]) -> Iterator[Sequence[Translated]]:
-    """All items in their order, also those that came before an error."""
+    """All items in their order, also those that came before an error. The end of a document waits for nothing that
+    is to be looked at with it: storing begins with it.
+    """
     waiting: list[Translated] = []
     rows = 0
     try:
         for item in translated:
             waiting.append(item)
             rows += item.events.height if isinstance(item, DocumentLines) else 0
-            if rows >= _TOGETHER or len(waiting) >= _TOGETHER:
+            if rows >= _TOGETHER or len(waiting) >= _TOGETHER or (not rows and isinstance(item, DocumentClosed)):
                 yield waiting
                 waiting, rows = [], 0
     except Exception:
