@@ -99,8 +99,17 @@ def test_a_form_leads_back_to_a_page_below(ask: Asking) -> None:
     assert answer.headers["location"].startswith("/crossdock/parked?")
 
 
-def test_a_form_that_another_site_sends_is_refused(ask: Asking) -> None:
-    answer = ask("POST", "/crossdock/parked/fix", headers={"sec-fetch-site": "cross-site"})
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://elsewhere.example"},
+        {"origin": "null"},
+    ],
+)
+def test_a_form_that_another_site_sends_is_refused(ask: Asking, headers: dict[str, str]) -> None:
+    answer = ask("POST", "/crossdock/parked/fix", headers=headers)
     assert answer.status_code == 403
 
 
