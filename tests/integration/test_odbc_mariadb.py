@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import ConfigError, PermanentError, TransientError
+from schemas.errors import ConfigError, PermanentError
+from tests.odbc_erp import SINCE
 
 pytestmark = pytest.mark.integration
 
@@ -32,10 +33,6 @@ def erp(mariadb: Any, channel_to: Any) -> Iterator[Erp]:
     erp = Erp(mariadb, channel_to)
     yield erp
     erp.db.close()
-
-
-SINCE = "SELECT id, at FROM t WHERE at >= :watermark ORDER BY at, id"
-KEYED: dict[str, Any] = {"watermark": "at", "key": ["id"], "overlap": "5m"}
 
 
 def test_every_type_comes_as_text_and_exact(erp: Erp) -> None:
@@ -110,21 +107,6 @@ def test_a_row_that_no_calendar_knows_stops_no_other(erp: Erp) -> None:
     assert [row[0] for row in rows if isinstance(row, list)] == ["1", "3", "4"]
 
 
-def test_a_transaction_that_commits_late_is_not_lost(erp: Erp) -> None:
-    erp.db.execute("CREATE TABLE t (id int, at datetime(6))")
-    erp.db.execute("INSERT INTO t VALUES (1, '2026-01-01 10:00:00')")
-    slow = erp.another()
-    slow.autocommit = False
-    slow.execute("INSERT INTO t VALUES (2, '2026-01-01 10:00:01.5')")
-    erp.db.execute("INSERT INTO t VALUES (3, '2026-01-01 10:00:02')")
-    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["1", "3"]
-    assert erp.pull(SINCE, **KEYED)[1] == []
-    slow.commit()
-    slow.close()
-    assert [row[0] for row in erp.pull(SINCE, **KEYED)[1]] == ["2"]
-    assert erp.pull(SINCE, **KEYED)[1] == []
-
-
 def test_the_fraction_of_a_second_counts(erp: Erp) -> None:
     """The driver cuts it off a moment that is bound as such."""
     erp.db.execute("CREATE TABLE t (id int, at datetime(6))")
@@ -155,43 +137,6 @@ def test_pages_that_cannot_be_told_apart_are_refused(erp: Erp) -> None:
     erp.db.execute("CREATE TABLE t AS SELECT 1 AS id FROM seq_1_to_30000")
     with pytest.raises(ConfigError, match="are the same in id"):
         erp.pull("SELECT id FROM t", key=["id"])
-
-
-def test_nothing_can_be_written(erp: Erp) -> None:
-    erp.db.execute("CREATE TABLE t (id int)")
-    erp.db.execute(
-        "CREATE FUNCTION sneak() RETURNS int MODIFIES SQL DATA BEGIN INSERT INTO t VALUES (1); RETURN 1; END"
-    )
-    erp.db.execute("GRANT ALL ON *.* TO reader")
-    with pytest.raises(PermanentError, match="READ ONLY"):
-        erp.pull("SELECT sneak()")
-    erp.db.execute("REVOKE ALL ON *.* FROM reader")
-    assert erp.db.execute("SELECT count(*) FROM t").fetchone()[0] == 0
-
-
-def test_a_locked_table_is_transient_once_the_time_is_up(erp: Erp) -> None:
-    erp.db.execute("CREATE TABLE t (id int)")
-    locking = erp.another()
-    locking.execute("LOCK TABLES t WRITE")
-    with pytest.raises(TransientError):
-        erp.pull("SELECT id FROM t", options={"timeout": "1s"})
-    locking.close()
-
-
-def test_a_statement_that_takes_too_long_is_transient(erp: Erp) -> None:
-    with pytest.raises(TransientError):
-        erp.pull("SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b", options={"timeout": "1s"})
-
-
-def test_a_session_that_is_ended_is_transient_and_the_next_run_connects_anew(erp: Erp) -> None:
-    erp.db.execute("CREATE TABLE t AS SELECT 1 AS id")
-    source = erp.open("SELECT id FROM t")
-    assert len(list(source.arrivals(1))) == 1
-    for (id_,) in erp.db.execute("SELECT id FROM information_schema.processlist WHERE user = 'reader'").fetchall():
-        erp.db.execute(f"KILL {id_}")
-    with pytest.raises(TransientError):
-        list(source.arrivals(1))
-    assert len(list(source.arrivals(1))) == 1
 
 
 def test_who_may_not_read_is_told_so(erp: Erp) -> None:
