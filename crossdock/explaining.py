@@ -155,16 +155,17 @@ def _steps(rule: FieldRule, path: str, raw: str | None, told: _Told) -> Iterator
         yield "const of the mapping" if rule.const is not None else "default of the mapping"
     if text is None:
         return
-    if rule.function:
-        yield f"function {rule.function}"
-    codes = rule.code_lists[rule.paths.index(path) if path else -1]
+    place = rule.paths.index(path) if path else -1
+    function, codes, format = rule.functions[place], rule.code_lists[place], rule.formats[place]
+    if function:
+        yield f"function {function}"
     if codes is not None:
         meanings = {code.lower(): meaning for code, meaning in told.mapping.codes[codes].items()}
         meaning = meanings.get(text.lower())
         yield f"code list {codes}: {text!r} is {meaning}" if meaning else f"code list {codes} does not know {text!r}"
         text = meaning or text
-    if rule.format:
-        yield f"written as {rule.format}"
+    if format:
+        yield f"written as {format}"
     if rule.clock:
         yield f"with the time of day at {rule.clock}"
     if rule.lookup is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,7 +19,7 @@ from mappings.identifiers import misspelt, no_currency, right_digit, wrong_check
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
 from mappings.remembered import fits, is_constant
-from mappings.schedules import irreconcilable, single_quantities, told_beside, windows
+from mappings.schedules import irreconcilable, one_day, single_quantities, told_beside, windows
 from mappings.spec import FieldRule, Lookup
 from mappings.values import instant_text
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, PLACE_SUFFIX
@@ -106,6 +107,8 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
     lines.judge_keys()
     if mapping.kind in (LineKind.FORECAST, LineKind.CALL_OFF):
         lines.schedule()
+    elif mapping.kind in (LineKind.ORDER, LineKind.ORDER_RESPONSE):
+        lines.columns |= one_day(lines.columns, chunk.height, given.zone)
     nothing = _nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
     table = chunk.select(*columns, *PLACES)
@@ -130,6 +133,16 @@ _JUDGED: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series], str, Callable
 }
 
 
+class _Origin(NamedTuple):
+    """One alternative of a field: where it stands (None: in the mapping itself), what was sent, how it is read."""
+
+    path: str | None
+    sent: pl.Series
+    function: str | None
+    codes: str | None
+    format: str | None
+
+
 class _Lines:
     """One chunk on its way through a mapping: the columns so far, and what was found wrong."""
 
@@ -151,32 +164,45 @@ class _Lines:
         type_ = KINDS[self.mapping.kind][name].type
         if type_ is FieldType.DECIMAL:
             self.columns[name] = self._decimals(name, rule)
-            return
-        text = self._told(name, rule)
-        if type_ in (FieldType.DATE, FieldType.TIME):
-            text = self._times(name, rule, text, self._clock(rule), type_)
-        self.columns[name] = text
+        elif type_ in (FieldType.DATE, FieldType.TIME):
+            self.columns[name] = self._moments(name, rule, type_)
+        else:
+            self.columns[name] = self._told(name, rule)
 
     def _told(self, name: str, rule: FieldRule) -> pl.Series:
         """The first origin that is filled; where its code means nothing (``''``), the first that says something."""
         origins = self._origins(rule)
-        lists = {codes for _, codes in origins}
-        if len(lists) < 2 and not any(codes and "" in self.mapping.codes[codes].values() for codes in lists):
-            sent = _first([sent for sent, _ in origins], self.chunk.height)
-            return self._worded(name, rule, sent, next(iter(lists), None))
+        alike = len({(one.function, one.codes) for one in origins}) < 2
+        if alike and not any(one.codes and "" in self.mapping.codes[one.codes].values() for one in origins[:1]):
+            sent = _first([one.sent for one in origins], self.chunk.height)
+            return self._worded(name, rule, sent, origins[0]) if origins else sent
         told = _nulls(self.chunk.height)
-        for sent, codes in origins:
-            text = self._worded(name, rule, sent.zip_with(told.is_null(), _nulls(len(sent))), codes)
-            told = _first([told, text.replace("", None)], len(sent))
+        for one in origins:
+            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), _nulls(len(told))), one)
+            told = _first([told, text.replace("", None)], len(told))
         return told
 
-    def _origins(self, rule: FieldRule) -> list[tuple[pl.Series, str | None]]:
-        """A column and its code list for each origin that is filled anywhere, in the order in which they are asked."""
-        asked = zip(rule.paths, rule.code_lists, strict=False)
-        origins = [(self._sent[path], codes) for path, codes in asked if path in self._sent]
-        if rule.fallback is not None:
-            origins.append((self._constant(rule.fallback), rule.code_lists[-1]))
-        return origins
+    def _moments(self, name: str, rule: FieldRule, type_: FieldType) -> pl.Series:
+        """Dates and times; where the origins are written in different ways, the first that says one."""
+        if not isinstance(rule.format, list):
+            text = _with_clock(self._told(name, rule), self._clock(rule))
+            return self._times(name, rule, text, rule.format, type_)
+        told = _nulls(self.chunk.height)
+        for one in self._origins(rule):
+            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), _nulls(len(told))), one)
+            beside = [self._sent[path] for path in rule.clocks if path in self._sent and rule.beside(path) == one.path]
+            text = _with_clock(text, _first(beside, len(told)) if beside else None)
+            told = _first([told, self._times(name, rule, text, one.format, type_)], len(told))
+        return told
+
+    def _origins(self, rule: FieldRule) -> list[_Origin]:
+        """Those that are filled anywhere, in the order in which they are asked; last what stands in for them."""
+        asked = zip((*rule.paths, None), rule.functions, rule.code_lists, rule.formats, strict=True)
+        return [
+            _Origin(path, self._constant(rule.fallback) if path is None else self._sent[path], *how)
+            for path, *how in asked
+            if (rule.fallback is not None if path is None else path in self._sent)
+        ]
 
     def _constant(self, text: str | None) -> pl.Series:
         return _constant(text, self.chunk.height)
@@ -195,11 +221,11 @@ class _Lines:
             told.append(self._sent[path].zip_with(taken, _nulls(self.chunk.height)))
         return _first(told, self.chunk.height) if told else None
 
-    def _worded(self, name: str, rule: FieldRule, text: pl.Series, codes: str | None) -> pl.Series:
-        """Through the rule's function and the code list called ``codes``."""
-        if rule.function is not None:
-            text = self._each(name, rule, text, FUNCTIONS[rule.function])
-        return text if codes is None else self._coded(name, rule, text, codes)
+    def _worded(self, name: str, rule: FieldRule, text: pl.Series, origin: _Origin) -> pl.Series:
+        """Through the function and the code list of its origin."""
+        if origin.function is not None:
+            text = self._each(name, rule, text, FUNCTIONS[origin.function])
+        return text if origin.codes is None else self._coded(name, rule, text, origin.codes)
 
     def _coded(self, name: str, rule: FieldRule, text: pl.Series, list_: str) -> pl.Series:
         """Codes not in the list stay as sent, with a warning; but a purpose or a required field is not guessed.
@@ -233,25 +259,20 @@ class _Lines:
         """Numbers in canonical form; each path may have a decimal mark of its own."""
         columns: list[pl.Series] = []
         taken: pl.Series | None = None
-        for path, codes in zip((*rule.paths, None), rule.code_lists, strict=True):
-            sent = self._constant(rule.fallback) if path is None else self._sent.get(path)
-            if sent is None or sent.null_count() == len(sent):
-                continue
-            wanted = sent if taken is None else sent.zip_with(~taken, _nulls(self.chunk.height))
-            columns.append(
-                self._numbers(name, rule, self._worded(name, rule, wanted, codes), self._number_format(rule, path))
-            )
-            if not sent.null_count():
+        for one in self._origins(rule):
+            wanted = one.sent if taken is None else one.sent.zip_with(~taken, _nulls(self.chunk.height))
+            columns.append(self._numbers(name, rule, self._worded(name, rule, wanted, one), self._number_format(one)))
+            if not one.sent.null_count():
                 break
-            taken = sent.is_not_null() if taken is None else taken | sent.is_not_null()
+            taken = one.sent.is_not_null() if taken is None else taken | one.sent.is_not_null()
         return _first(columns, self.chunk.height)
 
-    def _number_format(self, rule: FieldRule, path: str | None) -> str:
-        if rule.format is not None:
-            return rule.format
-        if path is None:  # the mapping's own words
+    def _number_format(self, origin: _Origin) -> str:
+        if origin.format is not None:
+            return origin.format
+        if origin.path is None:  # the mapping's own words
             return "point"
-        mark = self.given.marks.get(path)
+        mark = self.given.marks.get(origin.path)
         return self._number if mark is None else MARKS[mark]
 
     def _numbers(self, name: str, rule: FieldRule, text: pl.Series, format: str) -> pl.Series:
@@ -265,19 +286,17 @@ class _Lines:
         odd = text.zip_with(~plain, _nulls(len(text)))
         return text.zip_with(plain, self._each(name, rule, odd, number_format(format)))
 
-    def _times(
-        self, name: str, rule: FieldRule, text: pl.Series, clock: pl.Series | None, type_: FieldType
-    ) -> pl.Series:
-        read = time_format(rule.format or self._time)
+    def _times(self, name: str, rule: FieldRule, text: pl.Series, format: str | None, type_: FieldType) -> pl.Series:
+        read = time_format(format or self._time)
         zone = self.given.zone
 
-        def convert(written: str) -> str:
+        def convert(written: str) -> str | None:
             day, _, hour = written.partition(_WITH_CLOCK)
             moment = read(day, hour, zone)
+            if moment is None:
+                return None
             return moment.date().isoformat() if type_ is FieldType.DATE else instant_text(moment, zone)
 
-        if clock is not None:
-            text = _with_clock(text, clock)
         return self._each(name, rule, text, convert)
 
     def _each(self, name: str, rule: FieldRule, text: pl.Series, convert: Callable[[str], str | None]) -> pl.Series:
@@ -314,7 +333,7 @@ class _Lines:
         """Our id for what was sent: the first origin that the master data know wins."""
         if rule.lookup is None or (name == "partner" and name in self.columns):
             return
-        origins = [self._worded(name, rule, text, codes) for text, codes in self._origins(rule)]
+        origins = [self._worded(name, rule, one.sent, one) for one in self._origins(rule)]
         if rule.fallback is not None and len(origins) > 1:  # it stands in for nothing, not for what nobody knows
             silent = _first(origins[:-1], self.chunk.height).is_null()
             origins[-1] = origins[-1].zip_with(silent, _nulls(self.chunk.height))
@@ -532,7 +551,9 @@ def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
     return sent
 
 
-def _with_clock(text: pl.Series, clock: pl.Series) -> pl.Series:
+def _with_clock(text: pl.Series, clock: pl.Series | None) -> pl.Series:
+    if clock is None:
+        return text
     if is_constant(text) and is_constant(clock):
         return _constant(text[0] + _WITH_CLOCK + clock[0], len(text)).alias(text.name)
     return text + _WITH_CLOCK + clock.fill_null("")

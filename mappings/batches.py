@@ -281,7 +281,7 @@ def _of_events(events: pl.DataFrame, received: datetime, room: int) -> pl.DataFr
         item=pl.col("item"),
         site=pl.col("site"),
         order=data.str.extract(r'"order":"([^"]+)"'),
-        due=data.str.extract(r'"(?:due_at|starts_at|ship_by)":"([^"]+)"'),
+        due=data.str.extract(r'"(?:due_at|starts_at|ends_at|ship_by)":"([^"]+)"'),
         quantity=pl.when(sampled).then(data.str.extract(r'"base_quantity":"-?([^"]+)"')).cast(pl.Float64, strict=False),
         repeated=pl.when(pl.col("subject").str.contains("#", literal=True)).then(pl.col("subject")),
         stale=pl.when(instant < received - STALE).then(time),
@@ -311,7 +311,7 @@ def _of_parked(parked: pl.DataFrame, cause: str, place: str) -> pl.DataFrame:
     return parked.select(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in COLUMNS.items())
 
 
-_DUE = ("due_at", "starts_at", "ship_by")
+_DUE = ("due_at", "starts_at", "ends_at", "ship_by")
 
 # -- expectations over columns ------------------------------------------------------------------------
 

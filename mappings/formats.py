@@ -2,9 +2,10 @@
 
 Numbers: ``point``, ``comma``, ``auto`` (decimal mark), ``implied2`` (X12 N2: two decimals implied).
 Times: ``CCYYMMDD`` (six digits too, with a clock), ``iso``, ``dmy``, ``mdy``, ``ymd``, ``written``
-(as people write, order told by the value itself), ``edifact`` and ``edifact_end`` (as data element 2379 beside it
-says: days, weeks, months, periods; their first moment, or the first one after them; with
-``_us`` behind, weeks begin on Sunday). A field that names none takes what is
+(as people write, order told by the value itself). As data element 2379 beside it says, days, weeks, months or
+ranges: ``edifact`` and ``edifact_end`` (their first moment, or the first one after them), ``edifact_day`` (a day or
+a time of day, nothing where it is longer), ``edifact_range`` and ``edifact_range_end`` (only where it is longer),
+``edifact_last`` (its last day); with ``_us`` behind, weeks begin on Sunday. A field that names none takes what is
 usual in its document's format; see ``usual_formats``.
 """
 
@@ -18,17 +19,21 @@ from zoneinfo import ZoneInfo
 from mappings.spec import Layout
 from mappings.values import (
     ccyymmdd,
+    day_alone,
     decimal_text,
     implied_decimal_text,
     iso,
+    last_day,
     period_end,
     period_start,
+    range_end,
+    range_start,
     written,
 )
 from schemas.configuration import unknown
 
 NumberFormat = Callable[[str], str]
-TimeFormat = Callable[[str, str, ZoneInfo], datetime]  #: text, clock, zone
+TimeFormat = Callable[[str, str, ZoneInfo], datetime | None]  #: text, clock, zone; None: it says nothing
 
 NUMBER_FORMATS: Mapping[str, NumberFormat] = {
     "point": partial(decimal_text, mark="."),
@@ -36,12 +41,20 @@ NUMBER_FORMATS: Mapping[str, NumberFormat] = {
     "auto": partial(decimal_text, mark="auto"),
     **{f"implied{places}": partial(implied_decimal_text, places=places) for places in range(10)},
 }
-TIME_FORMATS: Mapping[str, TimeFormat] = {
-    "CCYYMMDD": ccyymmdd,
+_EDIFACT: Mapping[str, Callable[..., datetime | None]] = {
     "edifact": period_start,
     "edifact_end": period_end,
-    "edifact_us": partial(period_start, weeks="us"),
-    "edifact_end_us": partial(period_end, weeks="us"),
+    "edifact_day": day_alone,
+    "edifact_range": range_start,
+    "edifact_range_end": range_end,
+    "edifact_last": last_day,
+}
+#: Those that count weeks, and go by another name where weeks begin on Sunday.
+BY_WEEKS = frozenset(_EDIFACT)
+TIME_FORMATS: Mapping[str, TimeFormat] = {
+    "CCYYMMDD": ccyymmdd,
+    **_EDIFACT,
+    **{f"{name}_us": partial(read, weeks="us") for name, read in _EDIFACT.items()},
     "iso": iso,
     "written": written("auto"),
     "dmy": written("dmy"),

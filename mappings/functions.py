@@ -75,6 +75,18 @@ def day_after(text: str) -> str | None:
 
 
 @mapping_function
+def week_after(text: str) -> str | None:
+    """``20260406`` becomes ``20260413``: a week that is written with its first day ends when the next one begins."""
+    return (ccyymmdd(text, "", zone_of("UTC")) + timedelta(days=7)).strftime("%Y%m%d")
+
+
+@mapping_function
+def week_end(text: str) -> str | None:
+    """``20260406`` becomes ``20260412``: the last day of a week that is written with its first."""
+    return (ccyymmdd(text, "", zone_of("UTC")) + timedelta(days=6)).strftime("%Y%m%d")
+
+
+@mapping_function
 def rejected(text: str) -> str | None:
     """``Z7`` becomes ``rejected``: a reason for rejection, of which each system has codes of its own."""
     return "rejected" if text.strip("0") else None

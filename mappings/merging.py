@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mappings.formats import BY_WEEKS
 from mappings.spec import DocumentAgreement, FieldRule, OnError, Partner
 from mappings.spec import Mapping as MappingSpec
 
@@ -42,9 +43,10 @@ def merged(base: MappingSpec, type_: str, agreement: DocumentAgreement, partner:
 
 def _in_weeks(rule: FieldRule, weeks: str) -> FieldRule:
     """The rule, its weeks numbered as the partner numbers them."""
-    if weeks == "iso" or rule.format not in ("edifact", "edifact_end"):
+    if weeks == "iso" or not BY_WEEKS.intersection(rule.formats):
         return rule
-    return rule.model_copy(update={"format": f"{rule.format}_{weeks}"})
+    formats = [f"{one}_{weeks}" if one in BY_WEEKS else one for one in rule.formats]
+    return rule.model_copy(update={"format": formats[:-1] if isinstance(rule.format, list) else formats[0]})
 
 
 def rules_of(spec: MappingSpec) -> list[FieldRule]:

@@ -68,6 +68,34 @@ def windows(columns: Columns, zone: ZoneInfo) -> dict[str, pl.Series]:
     return {column.name: column for column in told}
 
 
+def one_day(columns: Columns, height: int, zone: ZoneInfo) -> dict[str, pl.Series]:
+    """``starts_at``, ``ends_at`` and ``due_at`` of ``height`` order lines where a window of a single day is that day;
+    nothing where none is."""
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, height)
+    told = {name: columns.get(name, nothing) for name in ("starts_at", "ends_at", "due_at")}
+    if told["starts_at"].null_count() == height:
+        return {}
+    spans = told["starts_at"] + _SPAN + told["ends_at"]
+    days = [span for span in spans.unique().drop_nulls() if _is_day(span, zone)]
+    if not days:
+        return {}
+    is_day = spans.is_in(pl.Series(days, dtype=pl.String).implode()).fill_null(False)
+    dated = told["due_at"].is_not_null() | ~is_day
+    return {
+        "starts_at": nothing.zip_with(is_day, told["starts_at"]),
+        "ends_at": nothing.zip_with(is_day, told["ends_at"]),
+        "due_at": told["due_at"].zip_with(dated, told["starts_at"]),
+    }
+
+
+_SPAN = "\x1f"
+
+
+def _is_day(span: str, zone: ZoneInfo) -> bool:
+    starts, _, ends = span.partition(_SPAN)
+    return datetime.fromisoformat(starts).time() == time() and bucket_end(starts, "day", zone) == ends
+
+
 #: What is told once of an item, on a line of its own or on any of its lines.
 _OF_ITEM = ("received_cumulative", "shipped_cumulative", "fabrication_authorized", "material_authorized")
 _WINDOW = ("starts_at", "ends_at", "due_at", "ship_by")

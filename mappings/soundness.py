@@ -77,10 +77,13 @@ def faults_of_fields(place: Place, rules: Mapping[str, FieldRule], words: Words)
             if path.startswith(MARK) and (heading := path.removeprefix(MARK)) not in words.headings:
                 yield place.problem(unknown("heading", heading, words.headings), *under, "path")
         yield from _unknown_lists(place, under, rule, words)
-        if rule.function is not None and rule.function not in FUNCTIONS:
-            yield place.problem(unknown("function", rule.function, FUNCTIONS), *under, "function")
-        if rule.format is not None and name in KINDS[place.kind]:
-            wrong = _fault_of_format(KINDS[place.kind][name].type, rule.format)
+        for function in dict.fromkeys(rule.functions):
+            if function is not None and function not in FUNCTIONS:
+                yield place.problem(unknown("function", function, FUNCTIONS), *under, "function")
+        for format in dict.fromkeys(rule.formats):
+            if format is None or name not in KINDS[place.kind]:
+                continue
+            wrong = _fault_of_format(KINDS[place.kind][name].type, format)
             if wrong:
                 yield place.problem(wrong, *under, "format")
 

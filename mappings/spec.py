@@ -6,6 +6,7 @@ Loading them, with all mistakes reported at once, is ``mappings.library``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -53,8 +54,8 @@ class FieldRule(Strict):
     """Where a canonical field comes from, and what is done to it, in this order.
 
     ``path`` (the first alternative that is filled), else ``const``, else ``default``; then ``codes``
-    (a list in mappings/codes, or one for each alternative where the same code means another thing
-    in each), ``format`` (how a date or number is written), ``lookup``.
+    (a list in mappings/codes), ``format`` (how a date or number is written), ``lookup``. Of ``function``, ``codes``
+    and ``format`` there may be one for each alternative, where they are not to be read alike.
     ``clock`` is a second path with the time of day for a date, or with the code that says how it is written
     (``edifact``); it goes with the alternative of the same segment (``DTM[002]02`` and ``DTM[002]03``), else with
     the first. There may be one for each alternative.
@@ -66,10 +67,10 @@ class FieldRule(Strict):
     const: str | None = None
     default: str | None = None
     codes: str | list[str] | None = None
-    format: str | None = None
+    format: str | list[str] | None = None
     clock: str | list[str] | None = None
     lookup: Lookup | None = None
-    function: str | None = None
+    function: str | list[str | None] | None = None
     required: bool = False
 
     @property
@@ -80,9 +81,23 @@ class FieldRule(Strict):
     @property
     def code_lists(self) -> tuple[str | None, ...]:
         """The code list of each alternative and, last, of what stands in for them."""
-        if isinstance(self.codes, list):
-            return (*self.codes, self.codes[-1])
-        return (self.codes,) * (len(self.paths) + 1)
+        return self._each(self.codes)
+
+    @property
+    def formats(self) -> tuple[str | None, ...]:
+        """How each alternative is written and, last, what stands in for them."""
+        return self._each(self.format)
+
+    @property
+    def functions(self) -> tuple[str | None, ...]:
+        """The function of each alternative and, last, of what stands in for them."""
+        return self._each(self.function)
+
+    def _each(self, said: str | Sequence[str | None] | None) -> tuple[str | None, ...]:
+        if said is None or isinstance(said, str):
+            return (said,) * (len(self.paths) + 1)
+        more = len(self.paths) - len(said)  # headers that a partner's file puts before are read as the first is
+        return (*[said[0]] * more, *said, said[-1])
 
     @property
     def clocks(self) -> tuple[str, ...]:
@@ -108,8 +123,9 @@ class FieldRule(Strict):
     def _has_an_origin(self) -> FieldRule:
         if self.path is None and self.const is None and self.default is None:
             raise ValueError("needs one of path, const or default")
-        if isinstance(self.codes, list) and len(self.codes) != len(self.paths):
-            raise ValueError(f"codes names {len(self.codes)} lists for {len(self.paths)} paths")
+        for name, said in (("codes", self.codes), ("format", self.format), ("function", self.function)):
+            if isinstance(said, list) and len(said) != len(self.paths):
+                raise ValueError(f"{name} names {len(said)} for {len(self.paths)} paths")
         return self
 
 

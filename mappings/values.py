@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -140,6 +141,45 @@ def period_start(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> da
 def period_end(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime:
     """The first moment after it: of a day the next midnight, of a time of day that time itself."""
     return _period(text, code, zone, weeks)[1]
+
+
+def day_alone(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime | None:
+    """What ``period_start`` says of a single day or a time of day; None of what is longer."""
+    first, after = _period(text, code, zone, weeks)
+    return first if _is_one_day(first, after) else None
+
+
+def range_start(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime | None:
+    """What ``period_start`` says of a week, a month, a range; None of a single day or a time of day, and of what cannot
+    be read, which is told of the field that is read as a day."""
+    found = _range(text, code, zone, weeks)
+    return found and found[0]
+
+
+def range_end(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime | None:
+    """The same of ``period_end``."""
+    found = _range(text, code, zone, weeks)
+    return found and found[1]
+
+
+def _range(text: str, code: str, zone: ZoneInfo, weeks: str) -> tuple[datetime, datetime] | None:
+    with suppress(ValueError):
+        first, after = _period(text, code, zone, weeks)
+        return None if _is_one_day(first, after) else (first, after)
+    return None
+
+
+def last_day(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> datetime:
+    """The last day of it, as its first moment; a time of day as it is."""
+    first, after = _period(text, code, zone, weeks)
+    if first == after or after.time() != time():
+        return after
+    return datetime.combine(after.date() - timedelta(days=1), time(), zone)
+
+
+def _is_one_day(first: datetime, after: datetime) -> bool:
+    at_midnight = first.time() == after.time() == time()
+    return first == after or (at_midnight and after.date() - first.date() == timedelta(days=1))
 
 
 def _period(text: str, code: str, zone: ZoneInfo, weeks: str = "iso") -> tuple[datetime, datetime]:

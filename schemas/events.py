@@ -122,7 +122,8 @@ class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
     """An order, its change, its confirmation, a forecast or a call-off.
 
     ``due_at`` is a day; ``starts_at`` is in a window, ``ends_at`` is the first moment after it. ``ends_at`` without
-    ``starts_at`` is "on or before", ``starts_at`` without ``ends_at`` "not before".
+    ``starts_at`` is "on or before", ``starts_at`` without ``ends_at`` "not before". The goods leave on ``ship_by`` at
+    the latest, and not before ``ship_from``.
     Cumulative quantities are in ``unit``. ``changes`` says of a changed order what is not as in the revision before,
     where that one is known.
     """
@@ -131,6 +132,7 @@ class DemandData(EventData, frozen=True, kw_only=True, omit_defaults=True):
     changes: list[Change] | UnsetType = UNSET
     due_at: Time | UnsetType = UNSET
     ship_by: Time | UnsetType = UNSET
+    ship_from: Time | UnsetType = UNSET
     starts_at: Time | UnsetType = UNSET
     ends_at: Time | UnsetType = UNSET
     commitment: str | UnsetType = UNSET

@@ -48,7 +48,7 @@ def _ranges(accept: str) -> Iterable[tuple[str, float]]:
 ENVELOPE = ("position", "id", "stream", "kind", "subject", "sequence", "time", "recorded_at", "document")
 SAID = (
     *("partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "partner_item", "description"),
-    *("status", "note", "due_at", "ship_by", "starts_at", "ends_at", "commitment", "basis", "cumulative"),
+    *("status", "note", "due_at", "ship_from", "ship_by", "starts_at", "ends_at", "commitment", "basis", "cumulative"),
     *(
         "received_cumulative",
         "shipped_cumulative",

@@ -31,7 +31,7 @@ _NUMBERS = frozenset(
 )
 _TIMES = frozenset(
     {
-        *("time", "recorded_at", "due_at", "ship_by", "starts_at", "ends_at", "shipped_at", "arrives_at"),
+        *("time", "recorded_at", "due_at", "ship_from", "ship_by", "starts_at", "ends_at", "shipped_at", "arrives_at"),
         *("counted_at", "received_at"),
     }
 )

@@ -184,6 +184,8 @@ class _Bench:
         of_row = [known.get(key, {}) for key in keys.gather(rows)]
         columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in of_row], dtype=pl.String) for name in SAID}
         said = about.said().with_columns(**columns, is_known=pl.Series(map(bool, of_row), dtype=pl.Boolean))
+        if beside == "order":
+            said = said.with_columns(pl.coalesce("due_at", _last_moments(said["ends_at"])))
         if any(rule.name in SUMS for rule, _, _ in rules):
             said = self._announced.beside(said)
         for row, finding in offences(said, rules):
@@ -342,6 +344,11 @@ def _together(some: Sequence[Stands]) -> dict[str, str]:
     due = [one.data["due_at"] for one in alive if one.data.get("due_at")]
     by = [last_moment(one.data["ends_at"]) for one in alive if one.data.get("ends_at")]
     return known | ({"due_at": max(due or by)} if due or by else {})
+
+
+def _last_moments(ends: pl.Series) -> pl.Series:
+    """Until when it comes, where what is said is a window or a latest day."""
+    return pl.Series([None if end is None else last_moment(end) for end in ends], dtype=pl.String)
 
 
 def _told(lines: DocumentLines, findings: Sequence[Finding]) -> DocumentLines:

@@ -158,21 +158,23 @@ class OrderedBy(NothingStands):
 
 
 @pytest.mark.parametrize(
-    ("promised", "late"),
+    ("field", "promised", "late"),
     [
-        ("2026-03-10T00:00:00-04:00", False),
-        ("2026-04-10T15:00:00-04:00", False),
-        ("2026-04-11T00:00:00-04:00", True),
+        ("due_at", "2026-03-10T00:00:00-04:00", None),
+        ("due_at", "2026-04-10T15:00:00-04:00", None),
+        ("due_at", "2026-04-11T00:00:00-04:00", "2026-04-11T00:00:00-04:00"),
+        ("ends_at", "2026-04-11T00:00:00-04:00", None),
+        ("ends_at", "2026-04-13T00:00:00-04:00", "2026-04-12T23:59:59-04:00"),  # the week that is promised ends later
     ],
 )
-def test_what_is_wanted_on_or_before_a_day_is_late_on_the_next(promised: str, late: bool) -> None:
+def test_what_is_wanted_on_or_before_a_day_is_late_on_the_next(field: str, promised: str, late: str | None) -> None:
     opened, lines, closed = document(1, LATER)
     assert isinstance(lines, DocumentLines)
     events = lines.events.with_columns(
-        subject=pl.lit("order_response/ACME/1%25/1"), data=pl.col("data").str.replace("arrives_at", "due_at")
+        subject=pl.lit("order_response/ACME/1%25/1"), data=pl.col("data").str.replace("arrives_at", field)
     )
     events = events.with_columns(data=pl.col("data").str.replace(LATER, promised, literal=True))
     items = bare([opened, replace(lines, events=events), closed])
     rules = library({"order_response.date": "warning"})
     seen = told(checked(items, ledger=OrderedBy(), library=rules, now=NOW))  # type: ignore[arg-type]
-    assert seen[0][2] == ([("order_response.date", 1, promised, "segment 1")] if late else [])
+    assert seen[0][2] == ([("order_response.date", 1, late, "segment 1")] if late else [])

@@ -20,7 +20,7 @@ from mappings.normalise import DOCUMENT, STREAM_OF, Origin, empty_events, normal
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS
 from schemas.findings import Finding, Severity
-from schemas.lines import KINDS, LineKind
+from schemas.lines import KINDS, FieldType, LineKind
 
 from .conftest import PAYLOAD, Bench
 
@@ -73,7 +73,7 @@ def test_every_kind_makes_valid_events(
     kind: LineKind, mapping_of: Callable[..., CompiledMapping], master: MasterData
 ) -> None:
     everything = {name: "1" for name in KINDS[kind] if name not in OF_KIND[kind]}
-    everything = {name: TIME if name.endswith(("_at", "_by", "_time")) else text for name, text in everything.items()}
+    everything = {name: TIME if KINDS[kind][name].type is FieldType.TIME else text for name, text in everything.items()}
     everything |= {"currency": "EUR"} if "currency" in everything else {}
     events, findings = events_of(mapping_of(kind), master, OF_KIND[kind], OF_KIND[kind] | everything)
     assert findings == []

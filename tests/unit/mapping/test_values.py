@@ -283,3 +283,30 @@ def test_every_week_of_the_us_begins_on_sunday_and_the_first_holds_new_year(day:
 def test_weeks_of_the_us_in_edifact() -> None:
     for name, moment in (("edifact_us", "2026-03-29T00:00"), ("edifact_end_us", "2026-04-05T00:00")):
         assert TIME_FORMATS[name]("202614", "616", UTC).isoformat()[:16] == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "day", "begin", "end", "last"),
+    [
+        ("20260402", "102", "2026-04-02", None, None, "2026-04-02"),
+        ("202604020730", "203", "2026-04-02", None, None, "2026-04-02"),
+        ("202617", "616", None, "2026-04-20", "2026-04-27", "2026-04-26"),
+        ("202605", "610", None, "2026-05-01", "2026-06-01", "2026-05-31"),
+        ("2026042020260424", "718", None, "2026-04-20", "2026-04-25", "2026-04-24"),
+        ("2026042020260420", "718", "2026-04-20", None, None, "2026-04-20"),
+        ("202604200600202604201400", "719", None, "2026-04-20", "2026-04-20", "2026-04-20"),
+        ("2026032920260329", "718", "2026-03-29", None, None, "2026-03-29"),  # a day of 23 hours
+    ],
+)
+def test_what_is_longer_than_a_day_is_a_window_and_no_day(
+    text: str, code: str, day: str | None, begin: str | None, end: str | None, last: str
+) -> None:
+    read = (TIME_FORMATS[f"edifact_{name}"](text, code, BERLIN) for name in ("day", "range", "range_end", "last"))
+    assert [moment and moment.date().isoformat() for moment in read] == [day, begin, end, last]
+
+
+def test_what_cannot_be_read_is_told_once() -> None:
+    assert TIME_FORMATS["edifact_range"]("202677", "616", BERLIN) is None
+    assert TIME_FORMATS["edifact_range_end_us"]("202677", "616", BERLIN) is None
+    with pytest.raises(ValueError, match="616"):
+        TIME_FORMATS["edifact_day"]("202677", "616", BERLIN)
