@@ -6,6 +6,7 @@ how a crash is looked at. Needs atheris, which there is for Linux on x86-64.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +33,21 @@ def target(name: str) -> Callable[[bytes], None]:
     return lambda data: invariants.check_reading(data, plans)
 
 
+def kept(check: Callable[[bytes], None], prefix: str) -> Callable[[bytes], None]:
+    """The same; a payload that breaks it is in a file before anything else happens."""
+
+    def tried(data: bytes) -> None:
+        try:
+            check(data)
+        except Exception:
+            file = Path(f"{prefix}crash-{hashlib.sha256(data).hexdigest()[:16]}")
+            file.write_bytes(data)
+            print(f"kept in {file}", flush=True)
+            raise
+
+    return tried
+
+
 def prepared(folder: Path) -> Path:
     """The folder of kept payloads, with the seeds in it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     random.seed(0)
     atheris.Setup(
         [f"fuzz {name}", *OPTIONS, f"-artifact_prefix={KEPT / name}-", *rest, *corpus],
-        target(name),
+        kept(target(name), f"{KEPT / name}-"),
         custom_mutator=mutate,
         custom_crossover=mutation.cross,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from connectors.archive import Archive
 from connectors.formats.edi.acknowledgments.received import Received, read_interchange_acknowledgment, read_set
 from connectors.formats.edi.acknowledgments.received_edifact import read_message
 from connectors.formats.edi.edifact.scan import scan_message
+from connectors.formats.edi.scan import scan_set
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.translation import AnswerReceived, DocumentClosed, EnvelopeClosed, Translated
 from schemas.documents import DocumentStart, EnvelopeEnd, Interchange, InterchangeEnd
@@ -44,7 +45,7 @@ def _read(start: DocumentStart, content: bytes, interchange: Interchange) -> Ite
         syntax = interchange.version.partition(":")[0]
         yield from read_message(kind, list(scan_message(content, interchange.delimiters, syntax)))
     else:
-        yield from read_set(kind, list(_segments(content, interchange.delimiters)))
+        yield from read_set(kind, [segment.elements for segment in scan_set(content, interchange.delimiters)])
 
 
 def _told_of_envelopes(envelope: EnvelopeEnd, partner: str, ledger: Ledger) -> Iterator[Translated]:
@@ -55,15 +56,6 @@ def _told_of_envelopes(envelope: EnvelopeEnd, partner: str, ledger: Ledger) -> I
         statement = read_interchange_acknowledgment(elements)
         if statement is not None:
             yield from _told(statement, partner, number, f"TA1 {number}", ledger)
-
-
-def _segments(content: bytes, delimiters: Mapping[str, str]) -> Iterator[list[str]]:
-    """The segments of the set that ``content`` begins with, up to its SE."""
-    for raw in content.decode("latin-1").split(delimiters["segment"]):
-        segment = raw.strip("\r\n ").split(delimiters["element"])
-        if segment[0] == "SE":
-            return
-        yield segment
 
 
 def _told(received: Received, partner: str, ordinal: int, location: str, ledger: Ledger) -> Iterator[Translated]:

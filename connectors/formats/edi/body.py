@@ -97,7 +97,7 @@ class Body:
         opener = self.machine.segments[self.standard.opens]
         yield from self._judge(opener, self.opening.elements, Spot(1, self.opening.offset))
         tape, terminator, blanks = self.tape, self.delimiters.segment, self.delimiters.blanks
-        suffix, begins_interchange = self.learner.suffix, self.dialect.begins_interchange
+        suffix, dialect = self.learner.suffix, self.dialect
         while True:
             if self.state.offered and not self.shares.waiting:
                 if suffix and tape.text.startswith(suffix, tape.at):
@@ -111,8 +111,10 @@ class Body:
                 end = len(tape.text)
             raw = tape.text[tape.at : end].lstrip(blanks)
             start = end - len(raw)
+            if not dialect.sees_enough(tape.text, start) and tape.more():
+                continue
             offset = tape.base + start
-            if (complete and raw.startswith(self.enders)) or begins_interchange(tape.text, start):
+            if (complete and raw.startswith(self.enders)) or dialect.begins_interchange(tape.text, start):
                 tape.at = start
                 yield from self._end(
                     offset, [self.dialect.no_trailer_finding(self.opening.control_number, self.number, offset)]

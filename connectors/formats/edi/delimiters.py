@@ -15,6 +15,7 @@ from dataclasses import dataclass
 #: where the element separator stands in a well-formed ISA
 _SEPARATOR_PLACES = (3, 6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _ISA_LENGTH = 106
+LONGEST_MARK = 8  #: characters in which the start of an ISA is told
 _LONGEST_ISA = 600  #: characters looked through for the end of a malformed ISA
 #: "ISA", a separator, ISA01 of two characters, the separator again: prose does not look like that
 _START = re.compile(r"ISA([^A-Za-z0-9 \r\n.,'\"()-])[A-Za-z0-9 ]{0,2}\1")

@@ -54,6 +54,10 @@ class Dialect(ABC):
     def begins_interchange(self, text: str, at: int, /) -> bool:
         """Whether another interchange begins there, whatever its delimiters."""
 
+    def sees_enough(self, text: str, at: int, /) -> bool:  # noqa: ARG002
+        """Whether ``begins_interchange`` can tell by so much text."""
+        return True
+
     def show(self, text: str, /) -> str:
         """A spelled value as it is meant."""
         return text

@@ -208,7 +208,7 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
             where = f"{version}.yaml: sets.{table['set']}"
             root = _set_root(change, where, standard.opens) if "\n" in change else amended(root, change, where)
         sets[table["set"]] = TransactionSet(table["set"], table["group"], table["name"], root)
-    _check(version, segments, sets)
+    _check(standard, version, segments, sets)
     return Grammar(version, segments, sets, standard)
 
 
@@ -399,7 +399,9 @@ def required(root: Part, path: tuple[str, ...]) -> Part:
     return replace(root, members=members)
 
 
-def _check(version: str, segments: Mapping[str, Segment], sets: Mapping[str, TransactionSet]) -> None:
+def _check(
+    standard: Standard, version: str, segments: Mapping[str, Segment], sets: Mapping[str, TransactionSet]
+) -> None:
     missing = sorted(
         {
             f"{version}: set {set_.id} uses segment {chain[-1].id}, which is not in segments.yaml"
@@ -409,4 +411,4 @@ def _check(version: str, segments: Mapping[str, Segment], sets: Mapping[str, Tra
         }
     )
     if missing:
-        raise ConfigError("the X12 tables do not fit together", problems=tuple(missing))
+        raise ConfigError(f"the tables of {standard.name} do not fit together", problems=tuple(missing))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.formats.edi.agreed import Agreed
 from connectors.formats.edi.grammar import Composite, Element, Grammar, Part, Segment, TransactionSet
-from connectors.formats.edi.paths import Place, Sharing, qualifier_position
+from connectors.formats.edi.paths import Place, Sharing, find_loop, qualifier_position
 
 if TYPE_CHECKING:
     from connectors.formats.edi.runs import Run
@@ -98,6 +98,14 @@ class Plan:
     counts: int = 0
     shares: Sharing | None = None
     agreed: Agreed | None = None
+
+    def loops_in(self, set_: TransactionSet) -> tuple[tuple[Part, ...] | None, tuple[tuple[Part, ...], ...]]:
+        """``chain`` and ``others`` as another version has them; None where it has no such loop."""
+        chains = (find_loop(set_, tuple(part.id for part in one[1:])) for one in (self.chain, *self.others))
+        chain, *others = chains
+        if chain is None:
+            return None, ()
+        return chain, tuple(one for one in others if one is not None and one[: len(chain) - 1] == chain[:-1])
 
     def begins_line(self, loop: Part) -> bool:
         """Whether this loop is one that makes lines."""

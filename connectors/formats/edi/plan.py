@@ -8,7 +8,7 @@ from dataclasses import replace
 from connectors.formats.edi.agreed import Agreed, as_agreed, check_agreed
 from connectors.formats.edi.grammar import BASE_VERSION, Grammar, Part, TransactionSet, known_versions, load_grammar
 from connectors.formats.edi.machine import Plan
-from connectors.formats.edi.paths import check_paths, find_loop
+from connectors.formats.edi.paths import check_paths
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
 
@@ -29,11 +29,10 @@ def x12_plan(grammar: Grammar, set_id: str, wanted: LinePlan | None) -> Plan:
         return Plan(grammar, _ANY, (_ANY.root,), None, ())
     if not isinstance(compiled, Plan):
         return Plan(grammar, set_, (set_.root,), None, ())
-    chain, *others = (find_loop(set_, tuple(part.id for part in one[1:])) for one in (compiled.chain, *compiled.others))
+    chain, others = compiled.loops_in(set_)
     if chain is None:
         return Plan(grammar, set_, (set_.root,), None, compiled.places)
-    beside = tuple(other for other in others if other is not None and other[: len(chain) - 1] == chain[:-1])
-    return replace(compiled, grammar=grammar, set=set_, chain=chain, others=beside)
+    return replace(compiled, grammar=grammar, set=set_, chain=chain, others=others)
 
 
 def compile_plan(type_: str, line: str, paths: Sequence[str], agreed: Agreed) -> Plan:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from connectors.base import Plans, ReadItem
 from connectors.formats.edi.body import Opening, read_body
 from connectors.formats.edi.bounds import bounded
-from connectors.formats.edi.delimiters import Delimiters, begins_header, find_header, read_header
+from connectors.formats.edi.delimiters import LONGEST_MARK, Delimiters, begins_header, find_header, read_header
 from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.envelope import ANSWERS, EnvelopeJudge, Group, Interchange, element
 from connectors.formats.edi.findings import syntax_finding
@@ -32,7 +32,7 @@ def read_interchanges(tape: Tape, plans: Plans, *, learn: bool = True) -> Iterat
 class _Reader(PayloadReader[Interchange]):
     """The walk through one payload."""
 
-    opens, longest = "ISA", 8
+    opens, longest = "ISA", LONGEST_MARK
     find = staticmethod(find_header)
 
     def nothing(self) -> Finding:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from connectors.formats.edi.delimiters import Delimiters, Header, begins_header, find_header, read_header
+from connectors.formats.edi.delimiters import (
+    LONGEST_MARK,
+    Delimiters,
+    Header,
+    begins_header,
+    find_header,
+    read_header,
+)
 from connectors.formats.edi.tape import BLOCK, Tape, spell
+from connectors.formats.edi.walking import next_segment, seek
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,41 +40,36 @@ def scan(stream: BinaryIO, block: int = BLOCK) -> Iterator[Scanned]:
         yield from _segments(tape, header.delimiters)
 
 
+def scan_set(content: bytes, delimiters: Mapping[str, str]) -> Iterator[Scanned]:
+    """The segments of the set that ``content`` begins with, from its ST to what stands before its SE.
+
+    ``delimiters`` are those of ``schemas.documents.Interchange``.
+    """
+    marks = Delimiters(*(delimiters.get(name, "") for name in ("element", "component", "segment", "repetition")))
+    for segment in _segments(Tape(io.BytesIO(content)), marks):
+        if segment.elements[0] in ("SE", "GE", "IEA"):
+            return
+        yield segment
+
+
 def _next_interchange(tape: Tape) -> Header | None:
     """The next readable ISA; the tape is left at it."""
-    while True:
-        at = find_header(tape.text, tape.at)
-        if at < 0:
-            tape.at = max(tape.at, len(tape.text) - 8)
-            if not tape.more():
-                return None
-            continue
-        tape.at = at
+    while seek(tape, find_header, LONGEST_MARK).found:
         while (header := read_header(tape.text, tape.at, complete=tape.ended)) is None:
             tape.more()
         if header.readable:
             return header
         tape.at = header.end
+    return None
 
 
 def _segments(tape: Tape, delimiters: Delimiters) -> Iterator[Scanned]:
     """What follows an ISA, to its IEA, the next ISA or the end."""
-    while True:
-        end = tape.text.find(delimiters.segment, tape.at)
-        if end < 0:
-            if tape.more():
-                continue
-            end = len(tape.text)
-        raw = tape.text[tape.at : end].lstrip(delimiters.blanks)
-        start = end - len(raw)
-        if not raw and end == len(tape.text):
+    while (found := next_segment(tape, delimiters, spell)) is not None:
+        if begins_header(tape.text, found.start):
+            tape.at = found.start
             return
-        if begins_header(tape.text, start):
-            tape.at = start
+        if not found.empty:
+            yield Scanned(tuple(found.elements), found.offset, found.length, delimiters)
+        if found.elements[0] == "IEA":
             return
-        tape.at = min(end + len(delimiters.segment), len(tape.text))
-        if raw:
-            elements = tuple(spell(element)[0] for element in raw.split(delimiters.element))
-            yield Scanned(elements, tape.base + start, len(raw), delimiters)
-            if elements[0] == "IEA":
-                return

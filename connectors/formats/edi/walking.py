@@ -52,13 +52,19 @@ def _passed(tape: Tape, to: int, so_far: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """A segment outside any document: its elements, tag first, its byte offset, where it begins in the window, and
-    whether it was terminated."""
+    """A segment outside any document, or looked at by itself: its elements, tag first, its place in bytes without the
+    terminator, where it begins in the window, and whether it was terminated."""
 
     elements: list[str]
     offset: int
+    length: int
     start: int
     complete: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing but a terminator."""
+        return self.elements == [""]
 
 
 def next_segment(tape: Tape, delimiters: Delimiters, spell: Callable[[str], tuple[str, bool]]) -> Loose | None:
@@ -77,7 +83,7 @@ def next_segment(tape: Tape, delimiters: Delimiters, spell: Callable[[str], tupl
     if not raw and not complete:
         return None
     elements = [spell(element)[0] for element in raw.translate(_WITHOUT_BREAKS).split(delimiters.element)]
-    return Loose(elements, tape.base + start, start, complete)
+    return Loose(elements, tape.base + start, len(raw), start, complete)
 
 
 class Remembered:

@@ -6,7 +6,7 @@ import re
 
 from connectors.formats.edi.dialect import Dialect
 from connectors.formats.edi.edifact.charsets import decode
-from connectors.formats.edi.edifact.service import begins_head
+from connectors.formats.edi.edifact.service import LONGEST_HEAD, begins_head
 from connectors.formats.edi.judge import Fault
 from connectors.formats.edi.tape import Shield
 
@@ -31,6 +31,7 @@ SYNTAX_ERRORS = {
     "cps.parent": "12",
     "cps.number": "12",
 }
+_ADVICE, _TAG = 9, 3  #: characters of a UNA and of the tag behind it
 UNSPECIFIED = "18"  #: service code list 0085, unspecified error
 _STAND_INS = re.compile("([\ufdd0-\ufdef])")
 
@@ -46,6 +47,10 @@ class EdifactDialect(Dialect):
     document, named, closes = "message", "UNH01", "UNT"
     unforgiven = ("element.component_separator",)
     begins_interchange = staticmethod(begins_head)
+
+    def sees_enough(self, text: str, at: int, /) -> bool:
+        """A UNA begins an interchange by what follows it, with any blanks between."""
+        return not text.startswith("UNA", at) or len(text[at + _ADVICE : at + LONGEST_HEAD].lstrip()) >= _TAG
 
     def __init__(self, shield: Shield | None, charset: str) -> None:
         self._shield = shield

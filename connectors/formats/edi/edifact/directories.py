@@ -23,15 +23,18 @@ def known_directories() -> tuple[str, ...]:
 def directory_for(message: str, version: str, release: str) -> tuple[str, bool]:
     """The tables for a message of UNH ``version`` and ``release``, and whether they are surely near enough.
 
-    That is the newest known directory not after the one named, else the oldest; the base where none is named.
+    That is the newest known directory not after the one named, else the oldest, as for those before D.93A (``2:912``);
+    the base where none is named.
     """
     if message in _SERVICE_MESSAGES:
         return EDIFACT.base, True
+    known = known_directories()
+    if version.isdigit():
+        return known[0], False
     match = _RELEASE.fullmatch(release)
     if version not in ("D", "S") or not match or not 88 <= _year(release) - 1900 <= 140:
         return EDIFACT.base, False
     wanted = f"D{release}"
-    known = known_directories()
     earlier = [directory for directory in known if _age(directory) <= _age(wanted)]
     return (earlier[-1], _age(wanted) <= _age(_NEWEST)) if earlier else (known[0], False)
 

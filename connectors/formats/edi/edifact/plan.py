@@ -10,7 +10,7 @@ from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.edifact.directories import known_directories
 from connectors.formats.edi.grammar import EDIFACT, Grammar, Part, TransactionSet, load_grammar, required
 from connectors.formats.edi.machine import Plan
-from connectors.formats.edi.paths import check_paths, find_loop, read_loop
+from connectors.formats.edi.paths import check_paths, read_loop
 from connectors.formats.edi.tape import Tape
 from schemas.documents import LinePlan
 from schemas.errors import ConfigError
@@ -129,11 +129,10 @@ def edifact_plan(grammar: Grammar, message: str, wanted: LinePlan | None, layout
         return _laid_out(grammar, set_, compiled.plans[layout])
     if not isinstance(compiled, Plan):
         return Plan(grammar, set_, (set_.root,), None, ())
-    chain, *others = (find_loop(set_, tuple(part.id for part in one[1:])) for one in (compiled.chain, *compiled.others))
+    chain, others = compiled.loops_in(set_)
     if chain is None:
         return Plan(grammar, set_, (set_.root,), None, compiled.places)
-    beside = tuple(other for other in others if other is not None and other[: len(chain) - 1] == chain[:-1])
-    return Plan(grammar, set_, chain, compiled.qualifier, compiled.places, beside, compiled.bare)
+    return Plan(grammar, set_, chain, compiled.qualifier, compiled.places, others, compiled.bare)
 
 
 def _laid_out(grammar: Grammar, set_: TransactionSet, plan: Plan) -> Plan:

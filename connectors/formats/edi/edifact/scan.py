@@ -12,6 +12,7 @@ from connectors.formats.edi.edifact.charsets import CHARSETS
 from connectors.formats.edi.edifact.dialect import EdifactDialect
 from connectors.formats.edi.edifact.service import LONGEST_HEAD, Head, find_head, read_head
 from connectors.formats.edi.tape import BLOCK, Tape
+from connectors.formats.edi.walking import next_segment, seek
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,14 @@ def scan_message(content: bytes, delimiters: Mapping[str, str], syntax: str) -> 
 
 def _next_head(tape: Tape) -> Head | None:
     """The next head whose service characters can be used; the tape is left at it."""
-    while True:
-        while (at := find_head(tape.text, tape.at)) < 0:
-            tape.at = max(tape.at, len(tape.text) - LONGEST_HEAD)
-            if not tape.more():
-                return None
-        tape.at = at
+    while seek(tape, find_head, LONGEST_HEAD).found:
         while len(tape.text) - tape.at < LONGEST_HEAD and tape.more():
             pass
         head = read_head(tape.raw(LONGEST_HEAD))
         if head.problem != "unusable":
             return head
         tape.at += 3
+    return None
 
 
 def _segments(tape: Tape, head: Head, charset: str = "ascii") -> Iterator[ScannedSegment]:
@@ -69,33 +66,17 @@ def _segments(tape: Tape, head: Head, charset: str = "ascii") -> Iterator[Scanne
     marks = head.delimiters
     dialect = EdifactDialect(head.shield, charset)
     first = True
-    while True:
-        end = tape.text.find(marks.segment, tape.at)
-        if end < 0:
-            if tape.more():
-                continue
-            end = len(tape.text)
-        raw = tape.text[tape.at : end].lstrip(marks.blanks)
-        start = end - len(raw)
-        if end == len(tape.text):
-            raw = raw.rstrip(marks.blanks)
-            if not raw:
-                tape.at = end
-                return
-        if not first and raw.startswith(("UNA", "UNB")):
-            tape.at = start
+    while (found := next_segment(tape, marks, dialect.spell)) is not None:
+        tag = found.elements[0]
+        if not first and tag[:3] in ("UNA", "UNB"):
+            tape.at = found.start
             return
-        tape.at = min(end + len(marks.segment), len(tape.text))
-        if not raw:
+        if found.empty:
             continue
-        elements = [
-            tuple(dialect.show(dialect.spell(part)[0]) for part in element.split(marks.component))
-            for element in raw.split(marks.element)
-        ]
-        tag = elements[0][0]
+        elements = [tuple(map(dialect.show, element.split(marks.component))) for element in found.elements]
         if first and tag == "UNB" and len(elements) > 1:
             dialect = EdifactDialect(head.shield, CHARSETS.get(elements[1][0], "ascii"))
         first = False
-        yield ScannedSegment(tag, tuple(elements[1:]), tape.base + start, len(raw))
+        yield ScannedSegment(elements[0][0], tuple(elements[1:]), found.offset, found.length)
         if tag == "UNZ":
             return

@@ -102,3 +102,15 @@ def test_a_bad_message_brings_down_no_good_one(wrap_message, read_edifact) -> No
     found = read_edifact(payload(*rows))
     assert [end.accepted for end in found.ends] == [False, True]
     assert found.lines["LIN[EN]"].to_list() == ["9"]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\r\n   "])
+def test_an_interchange_that_begins_within_a_message_is_seen_in_any_pieces(between, read_edifact) -> None:
+    cut = payload(UNB, *MESSAGE[:2], *["XYZ+1"] * 60)  # longer than what is looked at of a head
+    whole = payload(UNB.replace("R1", "R2"), *MESSAGE, "UNZ+1+R2")
+    both = cut + b"UNA:+.? '" + between.encode() + whole
+    found = read_edifact(both)
+    codes = [finding.code for finding in found.errors]
+    assert codes == ["segment.unknown"] * 60 + ["message.trailer_missing", "interchange.trailer_missing"]
+    for block in range(1, 60):
+        assert read_edifact(both, block=block, learn=False).plain == found.plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.formats.edi.edifact.directories import directory_for
 from schemas.findings import Severity
 
 HEAD = ("BGM+351+1+9", "CPS+1", "LIN+1++1:EN")
@@ -154,6 +155,15 @@ def test_unknown_directory(release, known, wrap_message, read_edifact) -> None:
     said = [f.standard["0085"] for f in found.findings if f.code == "version.unknown"]
     assert said == ([] if known else ["2"])
     assert found.lines["LIN[EN]"].to_list() == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "tables"),
+    [("2", "912", "D94B"), ("90", "1", "D94B"), ("D", "93A", "D94B"), ("S", "94B", "D94B"), ("D", "10A", "D09B"),
+     ("D", "40B", "D20B"), ("D", "", "D96A"), ("", "", "D96A"), ("D", "LVA", "D96A")],
+)  # fmt: skip
+def test_the_nearest_directory(version, release, tables) -> None:
+    assert directory_for("ORDERS", version, release)[0] == tables
 
 
 def test_unknown_message(wrap_message, read_edifact) -> None:
