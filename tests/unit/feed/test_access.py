@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 
-from crossdock.feed.access import SECURITY_HEADERS, token_from
+from crossdock.feed.access import SECURITY_HEADERS, bounded, token_from
 from schemas.errors import ConfigError
 
 from .conftest import TOKEN
@@ -76,3 +81,31 @@ def test_a_missing_token_is_told_with_how_to_make_one(installation):
     done = installation.run("serve")
     assert done.exit_code == 2
     assert "secrets.token_urlsafe" in done.stderr
+
+
+def taken(pieces: Sequence[bytes], *, most: int) -> bytes:
+    """What gets through of a body that comes in pieces and does not say how long it is."""
+    got: list[bytes] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        async for piece in Request(scope, receive).stream():
+            got.append(piece)
+
+    waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    waiting.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Any:
+        return waiting.pop(0)
+
+    async def asked() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        await bounded(inner, scope, most)(scope, receive, None)
+
+    with suppress(ClientDisconnect):
+        asyncio.run(asked())
+    return b"".join(got)
+
+
+def test_a_body_that_grows_without_an_end_breaks_off() -> None:
+    assert taken([b"x" * 40, b"y" * 40, b"z" * 40], most=100) == b"x" * 40 + b"y" * 40
+    assert taken([b"x" * 40, b"y" * 60], most=100) == b"x" * 40 + b"y" * 60
