@@ -93,7 +93,7 @@ def opened(home: Path, channels: Path, settings: Mapping[str, str]) -> Iterator[
     """Airflow at work for a fresh demo company in ``home``; nothing of it runs any more afterwards."""
     simulation = simulate(home, seed=7, lines=1000)
     settings = {**connection_environment(home), "CROSSDOCK_CHANNELS": str(channels), **settings}
-    installation = Installation(home=home, port=free_port(), settings=settings, others={"vera": "viewer", "nora": ""})
+    installation = Installation(home=home, port=free_port(0), settings=settings, others={"vera": "viewer", "nora": ""})
     with started(installation) as running, Dock.open(Settings.from_environment(installation.environment())) as dock:
         wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in simulation.channels)})
         yield Site(running=running, simulation=simulation, dock=dock, channels=simulation.channels)

@@ -18,7 +18,7 @@ PATIENT = "import time; time.sleep(60)"
 
 
 def installation(home: Path) -> Installation:
-    return Installation(home=home, port=free_port(), settings={"AIRFLOW_CONN_DEMO_ERP": "odbc://"})
+    return Installation(home=home, port=free_port(0), settings={"AIRFLOW_CONN_DEMO_ERP": "odbc://"})
 
 
 def started(home: Path, program: str = PATIENT) -> subprocess.Popen[bytes]:
