@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.pulls.source import PullingSource
-from connectors.pulls.watermark import Reach, order_of
+from connectors.pulls.watermark import Reach, before, order_of
 from connectors.web.pulling import Asked, Page, Service
 from schemas.errors import TransientError
 
@@ -97,6 +98,19 @@ def test_what_lies_before_a_watermark_is_written_as_the_watermark_is() -> None:
     assert reach.begin("2026-03-30") == "2026-03-29"
     assert reach.begin("4711") == "4111"
     assert reach.begin("A-17") == "A-17"
+
+
+def test_a_day_is_lowered_by_whole_days_and_a_clock_that_is_put_back_by_its_hour() -> None:
+    day = date(2026, 3, 30)
+    lowered = [before(day, timedelta(hours=hours)) for hours in (0, 1, 24, 25)]
+    assert lowered == [day, date(2026, 3, 29), date(2026, 3, 29), date(2026, 3, 28)]
+    assert before("2026-03-30", timedelta(hours=1)) == "2026-03-29"
+
+    berlin = ZoneInfo("Europe/Berlin")  # the hour from 02:00 on comes twice on 25 October 2026
+    for clock, begin in (("02:35", "01:30"), ("03:35", "03:30")):
+        value, lower = (datetime.fromisoformat(f"2026-10-25T{one}") for one in (clock, begin))
+        assert before(value, timedelta(minutes=5), berlin) == lower
+    assert before("2026-10-25 02:35:00", timedelta(minutes=5), berlin) == "2026-10-25 01:30:00"
 
 
 def test_watermarks_are_compared_as_what_they_are() -> None:
