@@ -9,7 +9,7 @@ import pytest
 
 from crossdock.ledger import Ledger, StoredEvent, bodies
 from crossdock.ledger.spans import Wanted
-from schemas.errors import GivenUpError, TransientError
+from schemas.errors import GivenUpError, RefusedError, TransientError
 
 OLD, OTHER = "O-1", "O-2"
 
@@ -62,6 +62,21 @@ def test_nothing_goes_that_a_sink_lacks_or_a_partner_on_hold_said(aged: tuple[Le
         ledger.deliver("portal", only_the_first, batch=1)
     assert ledger.trail.give_up_events(moment) == 1
     assert held(ledger) == {OLD: [2, 3, 4, 5], OTHER: [1, 2]}
+
+
+def test_nothing_goes_that_is_held_back_for_a_sink(aged: tuple[Ledger, datetime]) -> None:
+    ledger, moment = aged
+
+    def not_the_old(events: Sequence[StoredEvent]) -> None:
+        if any(event.subject == OLD for event in events):
+            raise RefusedError("not this one")
+
+    ledger.deliver("portal", not_the_old, batch=1)
+    assert ledger.trail.give_up_events(moment) == 0
+
+    ledger.redrive("portal")
+    ledger.deliver("portal", lambda _: None)
+    assert ledger.trail.give_up_events(moment) == 2
 
 
 def test_a_page_is_short_only_at_the_end(aged: tuple[Ledger, datetime]) -> None:
