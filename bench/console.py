@@ -34,7 +34,15 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("documents.control_number", f"/documents?q={_MIDDLE}"),
     ("documents.file", f"/documents?q=po-{_MIDDLE:06d}"),
     ("documents.nothing", "/documents?q=nobody-says-this"),
+    ("documents.order_line", f"/documents?q=45{EVENTS // 2}+/+10"),
+    ("documents.later_page", f"/documents?q=I47&before={_MIDDLE}"),
     ("document", f"/documents/doc-{_MIDDLE:020x}"),
+    ("files", "/files"),
+    ("files.name", f"/files?q=po-{_MIDDLE:06d}"),
+    ("file", f"/files/{_MIDDLE}"),
+    ("events", "/events"),
+    ("events.item", "/events?item=I4711"),
+    ("answers", "/answers"),
     ("event", f"/events/{EVENTS // 2}"),
     ("parked", "/parked"),
     ("parked.cause", "/parked?partner=P20&code=item.unknown&value=V-20"),
@@ -93,7 +101,7 @@ def visit(home: str) -> dict[str, list[float]]:
     from connectors.archive import Archive
     from crossdock.console import charts
     from crossdock.console.pages import routes
-    from crossdock.console.workplace import workplace_of
+    from crossdock.console.workplace import Workplace, workplace_of
     from crossdock.dock import Dock
     from crossdock.feed import serving
     from crossdock.feed.app import feed_app
@@ -109,9 +117,8 @@ def visit(home: str) -> dict[str, list[float]]:
     )
     found: dict[str, list[float]] = {}
 
-    async def walk(dock: Dock) -> None:
-        service = service_of(dock)
-        app = feed_app(service, _TOKEN, routes(workplace_of(dock, service)))
+    async def walk(dock: Dock, place: Workplace) -> None:
+        app = feed_app(place.service, _TOKEN, routes(place))
         ends = datetime.now(UTC) + timedelta(days=1)
         who = {"name": "bench", "audience": "supplier", "partner": "P7"}
         own = dock.ledger.tokens.new(**who, expires_at=ends, per_minute=100_000, by="bench")
@@ -131,8 +138,9 @@ def visit(home: str) -> dict[str, list[float]]:
     with Dock.open(settings) as dock:
         _file_of_the_middle(Archive(settings.archive), dock)
         serving.give_memory_back()
-        charts.warm()  # both as serve does at its start
-        asyncio.run(walk(dock))
+        place = workplace_of(dock, service_of(dock))
+        charts.warm(place.library)  # both as serve does at its start
+        asyncio.run(walk(dock, place))
     return found
 
 

@@ -266,6 +266,7 @@ def serve(
     `crossdock token new` makes tokens for others.
     """
     import os
+    from functools import partial
 
     from crossdock.console import charts
     from crossdock.console.pages import routes
@@ -282,9 +283,10 @@ def serve(
     token = token_from(os.environ)
     with Dock.open() as dock:
         service = service_of(dock, origins=origin or ())
-        console, warm = routes(workplace_of(dock, service)), charts.warm
+        place = workplace_of(dock, service)
         tls = Tls(certificate=certificate, key=key, oldest=oldest) if certificate else None
-        answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=warm)
+        warm = partial(charts.warm, place.library)
+        answer(service, token, routes(place), host=host, port=port, ready=ready, tls=tls, meanwhile=warm)
 
 
 @app.command(rich_help_panel=REMEMBERED)

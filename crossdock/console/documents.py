@@ -36,11 +36,11 @@ def found(
     ledger = place.service.ledger
     if text:
         ledger.spans.follow(seconds=0.2)  # items are found by them
-    items = _ours(place, text)
+    items = ours(place, text)
     return ledger.searching.documents(text, items=items, only=only, run=run, before=before, limit=MOST)
 
 
-def _ours(place: Workplace, text: str) -> list[str]:
+def ours(place: Workplace, text: str) -> list[str]:
     """Our items that ``text`` is part of: of our number, of its description or of how somebody calls it."""
     import polars as pl
 

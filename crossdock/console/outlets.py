@@ -10,6 +10,7 @@ from crossdock.console.workplace import Workplace
 from crossdock.ledger import Ledger
 from crossdock.publish import point_before
 from crossdock.views.display import count
+from crossdock.views.outlets import state_of
 from schemas.errors import ConfigError, PermanentError
 
 if TYPE_CHECKING:
@@ -30,18 +31,8 @@ class OutletStanding:
 
     @property
     def state(self) -> tuple[str, str, str]:
-        """In a word, how grave that is (a style), and why."""
-        if self.configured is None:
-            return "no longer configured", "soft", ""
-        if not self.configured.enabled:
-            return "switched off", "soft", ""
-        if self.known is None:
-            return "nothing handed over yet", "soft", ""
-        if self.known["paused_at"]:
-            return "paused", "bad", self.known["pause_reason"]
-        if self.known["failures"]:
-            return "fails", "warn", self.known["failure"]
-        return "fine", "good", ""
+        """See ``state_of``."""
+        return state_of(self.known, self.configured)
 
     @property
     def is_paused(self) -> bool:

@@ -156,9 +156,11 @@ class Spans:
         with self._database.read() as connection:
             return [_digested(row) for row in connection.execute(query.order_by(spans.c.position))]
 
-    def places(self, *, search: str = "", limit: int = 1000, after: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
+    def places(
+        self, *, search: str = "", items: Sequence[str] = (), limit: int = 1000, after: tuple[str, str] = ("", "")
+    ) -> list[dict[str, Any]]:
         """Items and sites that anything is known of, in order, with how many keys stand there; ``search`` is how the
-        item begins."""
+        item begins, ``items`` are others that are meant by it."""
         query = (
             sa.select(spans.c.item, spans.c.site, sa.func.count().label("events"))
             .where(spans.c.until.is_(None))
@@ -168,7 +170,8 @@ class Spans:
             .limit(limit)
         )
         if search:
-            query = query.where(spans.c.item >= search, spans.c.item < search + "\U0010ffff")
+            begins = sa.and_(spans.c.item >= search, spans.c.item < search + "\U0010ffff")
+            query = query.where(sa.or_(begins, spans.c.item.in_(items)) if items else begins)
         with self._database.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
