@@ -30,10 +30,13 @@ def outlets_view(sinks: Sequence[Mapping[str, Any]], configured: Mapping[str, Ou
     reasons: list[RenderableType] = []
     for name in names:
         sink = known.get(name)
+        word, grade, reason = state_of(sink, configured.get(name))
+        state = Text(word, style={"good": "green", "bad": "bold red"}.get(grade, DIM))
         if sink is None:
-            table.add_row(name, Text("nothing handed over yet", style=DIM))
+            table.add_row(name, state)
             continue
-        state, reason = _state(sink, configured.get(name))
+        if sink["retry_at"] and grade == "bad" and sink["paused_at"] is None:
+            state.append(f", again {clock(sink['retry_at'])}")
         counts = [_number(sink[what], style) for what, style in (("behind", "yellow"), ("waiting", "yellow"))]
         dead = _number(sink["dead"], "bold red")
         table.add_row(name, state, f"{sink['position']:,}", *counts, dead, clock(sink["moved_at"]))
@@ -46,18 +49,19 @@ def _number(number: int, style: str) -> Text:
     return Text(f"{number:,}", style=style if number else "green")
 
 
-def _state(sink: Mapping[str, Any], outlet: Outlet | None) -> tuple[Text, str]:
-    """In a word, and why."""
+def state_of(sink: Mapping[str, Any] | None, outlet: Outlet | None) -> tuple[str, str, str]:
+    """How the outlet does, in a word; whether that is ``good`` or ``bad`` (or neither: empty); and why."""
     if outlet is None:
-        return Text("no longer configured", style=DIM), ""
+        return "no longer configured", "", ""
     if not outlet.enabled:
-        return Text("switched off", style=DIM), ""
+        return "switched off", "", ""
+    if sink is None:
+        return "nothing handed over yet", "", ""
     if sink["paused_at"] is not None:
-        return Text("paused", style="bold red"), sink["pause_reason"]
+        return "paused", "bad", sink["pause_reason"]
     if sink["failures"]:
-        again = f", again {clock(sink['retry_at'])}" if sink["retry_at"] else ""
-        return Text(f"failing{again}", style="bold red"), f"{sink['failures']} in a row: {sink['failure']}"
-    return Text("well", style="green"), ""
+        return "failing", "bad", f"{sink['failures']} in a row: {sink['failure']}"
+    return "well", "good", ""
 
 
 def held_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
