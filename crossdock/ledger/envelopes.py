@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -62,16 +62,25 @@ class SeenInterchange:
     length: int
 
 
-def seen(
-    connection: Connection, sender: str, receiver: str, control_number: str, payload: int
-) -> list[SeenInterchange]:
+class Parties(NamedTuple):
+    """Whose an interchange is, and from and to whom its envelope says it goes.
+
+    What one partner hands over under the name of another counts for the one, not for the other.
+    """
+
+    partner: str
+    sender: str
+    receiver: str
+
+
+def seen(connection: Connection, parties: Parties, control_number: str, payload: int) -> list[SeenInterchange]:
     """Interchanges of the same number in other payloads that were not held back, the first one first."""
     query = (
         sa.select(payload_table.c.sha256, payload_table.c.name, envelopes.c.byte_offset, envelopes.c.byte_length)
         .join_from(envelopes, payload_table)
         .outerjoin(held_interchanges, held_interchanges.c.envelope_id == envelopes.c.id)
         .where(
-            *_between(sender, receiver, payload),
+            *_between(parties, payload),
             envelopes.c.control_number == storable(control_number),
             sa.func.coalesce(held_interchanges.c.status, held_back.USED) == held_back.USED,
         )
@@ -84,22 +93,23 @@ def seen(
     ]
 
 
-def recent_numbers(connection: Connection, sender: str, receiver: str, payload: int) -> list[str]:
+def recent_numbers(connection: Connection, parties: Parties, payload: int) -> list[str]:
     """Control numbers of the interchanges that came last in other payloads, the newest first."""
     query = (
         sa.select(envelopes.c.control_number)
-        .where(*_between(sender, receiver, payload))
+        .where(*_between(parties, payload))
         .order_by(envelopes.c.id.desc())
         .limit(_LOOKED_AT)
     )
     return list(connection.scalars(query))
 
 
-def _between(sender: str, receiver: str, payload: int) -> tuple[sa.ColumnElement[bool], ...]:
+def _between(parties: Parties, payload: int) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         envelopes.c.kind == INTERCHANGE,
-        envelopes.c.sender == storable(sender),
-        envelopes.c.receiver == storable(receiver),
+        envelopes.c.partner == storable(parties.partner),
+        envelopes.c.sender == storable(parties.sender),
+        envelopes.c.receiver == storable(parties.receiver),
         envelopes.c.payload_id != payload,
     )
 

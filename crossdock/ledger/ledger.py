@@ -33,7 +33,7 @@ from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
 from crossdock.ledger.browsing import Browsing
 from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import PATIENCE, Database
-from crossdock.ledger.envelopes import OwedAnswer, SeenInterchange
+from crossdock.ledger.envelopes import OwedAnswer, Parties, SeenInterchange
 from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
 from crossdock.ledger.reconciling import Reconciling
@@ -303,15 +303,15 @@ class Ledger:
 
     # -- control numbers of what came in ------------------------------------------------------------
 
-    def seen_interchanges(self, sender: str, receiver: str, control_number: str, payload: int) -> list[SeenInterchange]:
-        """Interchanges with this number from and to the same, in payloads other than ``payload``, oldest first."""
+    def seen_interchanges(self, parties: Parties, control_number: str, payload: int) -> list[SeenInterchange]:
+        """Interchanges with this number between these, in payloads other than ``payload``, oldest first."""
         with self._database.read() as connection:
-            return envelopes.seen(connection, sender, receiver, control_number, payload)
+            return envelopes.seen(connection, parties, control_number, payload)
 
-    def recent_numbers(self, sender: str, receiver: str, payload: int) -> list[str]:
-        """The numbers that came last from and to the same, in payloads other than ``payload``, newest first."""
+    def recent_numbers(self, parties: Parties, payload: int) -> list[str]:
+        """The numbers that came last between these, in payloads other than ``payload``, newest first."""
         with self._database.read() as connection:
-            return envelopes.recent_numbers(connection, sender, receiver, payload)
+            return envelopes.recent_numbers(connection, parties, payload)
 
     # -- interchanges held back -------------------------------------------------------------------
 

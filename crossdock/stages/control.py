@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from connectors.archive import Archive
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.claims import Claims
-from crossdock.ledger.envelopes import SeenInterchange
+from crossdock.ledger.envelopes import Parties, SeenInterchange
 from crossdock.ledger.held_back import RELEASED
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, EnvelopeClosed, Translated
 from mappings.library import Library
@@ -96,8 +96,9 @@ class _Door:
     def _look(self, start: DocumentStart, offset: int, partner: str) -> _Entry:
         if RELEASED in self._record.metadata:
             return _Entry(told=(_released(start, offset),))
-        self._claims.take("\x1f".join((start.sender, start.receiver, start.interchange)))
-        earlier = self._ledger.seen_interchanges(start.sender, start.receiver, start.interchange, self._record.id)
+        parties = Parties(partner, start.sender, start.receiver)
+        self._claims.take("\x1f".join((*parties, start.interchange)))
+        earlier = self._ledger.seen_interchanges(parties, start.interchange, self._record.id)
         if earlier:
             if any(self._is_same(one, offset) for one in earlier):
                 return _Entry(told=(_resent(start, offset, earlier[0]),))
@@ -120,7 +121,7 @@ class _Door:
         policy = file.control_numbers if file else InSequence.PROCESS
         if policy is InSequence.PROCESS or not start.interchange.isdecimal():
             return _Entry()
-        known = self._ledger.recent_numbers(start.sender, start.receiver, self._record.id)
+        known = self._ledger.recent_numbers(Parties(partner, start.sender, start.receiver), self._record.id)
         finding = _out_of_sequence(start, offset, known, policy)
         if finding is None:
             return _Entry()
