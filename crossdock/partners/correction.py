@@ -10,18 +10,20 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from connectors.formats.workbook.cells import column_letter
+from connectors.formats.workbook.cells import column_letter, plain
 from connectors.formats.workbook.correction import Mark, Page, Verdicts, corrected
 from connectors.formats.workbook.sheets import REFERENCE
 from crossdock.partners.language import Language, Told, language
 from crossdock.translation import Context, DocumentClosed, DocumentLines, DocumentOpened, Translated, translate_stream
 from mappings.library import CompiledMapping, Library
 from mappings.normalise import KEY_OF
+from mappings.values import zone_of
 from schemas.documents import LOCATION, ORDINAL, DocumentStart
 from schemas.findings import Finding, Severity, Stage
 
@@ -87,19 +89,30 @@ class _Sheet:
     rows: set[int] = field(default_factory=set)
     faulty: set[int] = field(default_factory=set)
     rejected: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)  #: field -> letters of the column that holds it
     key: tuple[str, ...] = ()  #: fields that tell what a line speaks of
     spoken_of: list[pl.DataFrame] = field(default_factory=list)  #: row and key of every line
 
     @classmethod
     def of(cls, start: DocumentStart, mapping: CompiledMapping | None) -> _Sheet:
         told = start.attributes
+        first_column, titles = int(told.get("first_column", 0)), json.loads(told.get("header", "[]"))
         return cls(
             name=told.get("sheet", ""),
             header_row=int(told.get("header_row", 0)),
-            first_column=int(told.get("first_column", 0)),
-            titles=json.loads(told.get("header", "[]")),
+            first_column=first_column,
+            titles=titles,
+            columns={} if mapping is None else _columns(titles, first_column, mapping),
             key=() if mapping is None else mapping.key or KEY_OF[mapping.kind],
         )
+
+    def cell_of(self, finding: Finding, letters: str, row: str) -> str:
+        """The cell a finding is about; where it names only its line, that of the field of which its code speaks."""
+        if _index(letters) != self.first_column:
+            return f"{letters}{row}"
+        words = finding.code.split(".")
+        own = next((self.columns[name] for word in words if (name := _ABOUT.get(word, word)) in self.columns), letters)
+        return f"{own}{row}"
 
     def title(self, letters: str) -> str:
         index = _index(letters) - self.first_column
@@ -176,7 +189,8 @@ def correct(
     problems = _problems(read, words)
     accepted = sum(len(sheet.rows - sheet.faulty) for sheet in read.sheets if not sheet.rejected)
     faulty = sum(len(sheet.rows & sheet.faulty) if not sheet.rejected else len(sheet.rows) for sheet in read.sheets)
-    page = _page(words, read, problems, name=name, payload=payload, metadata=metadata, counts=(accepted, faulty))
+    received = _received(metadata.get("received_at", ""), words, "UTC" if partner is None else partner.timezone)
+    page = _page(words, read, problems, name=name, payload=payload, received=received, counts=(accepted, faulty))
     content = corrected(
         stream, page=page, marks=_marks(problems, words), verdicts={s.name: _verdicts(s) for s in read.sheets}
     )
@@ -249,6 +263,28 @@ def _gathered(translated: Iterable[Translated], library: Library, judged: Judgem
     return read
 
 
+#: Word of a finding's code -> the field that it speaks of, where that is not the same word.
+_ABOUT = {
+    "order_unknown": "order",
+    "order_closed": "order",
+    "shipment_unknown": "shipment",
+    "over": "quantity",
+    "under": "quantity",
+    "negative": "quantity",
+    "future": "shipped_at",
+    "arrival": "arrives_at",
+}
+
+
+def _columns(titles: Sequence[str], first_column: int, mapping: CompiledMapping) -> dict[str, str]:
+    at = {plain(title): index for index, title in reversed(list(enumerate(titles))) if title.strip()}
+    found = {
+        name: next((at[plain(path)] for path in rule.paths if plain(path) in at), None)
+        for name, rule in mapping.rules.items()
+    }
+    return {name: column_letter(first_column + index) for name, index in found.items() if index is not None}
+
+
 def _row(location: str | None) -> int | None:
     match = _CELL.fullmatch(location or "")
     return int(match[3]) if match else None
@@ -270,6 +306,9 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
         if sheet not in sheets and not match:
             sheet = ""
         own = sheets.get(sheet)
+        if own is not None and match is not None and finding.line is not None:
+            cell = own.cell_of(finding, match[2], match[3])
+            match = _CELL.fullmatch(cell)
         missing = finding.code.endswith(".missing")
         if (missing and (sheet, cell, "") in spoken) or (cell and (sheet, cell, finding.code) in spoken):
             continue
@@ -348,7 +387,7 @@ def _page(
     *,
     name: str,
     payload: str,
-    metadata: Mapping[str, str],
+    received: str,
     counts: tuple[int, int],
 ) -> Page:
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
@@ -360,7 +399,7 @@ def _page(
     facts = (
         ("partner", read.partner),
         ("file", name),
-        ("received", metadata.get("received_at", "")[:16].replace("T", " ")),
+        ("received", received),
         ("rows", f"{sum(counts)}"),
         ("accepted", f"{counts[0]}"),
         ("faulty", f"{counts[1]}"),
@@ -387,6 +426,13 @@ def _page(
         links=[(one.sheet, one.cell) if one.cell else None for one in listed] + [None] * (len(rows) - len(listed)),
         reference=REFERENCE + payload,
     )
+
+
+def _received(instant: str, words: Language, zone: str) -> str:
+    """When the file came, as the partner's clock showed it and as one writes it there."""
+    if not instant:
+        return ""
+    return f"{datetime.fromisoformat(instant).astimezone(zone_of(zone)):{words.page['moment']}} {zone}"
 
 
 def _listed(problem: Problem) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ WHOLE = 600_000
 _AUTHOR = "Crossdock"
 _FILLS = {Severity.ERROR: "FFC7CE", Severity.WARNING: "FFEB9C", Severity.INFO: "DDEBF7"}
 _ACCEPTED, _TO_CORRECT = "C6EFCE", "FCE4D6"
+_COLOURS = frozenset({*_FILLS.values(), _ACCEPTED, _TO_CORRECT})
 _NUMBER_TEXT = "@"
 _MOST_TEXT = 1_500  #: characters of a comment
 
@@ -109,6 +110,8 @@ def corrected(stream: BinaryIO, *, page: Page, marks: Sequence[Mark], verdicts: 
     for mark in marks:
         if moved.sheet(mark.sheet) in book.sheetnames and (row := moved.row(mark.sheet, mark.row)) is not None:
             _mark_cell(book[moved.sheet(mark.sheet)], mark, row)
+    for sheet in book.worksheets:
+        _before_own_formats(sheet)
     _summarise(book, page, moved)
     file = io.BytesIO()
     book.save(file)
@@ -153,6 +156,9 @@ def _own(stream: BinaryIO) -> Workbook | None:
             warnings.simplefilter("ignore")  # of parts that it does not keep
             book = load_workbook(stream, data_only=True, keep_vba=False, keep_links=False)
             disarm(book)
+            for sheet in book.worksheets:  # nothing that asks another workbook
+                formats = _own_formats(sheet)
+                _set_formats(sheet, [one for one in formats if "[" not in "".join(map(str, one[1].formula))])
             _without_earlier_marks(book)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile, SyntaxError):
         return None  # it is more particular than the reader
@@ -166,15 +172,14 @@ def _without_earlier_marks(book: Workbook) -> None:
     ours = [sheet for sheet in book.worksheets if _is_ours([sheet.cell(row, 1).value for row in range(1, 5)])]
     for sheet in ours:
         book.remove(sheet)
-    colours = {f"00{colour}" for colour in (*_FILLS.values(), _ACCEPTED, _TO_CORRECT)}
-    colours |= {f"FF{colour[2:]}" for colour in colours}
     for sheet in book.worksheets if ours else ():
         for row in sheet.iter_rows():
             for cell in row:
                 if cell.comment is not None and cell.comment.author == _AUTHOR:
                     cell.comment = None
-                if cell.has_style and cell.fill.fill_type == "solid" and cell.fill.start_color.rgb in colours:
+                if _colour_of(cell):
                     cell.fill = PatternFill()
+        _set_formats(sheet, [(places, rule) for places, rule in _own_formats(sheet) if not _is_our_format(rule)])
 
 
 def _is_ours(cells: Sequence[object]) -> bool:
@@ -294,6 +299,62 @@ def _mark_cell(sheet: Worksheet, mark: Mark, row: int) -> None:
     text = (before + mark.comment)[:_MOST_TEXT]
     lines = sum(1 + len(line) // 42 for line in text.splitlines())
     cell.comment = Comment(text, _AUTHOR, height=min(24 + 17 * lines, 420), width=300)
+
+
+def _colour_of(cell: Any) -> str:
+    """Which of our colours the cell has; empty for none."""
+    if not cell.has_style or cell.fill.fill_type != "solid":
+        return ""
+    colour = str(cell.fill.start_color.rgb)[2:]
+    return colour if colour in _COLOURS else ""
+
+
+# -- conditional formats ------------------------------------------------------------------------------
+
+
+def _before_own_formats(sheet: Worksheet) -> None:
+    """Where a conditional format of the supplier's would hide our colours, ours come first."""
+    own = _own_formats(sheet)
+    marked: dict[str, list[str]] = {}
+    for area in {str(area): area for places, _ in own for area in places.ranges}.values():
+        for row in sheet.iter_rows(area.min_row, min(area.max_row, sheet.max_row), area.min_col, area.max_col):
+            for cell in row:
+                if colour := _colour_of(cell):
+                    marked.setdefault(colour, []).append(cell.coordinate)
+    if marked:
+        ours = [(" ".join(dict.fromkeys(cells)), _format(colour)) for colour, cells in marked.items()]
+        _set_formats(sheet, [*ours, *own])
+
+
+def _own_formats(sheet: Worksheet) -> list[tuple[Any, Any]]:
+    """The cells and the rule of each conditional format, the one that counts first first."""
+    formats = [(area.sqref, rule) for area in sheet.conditional_formatting for rule in area.rules]
+    return sorted(formats, key=lambda one: one[1].priority or 0)
+
+
+def _set_formats(sheet: Worksheet, formats: Sequence[tuple[Any, Any]]) -> None:
+    from openpyxl.formatting.formatting import ConditionalFormattingList
+
+    sheet.conditional_formatting = ConditionalFormattingList()
+    for priority, (places, rule) in enumerate(formats, 1):
+        rule.priority = priority
+        sheet.conditional_formatting.add(str(places), rule)
+
+
+def _format(colour: str) -> Any:
+    from openpyxl.formatting.rule import Rule
+    from openpyxl.styles import PatternFill
+    from openpyxl.styles.differential import DifferentialStyle
+
+    fill = PatternFill("solid", start_color=colour, end_color=colour)  # programs differ on which of the two counts
+    return Rule(type="expression", formula=["TRUE"], dxf=DifferentialStyle(fill=fill), stopIfTrue=True)
+
+
+def _is_our_format(rule: Any) -> bool:
+    if rule.type != "expression" or list(rule.formula) not in (["TRUE"], ["TRUE()"], ["1"]):
+        return False  # LibreOffice writes it as 1
+    fill = rule.dxf.fill if rule.dxf is not None else None
+    return fill is not None and any(str(one.rgb)[2:] in _COLOURS for one in (fill.bgColor, fill.fgColor) if one)
 
 
 # -- the first sheet --------------------------------------------------------------------------------
