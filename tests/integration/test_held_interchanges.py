@@ -136,7 +136,7 @@ def _read(settings: Settings, name: str, barrier: object) -> None:
     with Dock.open(settings) as dock:
         (id,) = [id for id in dock.ledger.waiting() if dock.ledger.payload(id).name == name]
         dock.ledger.master_version()
-        barrier.wait(30)  # type: ignore[attr-defined]
+        barrier.wait(120)  # type: ignore[attr-defined]
         dock.translate([id])
 
 
@@ -152,7 +152,7 @@ def test_two_at_the_same_moment_see_each_other(dock: Dock) -> None:
         for one in both:
             one.start()
         for one in both:
-            one.join(60)
+            one.join(300)
         assert [one.exitcode for one in both] == [0, 0]
         assert len(shipments(dock)) == len(held(dock)) == round_ + 1
 
