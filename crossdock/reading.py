@@ -26,7 +26,8 @@ from crossdock.translated import (
     Translated,
     document_id,
 )
-from mappings.apply import Circumstances, apply
+from mappings.apply import apply
+from mappings.circumstances import Circumstances
 from mappings.keyed import SUBJECT, UNSURE, unsure_lines, with_subjects
 from mappings.normalise import DOCUMENT, Held, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences

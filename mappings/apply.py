@@ -7,17 +7,17 @@ becomes a finding, and a finding of severity error parks the line; the other lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from mappings.circumstances import Circumstances
+from mappings.columns import CLOCK, constant, first_filled, nulls, sent_at, with_clock
 from mappings.formats import MARKS, PLAIN_NUMBER, number_format, time_format, usual_formats
 from mappings.functions import FUNCTIONS
 from mappings.identifiers import misspelt, no_currency, right_digit, wrong_check_digits
 from mappings.library import CompiledMapping
-from mappings.master_data import MasterData
 from mappings.remembered import fits, is_constant
 from mappings.schedules import irreconcilable, one_day, single_quantities, told_beside, windows
 from mappings.spec import FieldRule, Lookup
@@ -31,50 +31,6 @@ UNKNOWN = "UNKNOWN"  #: stands in a lenient reading where a line says nothing of
 
 #: What is kept of a value that our own number replaces.
 _RAW_BESIDE = {"item": "partner_item", "site": "partner_site"}
-
-_SUGGESTIONS = 50  # each costs a search through all codes; one document gets this many
-
-#: Between a date and its time of day while they are read together.
-_WITH_CLOCK = "\x1f"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What holds for all lines of a document and stands in none of them.
-
-    ``zone`` is that of times written without one. ``marks`` says, for paths whose reader found out,
-    which decimal mark their numbers have. ``lenient``: what cannot be looked up is a warning, and the
-    value as sent stands in for ours.
-    """
-
-    partner: str
-    master: MasterData
-    zone: ZoneInfo
-    marks: Mapping[str, str] = field(default_factory=dict)
-    lenient: bool = False
-    suggestions: dict[tuple[str, str, str], str] = field(default_factory=dict)
-
-    def suggest(self, kind: str, partner: str, value: str) -> str:
-        """What may have been meant by an unknown ``value``, or what is expected in general."""
-        general = _EXPECTED[kind]
-        asked = (kind, partner, value)
-        if asked not in self.suggestions:
-            if len(self.suggestions) >= _SUGGESTIONS:
-                return general
-            near = self.master.nearest(kind, partner, value)
-            if value in near:
-                self.suggestions[asked] = f"{general}, valid on that day: {value} is known for other days only"
-            else:
-                self.suggestions[asked] = f"{general}; near: {', '.join(near)}" if near else general
-        return self.suggestions[asked]
-
-
-_EXPECTED = {
-    "partner": "a partner of the master data, or a cross-reference to one",
-    "item": "an item of the master data, or a cross-reference to one",
-    "site": "a site of the master data, or a cross-reference to one",
-    "unit": "a unit of measure that is known, or a cross-reference to one",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +65,7 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
         lines.schedule()
     elif mapping.kind in (LineKind.ORDER, LineKind.ORDER_RESPONSE):
         lines.columns |= one_day(lines.columns, chunk.height, given.zone)
-    nothing = _nulls(chunk.height)
+    nothing = nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
     table = chunk.select(*columns, *PLACES)
     kept = table if lines.kept is None else table.filter(lines.kept)
@@ -154,7 +110,7 @@ class _Lines:
         self.findings: list[Finding] = []
         self.kept: pl.Series | None = None  #: which rows are lines, where not all are
         self.faulty: set[tuple[str, int]] = set()  #: field and line
-        self._sent = _sent(chunk, mapping.plan.paths)
+        self._sent = sent_at(chunk, mapping.plan.paths)
         self._number, self._time = usual_formats(mapping.document, mapping.layout)
 
     # -- one field ------------------------------------------------------------------------------------
@@ -174,25 +130,25 @@ class _Lines:
         origins = self._origins(rule)
         alike = len({(one.function, one.codes) for one in origins}) < 2
         if alike and not any(one.codes and "" in self.mapping.codes[one.codes].values() for one in origins[:1]):
-            sent = _first([one.sent for one in origins], self.chunk.height)
+            sent = first_filled([one.sent for one in origins], self.chunk.height)
             return self._worded(name, rule, sent, origins[0]) if origins else sent
-        told = _nulls(self.chunk.height)
+        told = nulls(self.chunk.height)
         for one in origins:
-            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), _nulls(len(told))), one)
-            told = _first([told, text.replace("", None)], len(told))
+            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), nulls(len(told))), one)
+            told = first_filled([told, text.replace("", None)], len(told))
         return told
 
     def _moments(self, name: str, rule: FieldRule, type_: FieldType) -> pl.Series:
         """Dates and times; where the origins are written in different ways, the first that says one."""
         if not isinstance(rule.format, list):
-            text = _with_clock(self._told(name, rule), self._clock(rule))
+            text = with_clock(self._told(name, rule), self._clock(rule))
             return self._times(name, rule, text, rule.format, type_)
-        told = _nulls(self.chunk.height)
+        told = nulls(self.chunk.height)
         for one in self._origins(rule):
-            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), _nulls(len(told))), one)
+            text = self._worded(name, rule, one.sent.zip_with(told.is_null(), nulls(len(told))), one)
             beside = [self._sent[path] for path in rule.clocks if path in self._sent and rule.beside(path) == one.path]
-            text = _with_clock(text, _first(beside, len(told)) if beside else None)
-            told = _first([told, self._times(name, rule, text, one.format, type_)], len(told))
+            text = with_clock(text, first_filled(beside, len(told)) if beside else None)
+            told = first_filled([told, self._times(name, rule, text, one.format, type_)], len(told))
         return told
 
     def _origins(self, rule: FieldRule) -> list[_Origin]:
@@ -205,7 +161,7 @@ class _Lines:
         ]
 
     def _constant(self, text: str | None) -> pl.Series:
-        return _constant(text, self.chunk.height)
+        return constant(text, self.chunk.height)
 
     def _clock(self, rule: FieldRule) -> pl.Series | None:
         """The time of day beside the date, where the date came from the path that stands beside the clock's."""
@@ -218,8 +174,8 @@ class _Lines:
             for earlier in rule.paths[: rule.paths.index(beside)]:
                 if earlier in self._sent:
                     taken &= self._sent[earlier].is_null()
-            told.append(self._sent[path].zip_with(taken, _nulls(self.chunk.height)))
-        return _first(told, self.chunk.height) if told else None
+            told.append(self._sent[path].zip_with(taken, nulls(self.chunk.height)))
+        return first_filled(told, self.chunk.height) if told else None
 
     def _worded(self, name: str, rule: FieldRule, text: pl.Series, origin: _Origin) -> pl.Series:
         """Through the function and the code list of its origin."""
@@ -235,7 +191,7 @@ class _Lines:
         codes = self.mapping.codes[list_]
         known = {code.lower(): meaning for code, meaning in codes.items()}
         if is_constant(text) and text[0].lower() in known:
-            return _constant(known[text[0].lower()], len(text))
+            return constant(known[text[0].lower()], len(text))
         same = text.str.to_lowercase()
         coded = same.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
         coded = coded.alias(text.name)
@@ -260,12 +216,12 @@ class _Lines:
         columns: list[pl.Series] = []
         taken: pl.Series | None = None
         for one in self._origins(rule):
-            wanted = one.sent if taken is None else one.sent.zip_with(~taken, _nulls(self.chunk.height))
+            wanted = one.sent if taken is None else one.sent.zip_with(~taken, nulls(self.chunk.height))
             columns.append(self._numbers(name, rule, self._worded(name, rule, wanted, one), self._number_format(one)))
             if not one.sent.null_count():
                 break
             taken = one.sent.is_not_null() if taken is None else taken | one.sent.is_not_null()
-        return _first(columns, self.chunk.height)
+        return first_filled(columns, self.chunk.height)
 
     def _number_format(self, origin: _Origin) -> str:
         if origin.format is not None:
@@ -283,7 +239,7 @@ class _Lines:
         if plain.all():
             return text
         plain = plain.fill_null(True)
-        odd = text.zip_with(~plain, _nulls(len(text)))
+        odd = text.zip_with(~plain, nulls(len(text)))
         return text.zip_with(plain, self._each(name, rule, odd, number_format(format)))
 
     def _times(self, name: str, rule: FieldRule, text: pl.Series, format: str | None, type_: FieldType) -> pl.Series:
@@ -291,7 +247,7 @@ class _Lines:
         zone = self.given.zone
 
         def convert(written: str) -> str | None:
-            day, _, hour = written.partition(_WITH_CLOCK)
+            day, _, hour = written.partition(CLOCK)
             moment = read(day, hour, zone)
             if moment is None:
                 return None
@@ -303,8 +259,8 @@ class _Lines:
         """``convert`` run once for each distinct value; what it refuses is a finding and null."""
         converted: dict[str, str | None] = {}
         refused: dict[str, str] = {}
-        constant = is_constant(text)
-        for value in text.head(1) if constant else text.unique().drop_nulls():
+        same = is_constant(text)
+        for value in text.head(1) if same else text.unique().drop_nulls():
             try:
                 converted[value] = convert(value)
             except ValueError as error:
@@ -315,9 +271,9 @@ class _Lines:
                 "value.unreadable", name, rule, bad, text, message=f"{name} {{!r}} cannot be read", expected=refused.get
             )
         if not converted:
-            return _nulls(len(text))
-        if constant:
-            return _constant(converted[text[0]], len(text))
+            return nulls(len(text))
+        if same:
+            return constant(converted[text[0]], len(text))
         return text.replace_strict(list(converted), list(converted.values()), default=None, return_dtype=pl.String)
 
     # -- whole lines ----------------------------------------------------------------------------------
@@ -335,9 +291,9 @@ class _Lines:
             return
         origins = [self._worded(name, rule, one.sent, one) for one in self._origins(rule)]
         if rule.fallback is not None and len(origins) > 1:  # it stands in for nothing, not for what nobody knows
-            silent = _first(origins[:-1], self.chunk.height).is_null()
-            origins[-1] = origins[-1].zip_with(silent, _nulls(self.chunk.height))
-        sent = _first(origins, self.chunk.height)
+            silent = first_filled(origins[:-1], self.chunk.height).is_null()
+            origins[-1] = origins[-1].zip_with(silent, nulls(self.chunk.height))
+        sent = first_filled(origins, self.chunk.height)
         found = self._known(name, rule.lookup, origins)
         self._keep_beside(name, sent, found)
         unknown = sent.is_not_null() & found.is_null() if found.null_count() else None
@@ -352,14 +308,16 @@ class _Lines:
         if beside is None:
             return
         differs = sent.ne_missing(found)
-        theirs = sent if differs.all() else sent.zip_with(differs, _nulls(len(sent)))
+        theirs = sent if differs.all() else sent.zip_with(differs, nulls(len(sent)))
         own = self.columns.get(beside)
-        self.columns[beside] = theirs if own is None else _first([own, theirs], len(sent))
+        self.columns[beside] = theirs if own is None else first_filled([own, theirs], len(sent))
 
     def _known(self, name: str, kind: Lookup, origins: Sequence[pl.Series]) -> pl.Series:
         partner = self._partner_for(name)
-        on = _first([self.columns[at] for at in BUSINESS_TIME[self.mapping.kind] if at in self.columns], len(partner))
-        found = _nulls(len(partner))
+        on = first_filled(
+            [self.columns[at] for at in BUSINESS_TIME[self.mapping.kind] if at in self.columns], len(partner)
+        )
+        found = nulls(len(partner))
         for text in origins:
             if not found.null_count():
                 break
@@ -451,7 +409,7 @@ class _Lines:
 
     def schedule(self) -> None:
         """Windows and quantities as consumers read them; a quantity that cannot be told is a finding."""
-        columns = {name: self.columns.get(name, _nulls(self.chunk.height)) for name in KINDS[self.mapping.kind]}
+        columns = {name: self.columns.get(name, nulls(self.chunk.height)) for name in KINDS[self.mapping.kind]}
         columns |= windows(columns, self.given.zone)
         if columns["counting"].is_in(["beside", "cumulative"]).any():
             told, self.kept = told_beside(columns)
@@ -510,7 +468,7 @@ class _Lines:
             self._place(rule).alias("place"), *(pl.col(column) for column in (ORDINAL, OFFSET, LENGTH))
         )
         for given, (place, line, offset, length) in zip(sent, places.iter_rows(), strict=True):
-            value = None if given is None else given.replace(_WITH_CLOCK, " ").strip()
+            value = None if given is None else given.replace(CLOCK, " ").strip()
             self.faulty.add((name, line))
             self.findings.append(
                 Finding(
@@ -533,50 +491,6 @@ class _Lines:
         paths = [path for path in rule.paths if path + PLACE_SUFFIX in columns]
         noted = [pl.when(pl.col(path).str.strip_chars() != "").then(pl.col(path + PLACE_SUFFIX)) for path in paths]
         return pl.coalesce(*noted, *(path + PLACE_SUFFIX for path in paths), LOCATION)
-
-
-def _sent(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
-    """What stood at each path, trimmed, blank as null; paths that found nothing at all are left out."""
-    filled = {column.name for column in chunk if column.null_count() < chunk.height}
-    present = [path for path in paths if path in filled]
-    sent: dict[str, pl.Series] = {}
-    for path in present:
-        column = chunk.get_column(path)
-        if is_constant(column):
-            sent[path] = _constant(column[0].strip() or None, chunk.height)
-    varying = [path for path in present if path not in sent]
-    for column in chunk.select(pl.col(varying).str.strip_chars()) if varying else ():
-        blank = column.min() == ""
-        sent[column.name] = column.zip_with(column != "", _nulls(chunk.height)) if blank else column
-    return sent
-
-
-def _with_clock(text: pl.Series, clock: pl.Series | None) -> pl.Series:
-    if clock is None:
-        return text
-    if is_constant(text) and is_constant(clock):
-        return _constant(text[0] + _WITH_CLOCK + clock[0], len(text)).alias(text.name)
-    return text + _WITH_CLOCK + clock.fill_null("")
-
-
-def _constant(text: str | None, height: int) -> pl.Series:
-    return pl.Series([text], dtype=pl.String).new_from_index(0, height)
-
-
-def _nulls(height: int) -> pl.Series:
-    return _constant(None, height)
-
-
-def _first(columns: Sequence[pl.Series], height: int) -> pl.Series:
-    """Row by row the first of ``columns`` that is filled."""
-    if not columns:
-        return _nulls(height)
-    first, *others = columns
-    for column in others:
-        if not first.null_count():
-            break
-        first = first.zip_with(first.is_not_null(), column)
-    return first
 
 
 def _listed(codes: Mapping[str, str], limit: int = 12) -> str:

@@ -136,7 +136,6 @@ class BatchVerdict:
 
     partner: str
     type: str
-    part: int
     suite: str
     suite_version: str
     master_version: str

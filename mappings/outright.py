@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import msgspec
 import polars as pl
 
-from mappings.apply import PLACES, Circumstances, apply
+from mappings.apply import PLACES, apply
+from mappings.circumstances import Circumstances
 from mappings.library import CompiledMapping
 from mappings.normalise import SUBJECT_MARKS
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentStart

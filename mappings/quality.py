@@ -10,10 +10,12 @@ none of its types leaves this module. It asks nothing of the network and reports
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -126,8 +128,9 @@ def judge(cases: Sequence[Case], *, data_docs: Path | None = None, run: str = ""
         context.data_sources.delete(_SOURCE)
         gc.collect()  # the source holds the rows, in cycles: large ones must not add up
     if data_docs is not None:
-        _forget_old_runs(data_docs)
-        context.build_data_docs()
+        with _alone(data_docs):
+            _forget_old_runs(data_docs)
+            context.build_data_docs()
     return verdicts
 
 
@@ -286,6 +289,14 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return " / ".join(_text(part) for part in value)
     return "" if value is None else str(value)
+
+
+@contextmanager
+def _alone(data_docs: Path) -> Iterator[None]:
+    """One process at a time makes pages: DAGs of several channels may come to it at once."""
+    with (data_docs / RESULTS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _forget_old_runs(data_docs: Path) -> None:

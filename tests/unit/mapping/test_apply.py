@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from mappings.apply import Circumstances, apply
+from mappings.apply import apply
+from mappings.circumstances import Circumstances
 from mappings.master_data import MasterData
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import KINDS, LineKind
