@@ -26,7 +26,7 @@ TOKEN = "correct-horse-battery"
 CROSSDOCK = str(Path(sys.executable).with_name("crossdock"))
 PAGES = (
     *("/", "/documents", "/files", "/events", "/answers", "/parked", "/headers", "/mail", "/supply", "/partners"),
-    *("/partners/BRIGHTSEAL", "/events/1", "/data-docs"),
+    *("/partners/BRIGHTSEAL", "/events/1", "/outlets", "/outlets/feed", "/data-docs"),
 )
 
 
@@ -244,6 +244,18 @@ def test_a_document_is_read_again_after_a_preview(visit: Callable[..., Page], si
     page = visit(f"/documents/{shipment['correlationid']}")
     page.get_by_role("link", name="Read again").click()
     assert "Nothing would change." in page.locator("main").inner_text()
+
+
+def test_an_outlet_is_paused_and_goes_on(visit: Callable[..., Page], site: Site) -> None:
+    page = visit("/outlets")
+    page.get_by_role("link", name="feed", exact=True).click()
+    page.get_by_label("Why, for those who wonder").fill("they move house")
+    page.get_by_role("button", name="Pause it").click()
+    assert "they move house" in page.locator("main").inner_text()
+    assert "paused" in site.run("outlets")
+    page.get_by_role("button", name="Go on").click()
+    assert page.get_by_role("status").inner_text() == "feed goes on."
+    assert "paused" not in site.run("outlets")
 
 
 def test_supply_leads_from_the_chart_to_the_events(visit: Callable[..., Page]) -> None:
