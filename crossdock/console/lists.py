@@ -61,7 +61,7 @@ class _Lists:
             request, "documents.html", rows=rows, text=text, chosen=chosen, hour=at, nameless=nameless, came=came,
             file=self._file(file) if file else None, states=files.STATES,
             known={name: sorted({*(row[name] for row in rows), chosen[name]} - {""}) for name in _OF_ROWS}
-            | {"partner": sorted({*self._place.service.partners, chosen["partner"]} - {""})},
+            | {"partner": sorted({*self._place.library().partners, chosen["partner"]} - {""})},
             shown=Leaf.of(request, rows[-1]["id"] if len(rows) >= documents.MOST else None),
             run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
         )  # fmt: skip

@@ -45,7 +45,7 @@ class OwnPage:
 def own_page(service: Service, view: View) -> OwnPage:
     ledger = service.ledger
     ledger.spans.follow()
-    partner = service.partners.get(view.partner or "")
+    partner = service.partners_of_now().get(view.partner or "")
     return OwnPage(
         name=partner.name if partner is not None else view.partner or "",
         tier=str(view.tier or ""),
@@ -70,7 +70,8 @@ def _orders(service: Service, view: View) -> list[Row]:
                 {
                     "order": references.get("order", ""),
                     "line": references.get("order_line", ""),
-                    "item": references.get("partner_item") or event.item,
+                    "item": data.get("partner_item") or event.item,
+                    "description": data.get("description", ""),
                     "site": event.site,
                     "quantity": data.get("quantity", ""),
                     "unit": data.get("unit", ""),

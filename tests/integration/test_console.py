@@ -136,7 +136,7 @@ def test_the_keyboard_alone_leads_through(visit: Callable[..., Page]) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url("**/documents")
-    assert page.locator("[aria-current=page]").inner_text() == "Documents"
+    assert page.locator("[aria-label=Pages] [aria-current=page]").inner_text() == "Documents"
 
 
 def test_every_number_of_what_came_in_leads_on(visit: Callable[..., Page]) -> None:
@@ -305,3 +305,70 @@ def status(site: Site, path: str, token: str, body: bytes | None = None, **heade
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
+
+
+def test_the_headline_counts_what_its_pages_show(visit: Callable[..., Page]) -> None:
+    page = visit("/")
+    tiles = {
+        tile.locator("dt").inner_text(): (int(tile.locator("dd").inner_text().replace(",", "")), tile.locator("a"))
+        for tile in page.locator(".totals > div").all()
+    }
+    for name, (number, link) in tiles.items():
+        assert link.count() == (number > 0), name
+    there = {name: link.get_attribute("href") for name, (number, link) in tiles.items() if number}
+    for name in ("documents rejected", "files not readable"):
+        page.goto(str(there[name]))
+        assert page.locator("main tbody tr").count() == tiles[name][0], name
+    page.goto(str(there["lines parked"]))
+    waiting = page.locator("td[data-name=lines]").all_inner_texts()
+    assert sum(map(int, waiting)) >= tiles["lines parked"][0]  # a line may wait for two things
+
+
+def test_what_could_not_be_read_is_looked_at_all_the_same(visit: Callable[..., Page]) -> None:
+    page = visit("/documents?q=bolts.xlsx")
+    page.get_by_role("link", name="bolts.xlsx").click()
+    assert "no partner file claims the sender" in page.locator("main").inner_text()
+    assert page.locator(".sheet tbody tr").count() > 1, "its rows are shown"
+
+
+def test_a_cell_that_is_wrong_is_marked_in_its_sheet(visit: Callable[..., Page]) -> None:
+    page = visit("/documents?q=CLM0999Z")
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/documents/doc-*")
+    assert "CLM0999Z" in page.locator(".sheet mark").all_inner_texts()
+    assert "approx. 40" in page.locator(".sheet mark").all_inner_texts()
+
+
+def test_parts_of_words_find_what_is_parked(visit: Callable[..., Page], site: Site) -> None:
+    line = next(one for one in site.json("parked") if one["fields"].get("order"))
+    order, number = line["fields"]["order"], line["fields"]["order_line"]
+    for text in (f"{order} / {number}", f"{order[2:]} {line['partner'].lower()[:5]}", line["name"][:-4].upper()):
+        page = visit("/documents")
+        page.get_by_label("Order (with / line)").fill(text)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**q=**")
+        assert f"/documents/{line['document']}" in links(page, "/documents/"), text
+
+
+def test_a_list_is_leafed_through(visit: Callable[..., Page], site: Site) -> None:
+    page, seen = visit("/events?stream=shipment"), []
+    while True:
+        seen += links(page, "/events/")
+        older = page.get_by_role("link", name="Older ones")
+        if not older.count():
+            break
+        page.goto(str(older.get_attribute("href")))
+    assert len(seen) == len(set(seen)) == sum(".shipment." in one["type"] for one in site.events)
+
+
+def test_what_is_not_there_or_not_for_somebody_is_a_page(visit: Callable[..., Page], site: Site) -> None:
+    asked = urllib.request.Request(
+        site.address + "/documents/none", headers={"Authorization": f"Bearer {TOKEN}", "Accept": "text/html"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+        urllib.request.urlopen(asked, timeout=20)
+    with missing.value as answer:
+        assert answer.headers["content-type"].startswith("text/html")
+        told = answer.read().decode()
+    assert "There is no document none." in told
+    assert 'href="/parked"' in told, "the navigation is there"
