@@ -113,7 +113,7 @@ def test_marked_mended_sent_again_and_told_once(site: Callable[[str], Installati
         "Vorschlag: P-100",
     ]
     assert [sheet[f"A{row}"].fill.start_color.rgb for row in range(4, 8)] == [
-        "00C6EFCE", "00FFC7CE", "00FCE4D6", "00FCE4D6",
+        "00C6EFCD", "00FFC7CD", "00FCE4D5", "00FCE4D5",
     ]  # fmt: skip
     assert sheet.column_dimensions["B"].width == 33
     assert (sheet["C4"].number_format, sheet["E4"].number_format) == ("0.000", "dd.mm.yyyy")
@@ -291,7 +291,7 @@ def test_what_is_still_wrong_goes_back_once_more_without_the_marks_of_before(
     assert {cell.coordinate for row in sheet for cell in row if cell.comment} == {"E6"}
     assert sheet["C6"].fill.fill_type is None
     assert [sheet[f"A{row}"].fill.start_color.rgb for row in range(4, 8)] == [
-        "00C6EFCE", "00C6EFCE", "00FCE4D6", "00C6EFCE",
+        "00C6EFCD", "00C6EFCD", "00FCE4D5", "00C6EFCD",
     ]  # fmt: skip
     waiting = [json.loads(line) for line in here.run("parked", "--json").stdout.splitlines()]
     assert len(waiting) == 1
@@ -314,7 +314,7 @@ def test_the_answer_says_what_was_judged_whatever_has_changed_since(site: Callab
     assert here.run("respond").exit_code == 0
     (reply,) = replies(here)
     sheet = openpyxl.load_workbook(reply).worksheets[1]
-    assert [sheet[f"A{row}"].fill.start_color.rgb for row in (2, 3)] == ["00C6EFCE", "00FFC7CE"]
+    assert [sheet[f"A{row}"].fill.start_color.rgb for row in (2, 3)] == ["00C6EFCD", "00FFC7CD"]
     assert {cell.coordinate for row in sheet for cell in row if cell.comment} == {"A3"}
 
 
@@ -347,6 +347,7 @@ def test_the_supplier_s_conditional_formats_do_not_hide_what_is_wrong(site: Call
     low = CellIsRule(operator="lessThan", formula=["5"], fill=PatternFill("solid", bgColor="FFFF00"))
     asks = CellIsRule(operator="lessThan", formula=["[1]Other!A1"], fill=PatternFill("solid", bgColor="FFFF00"))
     book.active.conditional_formatting.add("C1:D1048576", low)
+    book.active["C3"].fill = PatternFill("solid", start_color="FFC7CE")  # which spreadsheet programs offer as bad
     book.active.conditional_formatting.add("A2:A9", asks)
     here.drop("stock.xlsx", saved(book))
     here.run("run")
@@ -362,8 +363,9 @@ def test_the_supplier_s_conditional_formats_do_not_hide_what_is_wrong(site: Call
     here.drop("again.xlsx", saved(book))
     here.run("run")
     (_, second) = replies(here)
-    again = openpyxl.load_workbook(second).worksheets[1].conditional_formatting
-    assert [str(area.sqref) for area in again] == ["D3", "C1:D1048576"]
+    again = openpyxl.load_workbook(second).worksheets[1]
+    assert [str(area.sqref) for area in again.conditional_formatting] == ["D3", "C1:D1048576"]
+    assert again["C3"].fill.start_color.rgb == "00FFC7CE"
 
 
 def test_a_line_that_a_check_holds_back_is_marked_too(site: Callable[[str], Installation]) -> None:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 #: Cells, about, up to which the whole file is written back; of a larger one only the header and the rows to correct.
 WHOLE = 600_000
 _AUTHOR = "Crossdock"
-_FILLS = {Severity.ERROR: "FFC7CE", Severity.WARNING: "FFEB9C", Severity.INFO: "DDEBF7"}
-_ACCEPTED, _TO_CORRECT = "C6EFCE", "FCE4D6"
+#: A shade beside those that programs offer, so that what a supplier has coloured is never taken for a mark of ours.
+_FILLS = {Severity.ERROR: "FFC7CD", Severity.WARNING: "FFEB9B", Severity.INFO: "DDEBF6"}
+_ACCEPTED, _TO_CORRECT = "C6EFCD", "FCE4D5"
 _COLOURS = frozenset({*_FILLS.values(), _ACCEPTED, _TO_CORRECT})
 _NUMBER_TEXT = "@"
 _MOST_TEXT = 1_500  #: characters of a comment
