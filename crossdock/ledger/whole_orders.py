@@ -79,7 +79,7 @@ class WholeOrders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def cancelled(self, orders: Collection[str]) -> list[Cancelled]:
+    def cancelled(self, orders: Iterable[str]) -> list[Cancelled]:
         """Which of these orders documents have taken back as a whole."""
         query = _SAID.where(whole_orders.c.kind == LineKind.ORDER.value, whole_orders.c.word == "cancelled")
         asked = sorted(orders)

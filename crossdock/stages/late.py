@@ -8,8 +8,7 @@ come.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +27,7 @@ from mappings.outright import Outright
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import LineKind
 
-_OF = re.compile(rf"{ORDER}/([^/]*/[^/]*)/")  #: whose order, in the subject of its line
+_OF = rf"^{ORDER}/([^/]*/[^/]*)/"  #: whose order, in the subject of its line
 _PLACE = ("location", "offset", "length")
 _NAMED = 3
 _MAY_COME_AGAIN = (VANISHED, WITHDRAWN)
@@ -86,17 +85,23 @@ class _Order:
     dropped: int = 0
 
     def judged(self, item: DocumentLines) -> DocumentLines:
-        """The lines, without the events of those that are late."""
+        """The lines, without the events of those that are late, or with their cancellation."""
         orders = item.events.filter(pl.col("kind") == "ordered", pl.col("subject").str.starts_with(f"{ORDER}/"))
         if orders.is_empty():
             return item
-        speeches, gone = self._late(orders.select("subject", "time", "line", "data").rows(named=True))
-        if not speeches and not gone:
+        whole = self._whole(orders)
+        alone = self._alone(_but(orders, whole))
+        doubtful = {subject for subject, one in whole.items() if not one.waits} | alone
+        mine = self.ledger.whole_orders.ordered_by(self.document.id, doubtful) if doubtful else frozenset()
+        whole = {subject: one for subject, one in whole.items() if one.waits or subject not in mine}
+        gone = alone - mine
+        if not whole and not gone:
             return item
-        self.subjects += [*(one.subject for one in speeches), *gone]
+        rows = orders.filter(pl.col("subject").is_in(list(whole))).rows(named=True)
+        speeches = [_cancellation(row, whole[row["subject"]]) for row in rows]
+        self.subjects += [*whole, *sorted(gone)]
         self.dropped += len(gone)
-        late = {*gone, *(one.subject for one in speeches)}
-        rest = item.events.filter(~pl.col("subject").is_in(list(late)))
+        rest = _but(item.events, whole.keys() | gone)
         events = pl.concat([rest, events_of(speeches, self.document, self.record)]).sort("line", maintain_order=True)
         return replace(item, events=events)
 
@@ -115,44 +120,36 @@ class _Order:
         )
         return replace(closed, events=closed.events - self.dropped, findings=(*closed.findings, told))
 
-    def _late(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Speech], list[str]]:
-        """What is said of lines whose order was taken back as a whole, and subjects that are cancelled already."""
-        whole = self._whole(rows)
-        alone = self._alone([row for row in rows if row["subject"] not in whole])
-        sure = {subject for subject, one in whole.items() if one.waits}
-        doubtful = (whole.keys() | alone) - sure
-        mine = self.ledger.whole_orders.ordered_by(self.document.id, doubtful) if doubtful else frozenset()
-        speeches = [
-            _cancellation(row, one)
-            for row in rows
-            if (one := whole.get(row["subject"])) is not None and row["subject"] not in mine
-        ]
-        return speeches, [row["subject"] for row in rows if row["subject"] in alone - mine]
-
-    def _whole(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Cancelled]:
+    def _whole(self, orders: pl.DataFrame) -> dict[str, Cancelled]:
         """Of each line whose order was taken back, by a document that is not older, that document."""
-        orders = {row["subject"]: found[1] for row in rows if (found := _OF.match(row["subject"]))}
-        known = self.ledger.whole_orders.cancelled(frozenset(orders.values()))
-        by_order: dict[str, Cancelled] = {}
-        for one in sorted((*known, *self.lately), key=lambda one: (one.waits, _end(one.time))):
-            by_order[one.order] = one
+        named = orders.select("subject", "time", pl.col("subject").str.extract(_OF).alias("order"))
+        known = self.ledger.whole_orders.cancelled(named["order"].drop_nulls().unique())
+        latest = sorted((*known, *self.lately), key=lambda one: (one.waits, _end(one.time)))
+        by_order = {one.order: one for one in latest}
+        taken_back = named.filter(pl.col("order").is_in(list(by_order)))
         return {
-            row["subject"]: by_order[order]
-            for row in rows
-            if (order := orders.get(row["subject"], "")) in by_order and _covers(by_order[order].time, row["time"])
+            subject: by_order[order]
+            for subject, time, order in taken_back.iter_rows()
+            if _covers(by_order[order].time, time)
         }
 
-    def _alone(self, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    def _alone(self, orders: pl.DataFrame) -> frozenset[str]:
         """Subjects of which something not older has said that they are cancelled. What is gone from its source, or
         was taken back by a correction, may come again."""
         feed = self.ledger.reconciling
-        latest = feed.latest(STREAM, [row["subject"] for row in rows])
+        latest = feed.latest(STREAM, orders["subject"].to_list())
         ended = {subject: one for subject, one in latest.items() if one.kind == "cancelled"}
-        late = {row["subject"] for row in rows if (one := ended.get(row["subject"])) and _covers(one.time, row["time"])}
+        times = orders.filter(pl.col("subject").is_in(list(ended))).select("subject", "time").iter_rows()
+        late = {subject for subject, time in times if _covers(ended[subject].time, time)}
         said = feed.said([ended[subject].position for subject in late])
         return frozenset(
             subject for subject in late if _STATUS.decode(said[ended[subject].position]).status not in _MAY_COME_AGAIN
         )
+
+
+def _but(events: pl.DataFrame, subjects: Collection[str]) -> pl.DataFrame:
+    """Those of other subjects."""
+    return events.filter(~pl.col("subject").is_in(list(subjects))) if subjects else events
 
 
 def _cancellation(row: Mapping[str, Any], one: Cancelled) -> Speech:
