@@ -402,7 +402,7 @@ class _Lines:
             None,
             severity=Severity.WARNING if stand_in else Severity.ERROR,
             message=f"{name} is missing",
-            expected=lambda _: " or ".join(rule.paths) or None,
+            expected=lambda _: _alternatives(rule.paths) or None,
         )
         if stand_in:
             self.columns[name] = self.columns[name].zip_with(~missing, self._constant(UNKNOWN))
@@ -498,3 +498,11 @@ def _listed(codes: Mapping[str, str], limit: int = 12) -> str:
     meanings = [meaning for meaning in dict.fromkeys(codes.values()) if meaning]
     some = ", ".join(list(codes)[:limit]) + (", ..." if len(codes) > limit else "")
     return f"a code for {', '.join(meanings)}: {some}"
+
+
+_NAMED = 8  #: places of a value that a finding names; a sheet's column may be called a hundred ways
+
+
+def _alternatives(paths: Sequence[str]) -> str:
+    more = f" or {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
+    return " or ".join(paths[:_NAMED]) + more
