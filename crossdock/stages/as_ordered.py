@@ -15,7 +15,8 @@ import polars as pl
 
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.reading import CAUSE
-from crossdock.stages.order_lines import ANSWER, ESCAPES, LINE, Lately, OrderLines, Said, Speech, answered, events_of
+from crossdock.stages.order_lines import ANSWER, ESCAPES, LINE, STREAM, Lately, OrderLines, Said, answered
+from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
 from mappings.values import instant_text, zone_of
@@ -72,7 +73,8 @@ class _Answer:
         told = self._told(item) if item.parked.height else {}
         if told:
             lines = pl.Series(list(told), dtype=pl.Int64).implode()
-            events = events_of([one for some in told.values() for one in some], self.document, self.record)
+            speeches = (one for some in told.values() for one in some)
+            events = events_of(STREAM, speeches, origin_of(self.document, self.record))
             item = replace(
                 item,
                 events=pl.concat([item.events, events]).sort("line", maintain_order=True),

@@ -19,8 +19,9 @@ import polars as pl
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.ledger.corrections import WITHDRAWN
 from crossdock.ledger.whole_orders import Cancelled
-from crossdock.stages.order_lines import ORDER, STREAM, Speech, cancelled, events_of
+from crossdock.stages.order_lines import ORDER, STREAM, cancelled
 from crossdock.stages.reconciled import VANISHED
+from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
 from mappings.outright import Outright
@@ -102,7 +103,8 @@ class _Order:
         self.subjects += [*whole, *sorted(gone)]
         self.dropped += len(gone)
         rest = _but(item.events, whole.keys() | gone)
-        events = pl.concat([rest, events_of(speeches, self.document, self.record)]).sort("line", maintain_order=True)
+        made = events_of(STREAM, speeches, origin_of(self.document, self.record))
+        events = pl.concat([rest, made]).sort("line", maintain_order=True)
         return replace(item, events=events)
 
     def concluded(self, closed: DocumentClosed) -> DocumentClosed:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from crossdock.ledger import Ledger, PayloadRecord
+from crossdock.ledger import Ledger
 from crossdock.translation import Document
-from mappings.normalise import SUBJECT_MARKS, empty_events
-from mappings.occurrences import key_hashes
+from mappings.normalise import SUBJECT_MARKS
 from mappings.outright import order_key
 from schemas.events import Stream
 
@@ -94,44 +92,3 @@ def answered(before: Mapping[str, Any], status: str, number: str | None) -> Said
     references = ({"document": number} if number else {}) | {name: told[name] for name in _ALSO if name in told}
     data = {name: before[name] for name in _COMMON if name in before}
     return data | {"status": status, "kind": "confirmed", "references": references}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
-    """One event to be made. ``place`` is where in the document it comes from (lineage)."""
-
-    subject: str
-    time: str
-    line: int
-    data: Said
-    place: Mapping[str, Any]
-
-
-def events_of(speeches: Iterable[Speech], document: Document, record: PayloadRecord) -> pl.DataFrame:
-    """Events as ``mappings.normalise`` makes them; the id tells this document from any other."""
-    some = list(speeches)
-    keys = key_hashes(STREAM, pl.Series([one.subject for one in some], dtype=pl.String)).bin.encode("hex").to_list()
-    said_by = {"mapping": document.mapping, "mapping_version": document.mapping_version}
-    made = []
-    for key, one in zip(keys, some, strict=True):
-        content = hashlib.blake2b(msgspec.json.encode(one.data), digest_size=8)
-        fingerprint = content.hexdigest()
-        content.update(document.id.encode())
-        lineage = {"payload": record.sha256, "document": document.id, **said_by, **one.place}
-        made.append(
-            {
-                "id": key + content.hexdigest()[:12],
-                "key": key,
-                "fingerprint": fingerprint,
-                "stream": STREAM,
-                "kind": one.data["kind"],
-                "subject": one.subject,
-                "time": one.time,
-                "partner": one.data["partner"],
-                "item": one.data["item"],
-                "site": one.data["site"],
-                "line": one.line,
-                "data": msgspec.json.encode(one.data | {"lineage": lineage}).decode(),
-            }
-        )
-    return pl.DataFrame(made, schema=empty_events().schema)

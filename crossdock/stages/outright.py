@@ -19,14 +19,14 @@ from crossdock.stages.order_lines import (
     ESCAPES,
     LINE,
     ORDER,
+    STREAM,
     Lately,
     OrderLines,
     Said,
-    Speech,
     answered,
     cancelled,
-    events_of,
 )
+from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
 from mappings.outright import Outright
@@ -96,7 +96,7 @@ def _concluded(
         unknown = not named and not known.knows(said.partner, said.order)
         yield _of_nothing_known(closed, said) if unknown else closed
         return
-    events = events_of(_speeches(lines, closed, said), closed.document, record)
+    events = events_of(STREAM, _speeches(lines, closed, said), origin_of(closed.document, record))
     yield DocumentLines(lines=pl.DataFrame(), events=events, parked=pl.DataFrame())
     listed = ", ".join(events["subject"].head(_NAMED)) + (", ..." if events.height > _NAMED else "")
     message = f"{events.height:,} lines of order {said.order} are {said.becomes}: {listed}"

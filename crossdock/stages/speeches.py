@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from crossdock.ledger import PayloadRecord
+from crossdock.translation import Document
 from mappings.normalise import empty_events
 from mappings.occurrences import key_hashes
 
@@ -26,7 +27,12 @@ class Speech:
     place: Mapping[str, Any] = field(default_factory=dict)  #: where in the document it comes from, beside ``origin``
 
 
-def lineage_of(record: PayloadRecord, document: str, mapping: str, version: str) -> dict[str, str]:
+def origin_of(document: Document, record: PayloadRecord) -> dict[str, Any]:
+    """Where speeches come from that the mapping of ``document`` has led to, but for their places in it."""
+    return lineage_of(record, document.id, document.mapping, document.mapping_version)
+
+
+def lineage_of(record: PayloadRecord, document: str, mapping: str | None, version: str) -> dict[str, Any]:
     """Where speeches come from, but for their places in the document."""
     return {"payload": record.sha256, "document": document, "mapping": mapping, "mapping_version": version}
 
