@@ -1,10 +1,11 @@
 """Great Expectations looks again: the record of batches, page by page, and a referee for our own verdicts.
 
 On the fresh path batches are judged over columns (``mappings.batches``), because Great Expectations takes four seconds
-before its first row. Here it runs for itself, some batches at a time and away from the fresh path: every batch that
-was held, parked or remarked on, and the newest of each partner's and type's. The payload is translated once more out
-of the archive, its batch goes through the very suite with the very bounds, and the results become Data Docs. Where it
-comes to another end than we did although neither suite nor master data have changed, that is an alarm.
+before its first row. Here it runs for itself, some batches at a time and behind the fresh path, at the end of the
+channel's own run and every hour: every batch that was held, parked or remarked on, and the newest of each partner's
+and type's. The payload is translated once more out of the archive, its batch goes through the very suite with the
+very bounds, and the results become Data Docs. Where it comes to another end than we did although neither suite nor
+master data have changed, that is an alarm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Batches looked at in one run, and the largest that is.
 BATCHES, ROWS = 50, 200_000
+#: How long a channel's batches are left alone after it has looked; what comes meanwhile is looked at then, or hourly.
+PAUSE = timedelta(minutes=10)
+SCOPE = "expectations"  #: of when it has looked, by channel, in the ledger's states
 AGREES, DIFFERS, UNSURE = "agrees", "differs", "unsure"
 
 
@@ -50,9 +55,29 @@ class _Batch:
     is_the_same: bool
 
 
-def record(*, archive: Archive, ledger: Ledger, context: Context, data_docs: Path) -> Recorded:
-    """Let Great Expectations look at what it has not seen; idempotent, and cheap where there is nothing new."""
-    waiting = ledger.verdicts.without_referee(BATCHES)
+def is_due(ledger: Ledger, channel: str, *, now: datetime | None = None) -> bool:
+    """Whether Great Expectations should look at what came by the channel: there is something, and it has not for a
+    while. A run that it is part of lasts some seconds longer, and the channel's next one waits for it."""
+    last = ledger.state(SCOPE).get(channel)
+    if last is not None and (now or datetime.now(UTC)) < datetime.fromisoformat(last) + PAUSE:
+        return False
+    return bool(ledger.verdicts.without_referee(1, channel))
+
+
+def record(
+    *,
+    archive: Archive,
+    ledger: Ledger,
+    context: Context,
+    data_docs: Path,
+    channel: str = "",
+    now: datetime | None = None,
+) -> Recorded:
+    """Let Great Expectations look at what it has not seen, of one channel or of all; idempotent, and cheap where there
+    is nothing new."""
+    if channel:
+        ledger.state(SCOPE).set(channel, (now or datetime.now(UTC)).isoformat())
+    waiting = ledger.verdicts.without_referee(BATCHES, channel)
     batches = list(_again(waiting, archive, ledger, context))
     alarms = []
     seen = {batch.told["id"] for batch in batches}

@@ -7,19 +7,17 @@ memory while it is small, else in a temporary file.
 
 from __future__ import annotations
 
-import pickle
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import IO
 
 from crossdock.translated import DocumentClosed, DocumentOpened, EnvelopeClosed, Translated
+from crossdock.waiting import Waiting
 from mappings.library import Library
 from mappings.spec import OnError, Partner
 from schemas.documents import GroupEnd, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage
 
-_IN_MEMORY = 16 << 20  #: bytes that are set aside without a file
+_IN_MEMORY = 16_384  #: rows that are set aside without a file
 _WIDE = (OnError.REJECT_GROUP, OnError.REJECT_INTERCHANGE)
 _FORMATS = ("x12", "edifact")  #: those with groups and interchanges
 
@@ -61,8 +59,7 @@ class _Aside:
     def __init__(self, partner: Partner, library: Library) -> None:
         self._partner = partner
         self._library = library
-        self._items: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="crossdock-")  # noqa: SIM115
-        self._count = 0
+        self._items = Waiting(_IN_MEMORY)
         self._group = 0  #: number of the open group among those set aside
         self._fallen: dict[int, str] = {}  #: groups that are rejected, and because of whom
         self._all = ""  #: because of whom all is rejected
@@ -71,8 +68,7 @@ class _Aside:
         )
 
     def take(self, item: Translated) -> None:
-        pickle.dump(item, self._items, pickle.HIGHEST_PROTOCOL)
-        self._count += 1
+        self._items.add(item)
         match item:
             case DocumentClosed(document=document) if item.status != "accepted" and not document.is_answer:
                 policy = self._library.policy_for(self._partner, document.start.type)
@@ -99,15 +95,12 @@ class _Aside:
 
     def released(self) -> Iterator[Translated]:
         """All of it, in its order. Messages of EDIFACT in no group make one group."""
-        self._items.seek(0)
         group = 0
-        for _ in range(self._count):
-            item: Translated = pickle.load(self._items)  # noqa: S301 - written above
+        for item in self._items.released():
             cause = self._all or self._fallen.get(group, "")
             yield self._rejected(item, cause) if cause else item
             if isinstance(item, EnvelopeClosed) and isinstance(item.envelope, GroupEnd):
                 group += 1
-        self.close()
 
     def close(self) -> None:
         self._items.close()

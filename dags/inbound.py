@@ -1,4 +1,5 @@
-"""One DAG a channel: take in what waits at its source and translate it, in further tasks where it is much.
+"""One DAG a channel: take in what waits at its source and translate it, in further tasks where it is much; then let
+Great Expectations look at the batches that are due.
 
 It runs as soon as something lands where that can be told (``connectors.landings``), and by the channel's schedule in
 any case. A channel is a file in ``connectors/channels``; nothing else need be written to get its DAG. What is wrong
@@ -10,8 +11,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, get_parsing_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 from dock_tasks import DEFAULTS, EVENTS, configured_channels, landed, open_dock, payloads
 
 from connectors.landings import is_watched
@@ -56,10 +57,12 @@ def inbound(channel: Channel) -> DAG:
         @task(outlets=[payloads(name), EVENTS])
         def receive() -> list[list[int]]:
             """What is left to translate, in batches of payload ids: none where all that waited made one."""
+            from crossdock.expectations import is_due
             from crossdock.fresh import take_in
 
             with open_dock() as dock:
                 done = take_in(dock, name)
+                due = not done.nothing and is_due(dock.ledger, name)
             if done.nothing:
                 if done.trouble:
                     raise done.trouble
@@ -68,6 +71,8 @@ def inbound(channel: Channel) -> DAG:
             if done.trouble:
                 log.error("%s", done.trouble)
                 left.append(NOT_RECEIVED)
+            if not left and not due:
+                raise DownstreamTasksSkipped(tasks=["translate", "expectations"])
             return left
 
         @task(outlets=[EVENTS])
@@ -78,7 +83,27 @@ def inbound(channel: Channel) -> DAG:
             with open_dock() as dock:
                 dock.translate(batch)
 
-        translate.expand(batch=receive())
+        @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+        def expectations() -> dict[str, int]:
+            """How many of the batches that came Great Expectations has looked at; it fails where it disagrees."""
+            from crossdock.expectations import is_due, record
+
+            with open_dock() as dock:
+                if not is_due(dock.ledger, name):
+                    raise AirflowSkipException("no batch is due to be looked at")
+                done = record(
+                    archive=dock.archive,
+                    ledger=dock.ledger,
+                    context=dock.context(),
+                    data_docs=dock.settings.data_docs,
+                    channel=name,
+                )
+            if done.alarms:
+                raise AirflowFailException("; ".join(done.alarms))
+            return {"batches": done.batches, "unsure": done.unsure}
+
+        received = receive()
+        [received, translate.expand(batch=received)] >> expectations()
     return dag
 
 

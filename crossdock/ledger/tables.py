@@ -395,7 +395,7 @@ batch_verdicts = sa.Table(
     metadata,
     _id(),
     sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
-    sa.Column("part", sa.BigInteger, nullable=False),  # of a payload that was judged in parts
+    sa.Column("part", sa.BigInteger, nullable=False),  # 0; others where a version before 2026-12 judged in parts
     _text("partner"),
     _text("type"),
     _text("suite"),

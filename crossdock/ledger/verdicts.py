@@ -43,11 +43,14 @@ class Verdicts:
         with self._database.read() as connection:
             return [_listed(row._mapping) for row in connection.execute(query)]
 
-    def without_referee(self, limit: int) -> list[dict[str, Any]]:
-        """What no referee has looked at: all that did not pass, and the newest of each partner's and type's."""
+    def without_referee(self, limit: int, channel: str = "") -> list[dict[str, Any]]:
+        """What no referee has looked at, of one channel or of all: all that did not pass, and the newest of each
+        partner's and type's."""
         newest = sa.select(sa.func.max(batch_verdicts.c.id)).group_by(batch_verdicts.c.partner, batch_verdicts.c.type)
         worth = sa.or_(batch_verdicts.c.outcome != "passed", batch_verdicts.c.id.in_(newest))
-        query = _LISTED.where(batch_verdicts.c.referee == "", worth).order_by(batch_verdicts.c.id.desc()).limit(limit)
+        came = payloads.c.channel == channel if channel else sa.true()
+        unseen = _LISTED.where(batch_verdicts.c.referee == "", worth, came)
+        query = unseen.order_by(batch_verdicts.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [_listed(row._mapping) for row in connection.execute(query)]
 
@@ -74,9 +77,9 @@ _LISTED = _LISTED.join_from(batch_verdicts, payloads, batch_verdicts.c.payload_i
 
 def _row(payload: int, one: BatchVerdict) -> dict[str, Any]:
     texts = {name: storable(getattr(one, name)) for name in _TEXTS}
-    counts = {name: getattr(one, name) for name in ("part", "rows", "documents", "expectations")}
+    counts = {name: getattr(one, name) for name in ("rows", "documents", "expectations")}
     said = {name: msgspec.json.encode(getattr(one, name)).decode() for name in ("parameters", "missed")}
-    return {"payload_id": payload, **texts, **counts, **said, "judged_at": datetime.now(UTC), "referee": ""}
+    return {"payload_id": payload, "part": 0, **texts, **counts, **said, "judged_at": datetime.now(UTC), "referee": ""}
 
 
 _TEXTS = ("partner", "type", "suite", "suite_version", "master_version", "fingerprint", "outcome")

@@ -5,14 +5,15 @@ A batch is what one payload holds of one partner's documents of one type. Which 
 (``batches:``): the batch is held, the rows that offend wait, or it is merely said. Rows that wait for such a reason,
 and batches that are held, are let through by a person (``crossdock confirm``).
 
-A large payload is judged in parts: documents wait here until their part is complete, but the lines of one that is
-larger than that go ahead, and only its end waits; the ledger publishes nothing of a document before its end.
+What a payload holds waits here until its end. The lines of a large first document go ahead, and only its end waits;
+the ledger publishes nothing of a document before its end.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ import polars as pl
 from crossdock.reading import CAUSE
 from crossdock.stages.checking import held_back, with_held
 from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened, Translated
+from crossdock.waiting import Waiting
 from mappings.batches import (
     BatchSuite,
     BatchVerdict,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from crossdock.ledger import Ledger, PayloadRecord
     from mappings.library import Library
 
-#: Rows that wait here at most until they are judged.
+#: Rows that wait in memory at most until they are judged.
 TOGETHER = 65_536
 #: How far back is usual, and how many documents there must be to speak of it.
 USUAL = timedelta(days=30)
@@ -100,12 +102,7 @@ class Gate:
     record: PayloadRecord
     ledger: Ledger
     library: Library
-    _verdicts: dict[tuple[int, str, str], BatchVerdict] = field(default_factory=dict)
-    _part: int = 0
-
-    @property
-    def verdicts(self) -> list[BatchVerdict]:
-        return list(self._verdicts.values())
+    verdicts: list[BatchVerdict] = field(default_factory=list)
 
     def guarded(self, translated: Iterable[Translated]) -> Iterator[Translated]:
         """The translation; raises ``Stopped`` before anything of a batch where a person must look first."""
@@ -116,45 +113,30 @@ class Gate:
     def _judged(self, translated: Iterable[Translated]) -> Iterator[Translated]:
         batches: dict[tuple[str, str], Batch] = {}
         current: Batch | None = None
-        held: list[Translated] = []
-        rows = own = 0
-        for item in translated:
-            held.append(item)
-            match item:
-                case DocumentOpened():
-                    current, own = self._batch_of(item, batches), 0
-                case DocumentLines():
-                    rows, own = rows + item.events.height + item.parked.height, own + item.lines.height
-                    if current is not None:
-                        current.add(item)
-                    if own > TOGETHER:
-                        yield from self._ahead(held, batches)
-                case DocumentClosed():
-                    if current is not None:
-                        current.documents += 1
-                    if rows > TOGETHER:
-                        yield from self._released(held, batches)
-                        batches, rows = {}, 0
-                        self._part += 1
-        yield from self._released(held, batches)
-
-    def _ahead(self, held: list[Translated], batches: Mapping[tuple[str, str], Batch]) -> Iterator[Translated]:
-        """The lines of a document too large to wait; what stands complete before it is judged first."""
-        if any(isinstance(item, DocumentClosed) for item in held):
-            self._judge(batches)
-        yield from held
-        held.clear()
-
-    def _released(self, held: list[Translated], batches: Mapping[tuple[str, str], Batch]) -> Iterator[Translated]:
-        """What waits, once its batches are judged."""
-        yield from self._judge(batches)
-        yield from held
-        held.clear()
+        own, is_first = 0, True
+        with closing(Waiting(TOGETHER)) as waiting:
+            for item in translated:
+                waiting.add(item)
+                match item:
+                    case DocumentOpened():
+                        current, own = self._batch_of(item, batches), 0
+                    case DocumentLines():
+                        own += item.lines.height
+                        if current is not None:
+                            current.add(item)
+                        if is_first and own > TOGETHER:
+                            yield from waiting.released()
+                    case DocumentClosed():
+                        is_first = False
+                        if current is not None:
+                            current.documents += 1
+            yield from self._judge(batches)
+            yield from waiting.released()
 
     def _judge(self, batches: Mapping[tuple[str, str], Batch]) -> list[Finding]:
         """What is to be said of the batches. Raises ``Stopped``."""
         verdicts = [self._verdict(batch) for batch in batches.values() if batch.documents]
-        self._verdicts |= {(one.part, one.partner, one.type): one for one in verdicts}
+        self.verdicts += verdicts
         said = [(one, _finding(one, verdict, self.record)) for verdict in verdicts for one in verdict.missed]
         if grave := [finding for one, finding in said if one.policy is Policy.STOP]:
             raise Stopped(grave)
@@ -180,7 +162,6 @@ class Gate:
         return BatchVerdict(
             partner=batch.partner,
             type=batch.type,
-            part=self._part,
             suite=batch.suite.suite.name,
             suite_version=batch.suite.version,
             master_version=batch.master_version,

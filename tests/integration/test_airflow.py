@@ -146,6 +146,20 @@ def test_xcom_carries_ids_and_nothing_else(site: Site, first_round: list[DagRun]
     assert all(isinstance(id, int) for batch in batches for id in batch)
 
 
+def test_great_expectations_looks_at_batches_within_the_dag_that_took_them_in(site: Site, first_round: list[DagRun]):
+    states = {
+        (run.dag_id, state)
+        for run in first_round
+        if run.dag_id.startswith("inbound_")
+        for task, state in site.rest.task_states(run)
+        if task == "expectations"
+    }
+    assert {state for _, state in states} == {"success", "skipped"}
+    said = {one["referee"] for one in site.dock.ledger.verdicts.listing(partner="EASTERBY")}
+    assert "agrees" in said
+    assert "differs" not in said
+
+
 def test_the_same_input_again_brings_no_new_event(site: Site, first_round: list[DagRun]):
     before = list(ledgered(site.dock.ledger))
     simulate(site.simulation.directory, seed=7, lines=1000)

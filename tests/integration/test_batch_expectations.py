@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from crossdock.console.data_docs import plain, routes
 from crossdock.dock import Dock
-from crossdock.expectations import record
+from crossdock.expectations import PAUSE, is_due, record
 from mappings.batches import COLUMNS, Policy, Tally, asked, batch_rows, for_the_record, read_batch_suite, shipped_suites
 from mappings.normalise import empty_events
 from mappings.quality import Case, judge
@@ -130,12 +130,17 @@ def test_great_expectations_looks_at_what_was_judged_once_and_its_pages_are_serv
     docs = known.settings.data_docs
     with Dock.open(known.settings) as dock:
         parts = {"archive": dock.archive, "ledger": dock.ledger, "context": dock.context(), "data_docs": docs}
-        done = record(**parts)
+        now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        assert (is_due(dock.ledger, "inbox"), is_due(dock.ledger, "another")) == (True, False)
+        done = record(**parts, channel="inbox", now=now)
         assert (done.batches, done.unsure, done.alarms) == (2, 0, ())
+        assert not is_due(dock.ledger, "inbox", now=now + PAUSE)
         assert {one["referee"] for one in dock.ledger.verdicts.listing()} == {"agrees"}
         assert record(**parts).batches == 0
 
         dock.ledger.verdicts.note_referee(1, "")
+        assert is_due(dock.ledger, "inbox", now=now + PAUSE)
+        assert not is_due(dock.ledger, "inbox", now=now + PAUSE / 2)
         (told,) = dock.ledger.verdicts.without_referee(1)
         with dock.ledger._database.write() as connection:
             from crossdock.ledger.tables import batch_verdicts

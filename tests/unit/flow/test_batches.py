@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from openpyxl import Workbook
+
+from crossdock.stages import batches
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -108,17 +111,34 @@ def test_a_row_whose_policy_is_park_waits_also_when_it_is_read_again_until_a_per
     assert known.run("confirm", str(one["payload_id"]), "--reason", "again").exit_code == 2
 
 
-def test_a_large_payload_is_judged_in_parts_and_stops_before_its_document_ends(
+def test_a_large_document_goes_ahead_and_is_stopped_at_its_end(
     known: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crossdock.stages import batches
-
     monkeypatch.setattr(batches, "TOGETHER", 5_000)
     agree(known, "{policies: {stale: off, repeated: off}}")
     take_in(known, *lines(12_000), *lines(9_000, "P-999"))
     assert events(known) == 0
     (one,) = told(known)
     assert (one["outcome"], one["rows"]) == ("stopped", 21_000)
+
+
+@pytest.mark.parametrize(("unknown", "published"), [(0, 60), (30, 0)])
+def test_however_much_a_payload_holds_it_is_judged_as_a_whole(
+    known: Installation, monkeypatch: pytest.MonkeyPatch, unknown: int, published: int
+) -> None:
+    monkeypatch.setattr(batches, "TOGETHER", 10)
+    agree(known, "{policies: {stale: off, repeated: off}}")
+    book = Workbook(write_only=True)
+    for number, item in enumerate(("P-100", "P-200", "P-999" if unknown else "P-100"), 1):
+        sheet = book.create_sheet(f"Stock {number}")
+        sheet.append(["Item", "Site", "On hand", "Unit", "As of"])
+        for row in range(1, 1 + (unknown if item == "P-999" else 20)):
+            sheet.append([item, "N1", 100 * number + row, "EA", "2026-03-01"])
+    book.save(known.home / "in" / "stock.xlsx")
+    known.run("run")
+    (one,) = told(known)
+    assert (one["rows"], one["documents"]) == (60 if not unknown else 70, 3)
+    assert events(known) == published
 
 
 @pytest.mark.parametrize(
