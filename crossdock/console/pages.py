@@ -27,10 +27,10 @@ from crossdock.console import (
     supply_page,
 )  # fmt: skip
 from crossdock.console.charts import hours_chart
+from crossdock.console.dock_page import dock_page
 from crossdock.console.rendering import Rendering
 from crossdock.console.workplace import Workplace
 from crossdock.feed.access import viewer_of
-from crossdock.feed.dock_page import dock_page
 from crossdock.feed.events import LAST
 from crossdock.views.display import count
 from crossdock.views.headers import in_short
@@ -132,7 +132,7 @@ class _Pages:
         self, request: Request, partner: str = "", code: str = "", value: str = "", channel: str = ""
     ) -> HTMLResponse:
         page = parked.parked_page(self._place, partner=partner, code=code, value=value, channel=channel)
-        proposed = parked.proposals(self._place, page.opened) if page.opened is not None and page.opened.kind else []
+        proposed = parked.proposals(self._place, page.opened) if page.opened is not None and page.opened.kind else {}
         return self._page(request, "parked.html", page=page, proposed=proposed, most=parked.MOST)
 
     async def fix(self, request: Request) -> RedirectResponse:

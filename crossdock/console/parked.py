@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from crossdock.console.workplace import Workplace
@@ -13,6 +14,7 @@ from crossdock.ledger.parked import Waiting
 from crossdock.mending import repair
 from crossdock.mending.repair import TOO_LONG, Cause, CrossReference
 from crossdock.views.display import count
+from mappings.master_data import OWN_IDS
 
 MOST = 100  #: causes of a page
 LINES = 100  #: of one cause
@@ -54,15 +56,32 @@ def parked_page(place: Workplace, *, partner: str, code: str, value: str, channe
     )
 
 
-def proposals(place: Workplace, cause: Cause) -> list[str]:
-    """Our ids that may be meant: those the finding names, then those that look like it."""
+def proposals(place: Workplace, cause: Cause) -> dict[str, str]:
+    """Our ids that may be meant, each with why: what the partner or we call alike; the likeliest first."""
+    tables = place.service.ledger.master()
+    table, column = OWN_IDS.get(cause.kind, ("", ""))
+    if table not in tables:
+        return {}
+    ours = tables[table]
+    told = next((ours[name] for name in ("description", "name") if name in ours.columns), ours[column])
+    known = dict(zip(ours[column], told.fill_null(""), strict=True))
+    codes = tables["cross_references"].filter(kind=cause.kind)
+    codes = codes.filter(codes["partner"].is_in(["", cause.partner]) & codes["ours"].is_in(list(known)))
+    theirs = dict(zip(codes["theirs"], codes["ours"], strict=True))
+    called = [*cause.near, *_alike(cause.value or "", theirs), *_alike(cause.value or "", known)]
+    found: dict[str, str] = {}
+    for code in called:
+        if code in theirs:
+            found.setdefault(theirs[code], f"{known[theirs[code]]}, which they call {code}")
+        elif code in known:
+            found.setdefault(code, known[code])
+    return dict(islice(found.items(), _PROPOSED))
+
+
+def _alike(value: str, codes: Iterable[str]) -> list[str]:
     from rapidfuzz import process
 
-    tables = place.service.ledger.master()
-    column = {"item": ("items", "item"), "site": ("sites", "site"), "partner": ("partners", "partner")}.get(cause.kind)
-    known = tables[column[0]][column[1]].to_list() if column and column[0] in tables else []
-    like = [text for text, _, _ in process.extract(cause.value or "", known, limit=_PROPOSED, score_cutoff=60)]
-    return list(dict.fromkeys([*cause.near, *like]))[:_PROPOSED]
+    return [code for code, _, _ in process.extract(value, list(codes), limit=_PROPOSED, score_cutoff=60)]
 
 
 def fix(place: Workplace, given: Mapping[str, str], author: str) -> str:

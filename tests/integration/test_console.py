@@ -215,6 +215,10 @@ def test_a_document_shows_its_bytes_with_what_is_wrong_in_place(visit: Callable[
 def test_a_cross_reference_lets_lines_go_on(visit: Callable[..., Page], site: Site) -> None:
     before = len(site.events)
     page = visit("/parked")
+    page.get_by_role("link", name="item “CLM0999Z”").click()
+    meant = page.get_by_label("calls “CLM0999Z” is our item").input_value()
+    assert meant.startswith("P10"), "what they call nearly so is an item of ours by our number"
+    page.goto("/parked")
     page.get_by_role("link", name="item “P1O101”").click()
     proposed = page.get_by_label("calls “P1O101” is our item").input_value()
     page.get_by_label("calls “P1O101” is our item").fill("P-NONE")
