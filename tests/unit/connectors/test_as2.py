@@ -151,12 +151,12 @@ def openssl(folder: Path, *arguments: str, order: tuple[str, ...] = ()) -> None:
     assert run.returncode == 0, run.stderr.decode()
 
 
-def opaque(content: bytes, by, tmp_path: Path) -> Entity:
+def opaque(content: bytes, by, tmp_path: Path, *, digest: str = "sha256") -> Entity:
     """As `openssl cms -sign -nodetach` encloses it."""
     for name, data in {"key": key_pem(by).encode(), "pem": pem(by).encode(), "in": content}.items():
         (tmp_path / name).write_bytes(data)
     command = ["openssl", "cms", "-sign", "-nodetach", "-binary", "-outform", "DER", "-signer", "pem", "-inkey", "key"]
-    subprocess.run([*command, "-in", "in", "-out", "out"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*command, "-md", digest, "-in", "in", "-out", "out"], cwd=tmp_path, check=True, capture_output=True)
     headers = [("Content-Type", "application/pkcs7-mime; smime-type=signed-data")]
     return entity(headers, (tmp_path / "out").read_bytes())
 
@@ -444,6 +444,15 @@ def test_what_is_not_protected_as_agreed_is_refused_and_may_come_again(post, how
 
 def test_what_is_agreed_may_be_less(post):
     assert disposition(post(require=[]).message(wrapped(sign=None, encrypt=False))) == "processed"
+
+
+@pytest.mark.parametrize(("legacy", "told"), [(True, "processed"), (False, "error: insufficient-message-security")])
+def test_algorithms_that_are_broken_are_taken_only_where_they_are_agreed(post, tmp_path: Path, legacy: bool, told: str):
+    desk = post(require=["signed"], legacy=legacy)
+    (elsewhere := tmp_path / "theirs").mkdir()
+    signed = opaque(document().raw, identity("them"), elsewhere, digest="sha1")
+    assert disposition(desk.message(signed)) == told
+    assert len(desk.waiting()) == legacy
 
 
 def test_strangers_and_messages_for_others_are_turned_away(post):

@@ -387,6 +387,11 @@ class TestDanger:
         payload = with_part(book(["Part no.", "Qty"]), "xl/worksheets/sheet1.xml", lambda xml: xml + b" " * (2 << 20))
         assert codes(read(payload, "s.xlsx")) == ["workbook.too_large"]
 
+    def test_a_workbook_of_too_many_parts_is_not_opened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        payload = saved(openpyxl.Workbook())
+        monkeypatch.setattr(bounds, "_MOST_PARTS", 3)
+        assert codes(read(payload, "s.xlsx")) == ["workbook.too_large"]
+
     def test_a_part_that_lies_about_its_size_is_found_out(self) -> None:
         payload = bytearray(
             with_part(book(["Part no.", "Qty"]), "xl/worksheets/sheet1.xml", lambda _: b" " * (64 << 20))
