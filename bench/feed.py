@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import socket
 import statistics
 import subprocess
@@ -260,7 +259,7 @@ def _relayed(name: str, limit: float, way: Callable[..., Any], given: dict[str, 
 
 
 def look(url: str, events: int) -> dict[str, float]:
-    """Median milliseconds (of the processor) of each kind of look, through the application, and serve's peak memory."""
+    """Median milliseconds (of the processor) of each kind of look, through the application."""
     import asyncio
 
     import httpx
@@ -307,8 +306,7 @@ def look(url: str, events: int) -> dict[str, float]:
         return found
 
     with Ledger.open(url) as ledger:
-        found = asyncio.run(measured(ledger))
-    return found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        return asyncio.run(measured(ledger))
 
 
 def reading() -> Iterator[Measurement]:
@@ -319,11 +317,11 @@ def reading() -> Iterator[Measurement]:
         url = f"sqlite:///{place}"
         if not place.exists():
             make_ledger(url, EVENTS)
-        found: dict[str, float] = in_child("bench.feed", "look", {"url": url, "events": EVENTS}).result
+        run = in_child("bench.feed", "look", {"url": url, "events": EVENTS})
     for name in ("page", "page_of_supplier", "state", "supply"):
         limit = None if name == "page_of_supplier" else 50.0  # its events lie scattered among all others
-        yield Measurement(name=f"feed.reading.{name}.median", value=found[name], unit="ms", limit=limit)
-    yield Measurement(name="feed.reading.memory_of_serve", value=found["memory"], unit="MB", limit=300.0)
+        yield Measurement(name=f"feed.reading.{name}.median", value=run.result[name], unit="ms", limit=limit)
+    yield Measurement(name="feed.reading.memory_of_serve", value=run.peak_mb, unit="MB", limit=300.0)
 
 
 BENCHMARKS: dict[str, Benchmark] = {"feed.relay": relays, "feed.reading": reading}

@@ -61,12 +61,15 @@ class Run:
 
 
 _CHILD = """
-import importlib, inspect, json, resource, sys, time
+import importlib, inspect, json, sys, time
 from crossdock.own_process import one_thread_for_columns
 one_thread_for_columns()  # as a command and a task of ours do
 module, function, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 work = getattr(importlib.import_module(module), function)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak():  # getrusage would tell that of whoever started us, where it is higher
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+before = peak()
 if inspect.isgeneratorfunction(work):
     prepared = work(**arguments)
     next(prepared)
@@ -79,8 +82,7 @@ if inspect.isgeneratorfunction(work):
 start, begun = time.perf_counter(), time.process_time()
 result = work(**arguments)
 seconds, cpu = time.perf_counter() - start, time.process_time() - begun
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"result": result, "seconds": seconds, "peak_mb": peak, "grown_mb": peak - before,
+print(json.dumps({"result": result, "seconds": seconds, "peak_mb": peak(), "grown_mb": peak() - before,
                   "cpu": cpu}))
 """
 
