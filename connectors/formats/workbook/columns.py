@@ -14,7 +14,7 @@ from datetime import date
 import polars as pl
 
 from connectors.formats.workbook.cells import decimal_mark
-from connectors.formats.workbook.periods import periods_in
+from connectors.formats.workbook.periods import day_in_words, periods_in
 
 #: Languages whose writers all agree: the decimal mark, the order of a date. Spanish differs on marks by country.
 _MARK_OF = {
@@ -34,6 +34,7 @@ _ORDER_OF = dict.fromkeys((*_MARK_OF, "es"), "dmy") | {"ja": "ymd", "zh": "ymd",
 _WRITTEN = r"^(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4}|\d{2})\.?(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?$"
 _DATE = re.compile(_WRITTEN)
 _PERIOD = r"(?i)^\p{L}+[\s./\-']*\d{1,4}(?:[\s./\-]+\d{2,4})?$|^20\d\d[\s./\-]*\p{L}+[\s./\-]*\d{0,2}$"
+_IN_WORDS = r"^\d{1,2}\D{0,7}\p{L}{3,}\D{1,7}\d{2,4}$|^\p{L}{3,}\D{1,3}\d{1,2}\D{1,5}20\d\d$"
 #: ``dd.mm.yyyy``, ``MM/DD/YY``, ``TT.MM.JJJJ``
 _PATTERN = re.compile(r"[^a-z]*([dtjymga])\1*[./\- ]+([dmyjtga])\2*[./\- ]+([dmyjtga])\3*[^a-z]*", re.I)
 _LETTER = {"d": "d", "t": "d", "g": "d", "m": "m", "y": "y", "j": "y", "a": "y"}
@@ -117,6 +118,15 @@ def as_iso(texts: pl.Series, order: str) -> pl.Series:
     if not written.any():
         return texts
     new: Mapping[str, str] = {text: _iso(text, order) for text in texts.filter(written).unique()}
+    return texts.replace(list(new), list(new.values()))
+
+
+def days_in_words(texts: pl.Series) -> pl.Series:
+    """Days whose month is a word (``1-Mar-26``, ``3. März 2026``) as ISO 8601; whatever else stands there as it is."""
+    written = texts.str.contains(_IN_WORDS).fill_null(False)
+    if not written.any():
+        return texts
+    new = {text: day.isoformat() for text in texts.filter(written).unique() if (day := day_in_words(text))}
     return texts.replace(list(new), list(new.values()))
 
 

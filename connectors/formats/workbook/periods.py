@@ -41,6 +41,15 @@ _MONTHS = (
 )
 
 
+_ORDINAL = r"(?:\.|st|nd|rd|th|er|º)?"
+#: ``1-Mar-26``, ``3. März 2026``, ``3 de marzo de 2026``; ``March 3rd, 2026``
+_DAY_IN_WORDS = re.compile(
+    rf"(\d{{1,2}}){_ORDINAL}[\s.\-/]*(?:de\s+)?([^\W\d_]{{3,}})\.?[\s,\-/'](?:\s*de\s+)?\s*(20\d\d|\d\d)"
+    rf"|([^\W\d_]{{3,}})\.?[\s\-](\d{{1,2}}){_ORDINAL}[\s,\-]\s*(20\d\d)",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """One column of a forecast: ``ends`` is the first day after it."""
@@ -122,9 +131,22 @@ def _longer(index: int, cell: object, weeks: str) -> Period | None:
         return _month(index, text, int(match[2]), int(match[1]))
     if (match := _WORDS.fullmatch(text)) is not None:
         word, year = (match[1], match[2]) if match[1] else (match[4], match[3])
-        number = next((n for n, names in enumerate(_MONTHS, 1) if word.casefold().startswith(names)), 0)
-        return _month(index, text, _year(year), number)
+        return _month(index, text, _year(year), _month_of(word))
     return None
+
+
+def day_in_words(text: str) -> date | None:
+    """The day that a text names with its month as a word, in any of the languages; None where it names none."""
+    match = _DAY_IN_WORDS.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, word, year = match.groups()[:3] if match[1] else (match[5], match[4], match[6])
+    return _date(_year(year), _month_of(word), int(day))
+
+
+def _month_of(word: str) -> int:
+    """The month that a word begins as the name of; 0 for any other word."""
+    return next((number for number, names in enumerate(_MONTHS, 1) if word.casefold().startswith(names)), 0)
 
 
 def _year(text: str) -> int:

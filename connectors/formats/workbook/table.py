@@ -86,6 +86,7 @@ class Table:
         if text.str.starts_with("'").any():
             text = text.map_elements(as_sent, return_dtype=pl.String)
         if path in self.agreed.days:
+            text = written.days_in_words(text)
             text = written.period_starts(text, str(self.fit.plan.options.get("weeks") or "iso"))
         if path in self.agreed.orders:
             text = written.as_iso(text, self.agreed.orders[path])

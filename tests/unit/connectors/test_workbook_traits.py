@@ -416,6 +416,16 @@ def test_long_numbers_that_a_spreadsheet_shortened() -> None:
     assert told(long) == [("cell.digits_lost", "Sheet!A2")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1-Mar-26", "01-MAR-2026", "1 March 2026", "March 1, 2026", "Mar. 1st, 2026", "1. März 2026", "1 mars 2026",
+     "1er mars 2026", "1 de marzo de 2026", "01/Mar/2026", "1 marzo 2026"],
+)  # fmt: skip
+def test_days_whose_month_is_a_word(text: str) -> None:
+    read_ = lines(read(f"Part no.;Qty;As of\nA;1;{text}\nB;2;31 Foo 2026\nC;3;31-Feb-26\n".encode(), "s.csv"), "As of")
+    assert read_ == [("2026-03-01",), ("31 Foo 2026",), ("31-Feb-26",)]
+
+
 def test_dates_of_1904() -> None:
     book = openpyxl.Workbook()
     book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
