@@ -132,6 +132,29 @@ def test_a_forecast_against_the_last_release(dock: Installation) -> None:
     assert past[0] == "forecast.past"
 
 
+def test_a_cumulative_quantity_does_not_go_backwards_from_one_release_to_the_next(dock: Installation) -> None:
+    def release(number: int, day: str, *weeks: int) -> str:
+        starts = ("20260406", "20260413")
+        body = [
+            "ST*830*0001", f"BFR*00*R{number}**DL*C*20260401*20260430*{day}", "N1*ST*NORTH*92*N1",
+            "LIN*1*BP*P-100", "UIT*EA",
+            *(f"FST*{quantity}*C*W*{start}" for quantity, start in zip(weeks, starts, strict=True)),
+            "SHP*02*50*050*20260101**20260224", "CTT*1",
+        ]  # fmt: skip
+        parties = "*00*          *00*          *ZZ*ACMEINC        *ZZ*US             "
+        head = f"ISA{parties}*260330*0912*U*00401*{number:09}*0*P*>"
+        group = f"GS*PS*ACMEINC*US*20260330*0912*{number}*X*004010"
+        ends = [f"SE*{len(body) + 1}*0001", f"GE*1*{number}", f"IEA*1*{number:09}"]
+        return "".join(f"{segment}~" for segment in (head, group, *body, *ends))
+
+    def backwards(name: str, content: str) -> list[tuple[str, str | None, str | None]]:
+        return [one for one in told(dock, name, content) if one[0] == "forecast.cumulative"]
+
+    assert backwards("first.edi", release(1, "20260301", 100, 200)) == []
+    assert backwards("more.edi", release(2, "20260308", 105, 200)) == []
+    assert backwards("less.edi", release(3, "20260315", 105, 150)) == [("forecast.cumulative", "150", "200")]
+
+
 def test_stock_against_the_last_count(dock: Installation) -> None:
     assert told(dock, "first.csv", STOCK + "P-100,N1,5,EA,2026-03-02\n") == []
     assert told(dock, "older.csv", STOCK + "P-100,N1,7,EA,2026-03-01\n") == [
