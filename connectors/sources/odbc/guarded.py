@@ -32,17 +32,21 @@ _decode = msgspec.json.Decoder(list[str | None]).decode
 
 
 class Guard:
-    """How a statement whose columns are ``names`` is asked so that nothing is lost; ``types`` are the driver's."""
+    """How a statement is asked so that nothing is lost; ``types`` are what the driver makes of its columns."""
 
-    def __init__(self, names: Sequence[str], types: Sequence[type]) -> None:
-        guarded = [(place, _column(names[place]), type_) for place, type_ in enumerate(types) if type_ in _FITS]
-        self._width = len(names)
+    def __init__(self, types: Sequence[type]) -> None:
+        guarded = [(place, _column(place), type_) for place, type_ in enumerate(types) if type_ in _FITS]
+        self._width = len(types)
         self._parts = [guarded[at : at + _MOST] for at in range(0, len(guarded), _MOST)]
 
     def text(self, text: str) -> str:
-        """The statement, with a column more for every so many: an array of the values that do not fit, or NULL."""
+        """The statement, with a column more for every so many: an array of the values that do not fit, or NULL.
+
+        Its columns get names of ours: what the driver calls them is not always what the database does.
+        """
         asked = ["pulled.*", *(_odd([(name, type_) for _, name, type_ in part]) for part in self._parts)]
-        return f"SELECT {', '.join(asked)} FROM ({text}\n) AS pulled"  # noqa: S608 - the channel's own query
+        names = ", ".join(map(_column, range(self._width)))
+        return f"WITH pulled ({names}) AS ({text}\n) SELECT {', '.join(asked)} FROM pulled"  # noqa: S608 - the channel's own
 
     def mend(self, written: Sequence[Texts], chosen: Sequence[int | None], columns: Sequence[Sequence[Any]]) -> None:
         """Put the values that do not fit where the driver's stand; ``columns`` are all that the statement gave."""
@@ -63,5 +67,5 @@ def _odd(columns: Sequence[tuple[str, type]]) -> str:
     return f"CASE WHEN {' OR '.join(odd)} THEN json_array({', '.join(said)}) END"
 
 
-def _column(name: str) -> str:
-    return 'pulled."{}"'.format(name.replace('"', '""'))
+def _column(place: int) -> str:
+    return f"c{place}"

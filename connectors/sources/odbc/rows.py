@@ -54,9 +54,8 @@ class Result:
         if session.dialect.loose:
             self._again()
         self._kinds = [Kind(one[1], one[3]) for one in self._cursor.description]
-        names = [column.name for column in self.columns]
-        if session.dialect.loose and len(set(names)) == len(names):  # those of one name cannot be told apart
-            self._guard = Guard(names, [kind.type for kind in self._kinds])
+        if session.dialect.loose:
+            self._guard = Guard([kind.type for kind in self._kinds])
             self._again()
 
     def close(self) -> None:

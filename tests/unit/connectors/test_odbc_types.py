@@ -81,6 +81,23 @@ class TestValues:
         erp.db.executemany("INSERT INTO t VALUES (?)", [(1,), (2.5,), ("three",), (None,)])
         assert erp.rows("SELECT n, n AS again FROM t") == [["1", "1"], ["2.5", "2.5"], ["three", "three"], [None, None]]
 
+    @pytest.mark.parametrize(
+        ("sql", "row"),
+        [
+            ("SELECT round(t.price, 2), count(*), t.id FROM t", ["2.56", "1", "7 x"]),
+            ("SELECT *, t.price * 2.0 FROM t", ["7 x", "2.555", "8 y", "5.11"]),
+            ("SELECT id, id FROM t", ["7 x", "7 x"]),
+            ("SELECT id AS [my id], price AS 'p.q' FROM t", ["7 x", "2.555"]),
+            ("WITH w AS (SELECT id FROM t) SELECT w.id FROM w UNION SELECT '9 z' ORDER BY 1 DESC", ["9 z"]),
+            ("SELECT (SELECT max(id) FROM t), CASE WHEN id = '7 x' THEN 'a?b' END FROM t", ["7 x", "a?b"]),
+        ],
+    )
+    def test_however_columns_are_called(self, erp: Erp, sql: str, row: list[str]) -> None:
+        """The driver calls some of them otherwise than the database."""
+        erp.db.execute('CREATE TABLE t (id INTEGER, price REAL, "a.b" INTEGER)')
+        erp.db.execute("INSERT INTO t VALUES ('7 x', 2.555, '8 y')")
+        assert erp.rows(sql)[0] == row
+
     def test_more_columns_than_a_function_takes(self, erp: Erp) -> None:
         erp.db.execute("CREATE TABLE t ({})".format(", ".join(f'"c {{{n}}}" INTEGER' for n in range(250))))
         erp.db.execute("INSERT INTO t VALUES ({})".format(", ".join(f"'v{n}'" for n in range(250))))
