@@ -100,6 +100,13 @@ def test_another_order_another_purpose_an_older_release_and_a_resend_withdraw_no
     assert {key: value for key, value in standing(dock).items() if value == "-"} == gone
 
 
+def test_a_release_without_an_order_leaves_alone_what_an_order_wants(dock: Dock) -> None:
+    come_in(dock, "1.edi", planning(1, "20260227", ("P-1", "PO-1", "20260309"), ("P-1", "", "20260302", "20260309")))
+    come_in(dock, "2.edi", planning(2, "20260228", ("P-1", "", "20260302", "20260316")))
+    gone = {key for key, value in standing(dock).items() if value == "-"}
+    assert gone == {"P-1/2026-03-09"}
+
+
 def test_the_same_of_edifact(dock: Dock) -> None:
     def delfor(reference: str, made: str, *weeks: str) -> bytes:
         rows = [f"BGM+241+{reference}+9", f"DTM+137:{made}:102", "DTM+158:20260302:102", "DTM+159:20260531:102"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -154,6 +155,25 @@ def test_an_open_circuit_asks_nothing(api: JsonApi, pull, state) -> None:
 )
 def test_where_a_connection_leads(given: dict[str, object], url: str) -> None:
     assert base_url(Connection(conn_id="c", **given)) == url  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://elsewhere.example/odata",
+        "https://erp.example:8443/odata",
+        "http://erp.example/odata",
+        "https://erp.example@elsewhere.example/odata",
+        "//elsewhere.example/odata",
+        "file:///etc/passwd",
+    ],
+)
+def test_credentials_go_to_no_other_host_port_or_protocol(link: str) -> None:
+    session = WebSession(
+        Connection(conn_id="c", type="https", host="https://erp.example/odata", login="u", password="p")
+    )
+    with closing(session), pytest.raises(PermanentError, match=r"is not on https://erp\.example "):
+        session.get(link)
 
 
 def test_a_connection_without_a_host_is_refused() -> None:
