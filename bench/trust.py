@@ -5,6 +5,7 @@ All in one process that is up and has seen one small file, as a worker has.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from crossdock.translation import Context
 
 WAITING = 100_000  #: lines that wait
-PREVIEWED = 100_000  #: lines of the preview; it streams, so that more of them take longer and no more memory
+#: lines of the preview; ``BENCH_PREVIEWED=1000000`` takes minutes
+PREVIEWED = int(os.environ.get("BENCH_PREVIEWED", "100000"))
 WARMING = 200
 
 
