@@ -154,7 +154,7 @@ def _day(text: str | None) -> date | None:
 
 def _begins(facts: dict[str, Any]) -> date | None:
     ends = facts.get("ends_at")
-    begins = (day for name in ("due_at", "ship_by", "starts_at") if (day := _day(facts.get(name))))
+    begins = (day for name in ("due_at", "ship_by", "ship_from", "starts_at") if (day := _day(facts.get(name))))
     return next(begins, _day(last_moment(ends)) if ends else None)
 
 

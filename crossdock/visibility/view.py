@@ -310,7 +310,7 @@ def _known(stream: str) -> frozenset[str]:
 
 
 #: Where a demand begins, the first of these that it has.
-_BEGINS = ("due_at", "ship_by", "starts_at", "ends_at")
+_BEGINS = ("due_at", "ship_by", "ship_from", "starts_at", "ends_at")
 _OF_THEIR_DOCUMENT = frozenset(
     {
         *("document", "type", "version", "sender", "receiver", "control_number", "interchange", "functional_group"),

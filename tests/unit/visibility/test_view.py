@@ -121,6 +121,16 @@ def test_what_nobody_wants_or_the_firewall_keeps_is_in_no_sum(view: Make) -> Non
     assert [one.quantity for one in walled.sums(plans)] == [Decimal(5)]
 
 
+@pytest.mark.parametrize("word", ["due_at", "ship_by", "ship_from", "starts_at", "ends_at"])
+def test_a_horizon_holds_whichever_word_says_when(word: str) -> None:
+    insight = Insight.model_validate({"demand": {"kinds": "all", "horizon": "10d"}})
+    short = View(Viewer(audience=Audience.PLANNER), insight, now=NOW)
+    without: dict[str, Any] = dict.fromkeys(("due_at", "ship_by", "ship_from", "starts_at", "ends_at"))
+    for days, is_seen in ((9, True), (11, False)):
+        at = f"{NOW + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+        assert (short.event(event("demand", "ordered", "ANVILGATE", **without | {word: at})) is not None) is is_seen
+
+
 def test_only_a_strategic_supplier_is_told_our_stock_of_what_it_supplies(view: Make) -> None:
     shelves = [
         event(
