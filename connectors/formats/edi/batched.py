@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress, pairwise, repeat
-from operator import add
+from operator import add, itemgetter
 from typing import TYPE_CHECKING
 
 from connectors.collector import no_collection
@@ -181,7 +181,7 @@ class _Table:
         """Rows before the first of this kind that holds a code no list has."""
         where, rows = self.of(kind.letter, size)
         for index, listed in kind.codes:
-            unknown = {row[index] for row in rows} - listed - {""}
+            unknown = set(map(itemgetter(index), rows)) - listed - {""}
             if unknown:
                 size = min(size, next(at for at, row in zip(where, rows, strict=True) if row[index] in unknown))
         return size

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MOST_KINDS = 16  #: runs in one batch
 OFTEN = 8  #: times a run was passed before it has its place in a batch
 MOST_BUILT = 12  #: batches built for one machine
-CALM = 64  #: runs passed one by one, and none of them new, before a batch is built or changed
+CALM = 64  #: runs passed one by one, and none of them new, before a batch is built
+STILL = 8  #: the same before it is changed
 _FIRST_LETTER = "A"
 
 Row = Sequence[str]
@@ -280,7 +281,7 @@ class Batches:
         if self._compiled != self._learner.compiled:
             self._compiled, self._missed = self._learner.compiled, 0
         self._missed += missed
-        if self._missed >= CALM and self._built < MOST_BUILT:
+        if self._missed >= (STILL if self._batch else CALM) and self._built < MOST_BUILT:
             self._missed = 0
             chosen = choose_runs(self._learner)
             if chosen and (self._batch is None or {run for run, _, _ in chosen} != self._batch.runs):

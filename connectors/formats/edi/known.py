@@ -35,12 +35,14 @@ class Pace:
     wait: int = MANY  #: runs to pass one by one before it
     left: int = MANY  #: of these, those still to come
 
-    def note(self, passed: int) -> None:
-        """A batch passed so many runs."""
-        if passed >= MANY:
-            self.size, self.wait = min(2 * self.size, MOST), 0
-        else:
+    def note(self, passed: int, characters: int, looked_at: int) -> None:
+        """A batch passed so many runs and characters, of those that were looked at."""
+        if passed < MANY:
             self.size, self.wait = max(self.size // 2, LEAST), min(max(2 * self.wait, 1), LATE)
+        elif looked_at - characters > LEAST:  # what stands there now is nothing for a batch
+            self.size, self.wait = min(max(2 * characters, LEAST), MOST), 1
+        else:
+            self.size, self.wait = min(2 * self.size, MOST), 0
         self.left = self.wait
 
 
@@ -54,9 +56,21 @@ def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
             if (batch := batches.current(pace.wait)) is None:
                 pace.left = pace.wait = MANY
             else:
-                pace.note(pass_batch(body, batch, pace.size))
+                size = min(pace.size, _with_room(body), len(tape.text) - tape.at)
+                before = tape.at
+                pace.note(pass_batch(body, batch, size) if size else 0, tape.at - before, size)
         if pace.left and not (yield from _pass_singly(body, pace)):
             return
+
+
+def _with_room(body: Body) -> int:
+    """Characters in which there are about as many lines as still have room in the chunk, as they were so far."""
+    offsets, most = body.lines.offsets, CHUNK_ROWS if body.deepest <= 2 else MOST_ROWS
+    if len(offsets) >= most:
+        return 0
+    if len(offsets) < MANY:
+        return MOST
+    return (most - len(offsets)) * (offsets[-1] - offsets[0]) // (len(offsets) - 1) + LEAST
 
 
 def _pass_singly(body: Body, pace: Pace) -> Generator[LineChunk | Finding | DocumentEnd, None, bool]:

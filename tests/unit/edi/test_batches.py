@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.formats.edi import X12
 from connectors.formats.edi.edifact import Edifact
+from connectors.formats.edi.known import MOST, Pace
 from schemas.documents import LineChunk
 
 Chance = random.Random
@@ -216,3 +217,13 @@ def calls(read, case: Case, *, learn: bool) -> int:
 )
 def test_most_of_a_large_document_passes_in_batches(read, name, less) -> None:
     assert calls(read, CASES[name], learn=True) * less < calls(read, CASES[name], learn=False)
+
+
+def test_hardly_more_is_looked_at_than_is_passed() -> None:
+    pace = Pace(size=MOST)
+    pace.note(120, 9_500, MOST)  # something stands there that no batch knows
+    assert (pace.size, pace.left) == (19_000, 1)
+    pace.note(240, 18_900, 19_000)
+    assert (pace.size, pace.left) == (38_000, 0)
+    pace.note(0, 0, 38_000)
+    assert (pace.size, pace.left) == (19_000, 1)
