@@ -10,7 +10,7 @@ from contextlib import suppress
 from crossdock.ledger import Ledger
 from schemas.errors import CrossdockError
 
-_ROUND = 2.0  #: seconds after which the thread looks whether anybody still waits
+_ROUND = 2.0  #: seconds without news after which the thread looks whether anybody still waits
 _APART = 0.1  #: seconds between two strokes: who follows looks no more often than that
 
 
@@ -47,11 +47,13 @@ class Bell:
             try:
                 with self._ledger.listening() as wait:
                     position = -1  # the first stroke comes at once: nobody listened before
-                    while wanted := self._is_wanted():
+                    while wanted:
                         if wait(position, _ROUND):
                             position = self._ledger.spans.newest()
                             self._strike()
                             time.sleep(_APART)
+                        else:
+                            wanted = self._is_wanted()
             except CrossdockError:  # who follows finds out when it looks
                 self._strike()
                 time.sleep(_ROUND)

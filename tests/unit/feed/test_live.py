@@ -22,18 +22,20 @@ def test_the_bell_strikes_when_something_is_committed(known: Any, dock: Dock, or
     known.drop("po.jsonl", orders(("1", "10")))
     bell = Bell(dock.ledger)
 
-    async def woken() -> float:
-        await bell.wait(bell.struck, 20)  # the thread has begun to listen
-        struck = bell.struck
+    async def woken() -> int:
         later = threading.Timer(0.5, dock.run)
         later.start()
-        begun = time.monotonic()
-        await bell.wait(struck, 20)
+        waited = 0
+        struck = bell.struck
+        while not dock.ledger.spans.newest():
+            await bell.wait(struck, 60)
+            waited, struck = waited + 1, bell.struck
         later.join()
-        assert bell.struck > struck
-        return time.monotonic() - begun
+        return waited
 
-    assert 0.3 < asyncio.run(woken()) < 15
+    begun = time.monotonic()
+    assert asyncio.run(woken()) in (1, 2)  # once when somebody begins to listen, once for the news
+    assert time.monotonic() - begun < 50
 
 
 def test_a_live_stream_ends_with_its_token_and_what_was_told_is_in_the_trail(
