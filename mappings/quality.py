@@ -14,7 +14,7 @@ import fcntl
 import gc
 import json
 import warnings
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -113,8 +113,8 @@ def read_suite(file: Path) -> Suite:
     return Suite(name=content["name"], file=file, least_share=share, content=content)
 
 
-def judge(cases: Sequence[Case], *, data_docs: Path | None = None, run: str = "") -> list[Verdict]:
-    """Run each case's suite over its rows; verdicts in the order of ``cases``.
+def judge(cases: Iterable[Case], *, data_docs: Path | None = None, run: str = "") -> list[Verdict]:
+    """Run each case's suite over its rows; verdicts in the order of ``cases``, of which one is held at a time.
 
     With ``data_docs`` the results also become pages under that folder (``index.html`` lists them, the
     last ``KEPT_RUNS`` runs are kept); ``run`` names this run there. Raises ConfigError naming the
@@ -122,9 +122,10 @@ def judge(cases: Sequence[Case], *, data_docs: Path | None = None, run: str = ""
     """
     gx = _great_expectations()
     context = gx.get_context(project_config=_project(gx, data_docs), mode="ephemeral")
-    verdicts = []
-    for place, case in enumerate(cases, start=1):
-        verdicts.append(_verdict(gx, context, case, f"{case.suite.name} {place}", run))
+    verdicts: list[Verdict] = []
+    for case in cases:
+        verdicts.append(_verdict(gx, context, case, f"{case.suite.name} {len(verdicts) + 1}", run))
+        del case
         context.data_sources.delete(_SOURCE)
         gc.collect()  # the source holds the rows, in cycles: large ones must not add up
     if data_docs is not None:

@@ -9,7 +9,7 @@ What changed nothing is not judged at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,7 @@ class MasterLoad:
 
 
 #: Runs suites over tables: ``mappings.quality.judge``, or a stand-in that needs no Great Expectations.
-Judge = Callable[[Sequence[Case]], list[Verdict]]
+Judge = Callable[[Iterable[Case]], list[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def _judged(
     to_judge = list(candidates)
     while to_judge:
         tables = {**in_force, **_standing(candidates, verdicts)}
-        cases = [_case(known[table], candidates[table], tables, in_force[table].height) for table in to_judge]
+        cases = (_case(known[table], candidates[table], tables, in_force[table].height) for table in to_judge)
         fresh = {verdict.table: verdict for verdict in judge(cases)}
         verdicts |= fresh
         failed = {table for table, verdict in fresh.items() if not verdict.success}

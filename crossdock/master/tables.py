@@ -114,7 +114,7 @@ def _read_sheet(sheet: Sheet, table: str, name: str, remarks: Sequence[Finding])
         if places is None or not _usable(findings):
             continue
         findings += _faults(batch, sheet, name)
-        chunks.append(_columns(filled, places))
+        chunks.append(_trimmed(_columns(filled, places)))
     if places is None:
         findings.append(_error("master.unreadable", f"{table}: the sheet is empty", at=name))
     return _result(table, chunks, findings)
@@ -145,7 +145,8 @@ def _read_pull(stream: BinaryIO, first: bytes, name: str) -> ReadTable:
     chunks = []
     for item in Rows().read(stream, name=name, plans=wanted, metadata={}):
         if isinstance(item, LineChunk):
-            chunks.append(item.table.select(wanted.paths).rename(dict(zip(wanted.paths, places, strict=True))))
+            named = item.table.select(wanted.paths).rename(dict(zip(wanted.paths, places, strict=True)))
+            chunks.append(_trimmed(named))
         elif isinstance(item, Finding):
             findings.append(item)
     return _result(header.query, chunks, findings)
@@ -178,7 +179,7 @@ def _read_csv(stream: BinaryIO, name: str) -> ReadTable:
             with no_collection():
                 batches = iter(lambda: list(itertools.islice(rows, _CHUNK)), [])
                 kept = (_whole(batch, len(header), name, findings) for batch in batches)
-                chunks = [_columns(batch, places) for batch in kept]
+                chunks = [_trimmed(_columns(batch, places)) for batch in kept]
     except UnicodeDecodeError:
         findings.append(_error("master.unreadable", "the file is not UTF-8 text; save it as CSV in UTF-8", at=name))
     except csv.Error as error:
@@ -221,8 +222,12 @@ def _result(table: str, chunks: Sequence[pl.DataFrame], findings: Sequence[Findi
     first = next(iter(chunks), None)
     columns = first.columns if first is not None else MASTER_TABLES[table]
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    rows = pl.concat([empty, *chunks]).select(pl.all().str.strip_chars().fill_null(""))
-    return ReadTable(table=table, rows=rows, findings=tuple(findings))
+    return ReadTable(table=table, rows=pl.concat([empty, *chunks]), findings=tuple(findings))
+
+
+def _trimmed(chunk: pl.DataFrame) -> pl.DataFrame:
+    """Chunk by chunk: of a whole table there would be two for a while."""
+    return chunk.select(pl.all().cast(pl.String).str.strip_chars().fill_null(""))
 
 
 def _places(table: str, given: Sequence[str], name: str) -> tuple[dict[str, int], list[Finding]]:

@@ -130,7 +130,8 @@ class Judge:
         self.calls: list[list[str]] = []
         self.least_rows: dict[str, int] = {}
 
-    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+    def __call__(self, cases: Iterable[Case]) -> list[Verdict]:
+        cases = list(cases)
         self.calls.append([case.suite.name for case in cases])
         return [self._verdict(case) for case in cases]
 
