@@ -353,6 +353,11 @@ class Readings:
         with self._database.read() as connection:
             return list(given(connection, document, stream, prefix))
 
+    def rejected(self, chosen: Collection[Chosen]) -> list[Chosen]:
+        """Of these documents those that were rejected as a whole, and the neighbours that fell with their group."""
+        with self._database.read() as connection:
+            return list(selecting.rejected(connection, chosen))
+
     def unmapped(self) -> list[Chosen]:
         """Documents that were rejected because nobody knew whose they are, or how to read them."""
         with self._database.read() as connection:

@@ -96,6 +96,25 @@ def waiting(connection: Connection, tried: str, always: Collection[str]) -> Iter
     yield from _by_payload(connection, _first_rows().where(_is_current(sa.select(_CURRENT.c.id).where(waits.exists()))))
 
 
+def rejected(connection: Connection, chosen: Collection[Chosen]) -> Iterator[Chosen]:
+    """Of these documents those that were rejected as a whole, and the neighbours that fell with their group."""
+    fell = sa.select(findings.c.id).where(
+        findings.c.payload_id == documents.c.payload_id,
+        findings.c.document_id == documents.c.id,
+        findings.c.code == "group.rejected",
+    )
+    for one in chosen:
+        rows = connection.execute(
+            sa.select(documents.c.document, fell.exists()).where(
+                documents.c.payload_id == one.payload,
+                documents.c.replaced_by.is_(None),
+                documents.c.status == "rejected",
+            )
+        )
+        if names := frozenset(name for name, with_group in rows if with_group or name in one.documents):
+            yield Chosen(one.payload, names)
+
+
 def unmapped(connection: Connection) -> Iterator[Chosen]:
     """Documents that were rejected because nobody knew whose they are, or how to read them."""
     chosen = sa.select(_CURRENT.c.id).where(

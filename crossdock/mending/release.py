@@ -2,8 +2,9 @@
 
 Whenever master data, a mapping or a partner's file has changed, the documents with waiting lines are read again
 out of the archive. What is good now is published as if it had been good from the start; what is not goes on
-waiting, for what stands in its way now. Documents of a sender nobody knew are read once somebody does, and
-sheets whose header nobody understood once somebody has said what it means.
+waiting, for what stands in its way now. A document that was rejected for such lines, as agreed, is used as a whole
+once nothing is wrong with it, and so are its neighbours that fell with the group. Documents of a sender nobody
+knew are read once somebody does, and sheets whose header nobody understood once somebody has said what it means.
 
 An answer to an order that nobody knew, as a whole or line by line, is read again once the order has come.
 
@@ -117,7 +118,10 @@ def _release_lines(parts: _Parts) -> None:
         return
     hopeful = _hopeful(waiting, parts.ledger, parts.context)
     parts.done.tried += sum(len(one.documents) for one in hopeful)
-    parts.correct(hopeful, only_waiting=True)
+    whole = {one.payload: one.documents for one in readings.rejected(hopeful)}
+    lines = (Chosen(one.payload, one.documents - whole.get(one.payload, frozenset())) for one in hopeful)
+    parts.correct([one for one in lines if one.documents], only_waiting=True)
+    parts.correct([Chosen(payload, names) for payload, names in whole.items()], only_waiting=False)
     readings.tried(waiting, word)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
+from tests.masters import in_force
 
 PARTNER = """\
 partner: ACME
@@ -131,3 +132,35 @@ def test_one_type_of_document_may_differ_from_the_others(dock: Dock) -> None:
     path.write_text(path.read_text().replace("x12.856: {", "x12.856: {on_error: park_lines, "))
     subjects, _ = taken(dock, TWO_GROUPS)
     assert subjects == ["S1", "S1", "S2", "S3", "S3"]
+
+
+KNOWN = """\
+partner: ACME
+identities: {{x12: ["ZZ:ACMEINC"]}}
+{policy}
+documents:
+  x12.856: {{fields: {{item: {{path: "LIN[BP]", lookup: item}}, site: {{const: BER}}, unit: {{const: EA}}}}}}
+acknowledge: {{functional: 997, application: 824, within: 30m}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "after"),
+    [
+        ("park_lines", "S1 S1 S2 S3 S3", "S1 S1 S2 S2 S3 S3"),
+        ("reject_document", "S1 S1 S3 S3", "S1 S1 S2 S2 S3 S3"),
+        ("reject_group", "S3 S3", "S1 S1 S2 S2 S3 S3"),
+        ("reject_interchange", "", ""),  # the sender was told to send it again, and it is refused until then
+    ],
+)
+def test_what_was_rejected_is_used_as_a_whole_once_it_is_put_right(dock: Dock, policy, before, after) -> None:
+    (dock.settings.partners / "acme.yaml").write_text(KNOWN.format(policy=f"on_error: {policy}"))
+    items = [{"item": item, "base_unit": "C62"} for item in ("P-1", "P-2", "P-9")]
+    in_force(dock, "items", *items[:2])
+    strange = [tuple("P-9" if part == "P-2" else part for part in row) for row in GOOD]
+    subjects, _ = taken(dock, x12([GOOD, strange], [GOOD]))
+    assert sorted(subjects) == before.split()
+    in_force(dock, "items", *items)
+    assert not dock.run().errors
+    assert sorted(event.subject.split("/")[2] for event in dock.ledger.events()) == after.split()
+    assert dock.run().released is None or not dock.run().released.did_something
