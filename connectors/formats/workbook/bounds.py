@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import BinaryIO, Literal
 
 from connectors.formats.workbook.notes import padded_formats
@@ -39,6 +40,7 @@ class Measure:
     kind: Literal["xlsx", "xlsb", "xls", "ods"]
     cells: int
     macros: bool = False
+    since: date | None = None  #: the day 0 of its serial numbers, as far as that is known
     remarkable: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -63,9 +65,23 @@ def measure(stream: BinaryIO) -> Measure:
                 cells = max(cells, part.cells)
                 if part.remarkable or (padded and part.cells):
                     remarkable.add(info.filename)
-            return Measure(kind, cells, macros, frozenset(remarkable) if kind == "xlsx" else frozenset())
+            if kind == "xlsb":
+                return Measure(kind, cells, macros)
+            return Measure(kind, cells, macros, _day_zero(archive), frozenset(remarkable))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, RuntimeError) as error:
         raise damaged(error) from None
+
+
+_BOOK, _LARGEST_BOOK = "xl/workbook.xml", 1 << 20
+_FROM_1904 = re.compile(rb"""\sdate1904=["'](?:1|true|on)["']""")
+
+
+def _day_zero(archive: zipfile.ZipFile) -> date | None:
+    """Day 0 of the serial numbers, for days after February 1900 (ECMA-376, 18.17.4.1)."""
+    if _BOOK not in archive.namelist() or archive.getinfo(_BOOK).file_size > _LARGEST_BOOK:
+        return None
+    book = archive.read(_BOOK)
+    return date(1904, 1, 1) if _FROM_1904.search(book) else date(1899, 12, 30)
 
 
 def _check_declared(infos: Sequence[zipfile.ZipInfo]) -> Literal["xlsx", "xlsb", "ods"]:

@@ -120,6 +120,16 @@ def _to_the_second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0) if moment.microsecond < 500 else moment
 
 
+_FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
+
+
+def dated(serial: float, since: date) -> datetime | float:
+    """The moment that a number in a column of dates is, counted from ``since``; itself where that is no near year."""
+    if not (_FIRST - since).days <= serial < (_END - since).days:
+        return serial
+    return datetime.combine(since, time()) + timedelta(days=serial)
+
+
 def decimal_mark(texts: Sequence[str]) -> tuple[set[str], list[str]]:
     """Which decimal marks the numbers in ``texts`` prove, and those that could be read in two ways.
 

@@ -8,6 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import islice
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ class TextSheet:
     merged: Sequence[Merged] = ()
     hidden_rows: Sequence[int] = ()
     faulty = False
+    since: date | None = None
     named = False
 
     def __init__(self, stream: BinaryIO, encoding: str, delimiter: str, quote: str, skip: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import islice
 from typing import BinaryIO
 
@@ -34,6 +35,7 @@ class HtmlSheet:
     first_column = 0
     hidden_rows: Sequence[int] = ()
     faulty = False
+    since: date | None = None
     named = False
 
     def __init__(self, name: str, rows: Sequence[Sequence[str]], merged: Sequence[Merged]) -> None:

@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import IO, BinaryIO
 
 from lxml import etree
@@ -35,6 +35,7 @@ class OdsSheet:
 
     first_column = 0
     faulty = True
+    since: date | None = None
     named = True
 
     def __init__(self, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import count, islice
 from typing import BinaryIO, Protocol
@@ -44,6 +45,7 @@ class Sheet(Protocol):
     merged: Sequence[Merged]
     hidden_rows: Sequence[int]  #: row numbers, from 1
     faulty: bool  #: among its cells there may be a Fault
+    since: date | None  #: day 0 of the serial numbers among its cells; None where nobody knows
     named: bool  #: by who made the file, so that an agreement on names of sheets concerns it
 
     def batches(self, size: int) -> Iterator[Batch]: ...
@@ -54,8 +56,9 @@ class GridSheet:
 
     named = True
 
-    def __init__(self, name: str, grid: object, notes: Notes) -> None:
+    def __init__(self, name: str, grid: object, notes: Notes, since: date | None) -> None:
         self.name = name
+        self.since = since
         self._grid = grid
         self._notes = notes
         start = grid.start  # type: ignore[attr-defined]
@@ -112,7 +115,7 @@ def open_workbook(stream: BinaryIO) -> Iterator[Sheet | Finding]:
 
         yield from open_ods(stream)
     else:
-        yield from _grids(stream, _notes(stream, found))
+        yield from _grids(stream, _notes(stream, found), found.since)
 
 
 def _notes(stream: BinaryIO, found: Measure) -> Callable[[str], Notes]:
@@ -127,7 +130,7 @@ def _notes(stream: BinaryIO, found: Measure) -> Callable[[str], Notes]:
     return lambda _: Notes()
 
 
-def _grids(stream: BinaryIO, notes: Callable[[str], Notes]) -> Iterator[Sheet | Finding]:
+def _grids(stream: BinaryIO, notes: Callable[[str], Notes], since: date | None) -> Iterator[Sheet | Finding]:
     from python_calamine import (
         CalamineError,
         CalamineWorkbook,
@@ -148,7 +151,7 @@ def _grids(stream: BinaryIO, notes: Callable[[str], Notes]) -> Iterator[Sheet | 
                     if sheet.name != LISTS:
                         yield hidden(sheet.name)
                     continue
-                yield GridSheet(sheet.name, workbook.get_sheet_by_index(index), notes(sheet.name))
+                yield GridSheet(sheet.name, workbook.get_sheet_by_index(index), notes(sheet.name), since)
     except PasswordError:
         raise encrypted() from None
     except (CalamineError, ZipError, XmlError, OSError, ValueError) as error:

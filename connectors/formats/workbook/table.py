@@ -10,7 +10,7 @@ from itertools import zip_longest
 import polars as pl
 
 from connectors.formats.workbook import columns as written
-from connectors.formats.workbook.cells import ERROR, Fault, column, column_letter, plain, text_of
+from connectors.formats.workbook.cells import ERROR, Fault, column, column_letter, dated, plain, text_of
 from connectors.formats.workbook.headers import VALUE, Fit, Told, labelled, place
 from connectors.formats.workbook.safety import as_sent
 from connectors.formats.workbook.sheets import Batch, Sheet
@@ -80,6 +80,8 @@ class Table:
     def _column(self, path: str, cells: Sequence[object]) -> pl.Series:
         if path in self.agreed.identifiers and any(type(cell) is float and abs(cell) > _MOST_DIGITS for cell in cells):
             cells = [f"{cell:.14E}" if type(cell) is float and abs(cell) > _MOST_DIGITS else cell for cell in cells]
+        if path in self.agreed.days and self.sheet.since and float in set(map(type, cells)):
+            cells = [dated(cell, self.sheet.since) if type(cell) is float else cell for cell in cells]
         text = column(path, cells, self.agreed.marks.get(path) or ".")
         if text.dtype != pl.String:
             text = text.cast(pl.String)

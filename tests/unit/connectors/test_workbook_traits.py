@@ -436,6 +436,20 @@ def test_dates_of_1904() -> None:
     assert lines(read(file.getvalue(), "s.xlsx"), "As of") == [("2026-03-02",), ("2026-03-03",)]
 
 
+@pytest.mark.parametrize("system", ["WINDOWS_1900", "MAC_1904"])
+def test_days_that_are_mere_numbers(system: str) -> None:
+    """A column of dates that somebody has formatted as numbers; what is no day of these times stays as it is."""
+    book = openpyxl.Workbook()
+    epoch = book.epoch = getattr(openpyxl.utils.datetime, f"CALENDAR_{system}")
+    day, noon = (openpyxl.utils.datetime.to_excel(datetime(2026, 3, 2, hour), epoch) for hour in (0, 12))  # noqa: DTZ001
+    for row in (["Part no.", "Qty", "As of"], ["A", 1, day], ["B", 2, noon], ["C", 3, 20260302], ["D", 46083, 26]):
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    found = lines(read(file.getvalue(), "s.xlsx"), "Qty", "As of")
+    assert found == [("1", "2026-03-02"), ("2", "2026-03-02T12:00:00"), ("3", "20260302"), ("46083", "26")]
+
+
 def test_hidden_rows_are_read_and_said() -> None:
     def fill(sheet: Any) -> None:
         for row in TABLE:
