@@ -335,7 +335,8 @@ def response(*lines: str) -> bytes:
 
 def line(number: str, code: str, quantity: str = "", day: str = "") -> str:
     quantity = quantity and f"<cbc:Quantity unitCode='EA'>{quantity}</cbc:Quantity>"
-    period = f"<cac:PromisedDeliveryPeriod><cbc:EndDate>{day}</cbc:EndDate></cac:PromisedDeliveryPeriod>"
+    days = f"<cbc:StartDate>{day}</cbc:StartDate><cbc:EndDate>{day}</cbc:EndDate>"
+    period = f"<cac:PromisedDeliveryPeriod>{days}</cac:PromisedDeliveryPeriod>"
     return (
         f"<cac:OrderLine><cac:LineItem><cbc:ID>{number}</cbc:ID><cbc:LineStatusCode>{code}</cbc:LineStatusCode>{quantity}"
         f"{day and f'<cac:Delivery>{period}</cac:Delivery>'}<cac:Item><cbc:Name/></cac:Item></cac:LineItem>"
