@@ -150,6 +150,16 @@ def test_only_a_strategic_supplier_is_told_our_stock_of_what_it_supplies(view: M
     assert list(view("ANVILGATE").events(shelves)) == []
 
 
+def test_the_oldest_of_counts_added_up_is_the_earliest_whatever_zone_it_is_told_in(view: Make) -> None:
+    told = ("2026-03-01T23:00:00-05:00", "2026-03-02T01:00:00Z", "2026-03-02T03:00:00+01:00")
+    shelves = [
+        event("inventory", "on_hand", HOUSE, position=n, location=f"A-{n}", counted_at=at)
+        for n, at in enumerate(told, start=1)
+    ]
+    [stock] = view("planner").stock(shelves)
+    assert (stock.quantity, stock.counted_at) == (36, "2026-03-02T01:00:00Z")
+
+
 def test_a_partner_is_raised_from_a_day_on_by_one_line(visibility: Visibility) -> None:
     partner = Partner.model_validate({"partner": "FENWICK", "tier_from": {"2026-07-01": "preferred"}})
     assert partner.tier_on(date(2026, 6, 30)) is Tier.TRANSACTIONAL

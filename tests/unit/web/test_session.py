@@ -143,6 +143,14 @@ def test_an_open_circuit_asks_nothing(api: JsonApi, pull, state) -> None:
     assert len(api.asked) == 1
 
 
+def test_a_system_that_wants_to_be_left_alone_for_a_day_is_asked_again_before(state) -> None:
+    circuit = Circuit(state, lambda: NOW)
+    circuit.failed(TransientError("busy", retry_after=86_400))
+    with pytest.raises(TransientError) as told:
+        circuit.check()
+    assert told.value.retry_after == 15 * 60
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [
