@@ -25,7 +25,7 @@ from crossdock.console import (
     parked,
     partners,
     supply_page,
-)  # fmt: skip
+)
 from crossdock.console.charts import hours_chart
 from crossdock.console.dock_page import dock_page
 from crossdock.console.rendering import Rendering
