@@ -59,7 +59,8 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
 
     ``tables`` are what the rows may point to: those of the same load, else those in force.
 
-    - every table: ``overlaps``, the start of validity where an earlier row of the same key still holds
+    - every table: ``overlaps``, the start of validity where an earlier row of the same key still holds; ``twice``, the
+      key where another row has it and begins on the same day
     - partners, sites: ``wrong_gln``, thirteen digits of which the last does not check (GS1 General
       Specifications); ``unknown_country``; ``unknown_calendar``; sites: ``unknown_timezone``, none of the IANA database
     - partners: ``wrong_vat``, ``unknown_currency``, ``unknown_incoterms``
@@ -69,7 +70,7 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
       site or partner, or a GTIN of fourteen digits, of which the last digit does not check
     - calendars: ``wrong_day``, neither a date nor a day of the week
     """
-    checks: dict[str, pl.Expr | pl.Series] = {"overlaps": _overlaps(rows, KEYS[table])}
+    checks: dict[str, pl.Expr | pl.Series] = {column.name: column for column in _clashes(rows, KEYS[table])}
     checks |= {f"{what}_{column}": _judged(rows, column, kind) for what, column, kind in _LISTED.get(table, ())}
     match table:
         case "partners":
@@ -141,16 +142,20 @@ def _unknown_ours(tables: Mapping[str, pl.DataFrame]) -> pl.Expr:
     return pl.coalesce(*unknown, no_unit)
 
 
-def _overlaps(rows: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
-    """``valid_from`` of a row that begins before, or on the day, an earlier one of the same key ends."""
+def _clashes(rows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+    """``overlaps``: ``valid_from`` of a row that begins before, or on the day, an earlier one of the same key ends.
+    ``twice``: the key of rows that begin on the same day as another of that key."""
     begins, ends = _day("valid_from", _SINCE_EVER), _day("valid_to", _FOR_EVER)
     latest_end_before = ends.cum_max().shift(1).over(key, order_by=begins)
     shown = pl.when(pl.col("valid_from") == "").then(pl.lit("since ever")).otherwise("valid_from")
     numbered = rows.select(*key, "valid_from", "valid_to").with_row_index(ROW)
     # most keys stand there once: only the others are worth the grouping
     several = numbered.filter(pl.concat_str(key, separator="\x1f").is_duplicated())
-    found = several.select(ROW, overlaps=_where(latest_end_before >= begins, shown))
-    return numbered.select(ROW).join(found, on=ROW, how="left", maintain_order="left").get_column("overlaps")
+    whole = pl.concat_str(*key, "valid_from", separator=" / ")
+    found = several.select(
+        ROW, overlaps=_where(latest_end_before >= begins, shown), twice=_where(whole.is_duplicated(), whole)
+    )
+    return numbered.select(ROW).join(found, on=ROW, how="left", maintain_order="left").drop(ROW)
 
 
 def _day(column: str, when_empty: int) -> pl.Expr:
