@@ -109,6 +109,11 @@ def _pointers(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
             return {}
 
 
+def takes_away(table: str, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]) -> bool:
+    """Whether an id of ``table`` that was there ``before`` is gone ``after``: only then can anything dangle."""
+    return not _ids(table, before).is_in(_ids(table, after).implode()).all()
+
+
 def left_dangling(
     table: str, rows: pl.DataFrame, *, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]
 ) -> int:

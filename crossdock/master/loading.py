@@ -23,7 +23,7 @@ from connectors.channel import Channel
 from crossdock.master.idocs import laid_over
 from crossdock.master.tables import ReadTable, read_tables
 from mappings import quality
-from mappings.integrity import POINTS_TO, left_dangling, with_checks
+from mappings.integrity import POINTS_TO, left_dangling, takes_away, with_checks
 from mappings.master_data import MasterData
 from mappings.quality import Case, Suite, Unmet, Verdict
 from schemas.findings import Finding, Severity, Stage
@@ -326,9 +326,9 @@ def _with_dangling(
     verdicts: Mapping[str, Verdict],
 ) -> MasterLoad:
     """Say so when rows of other tables, good until now, point to what this load has taken away."""
-    if not load.changed:
-        return load
     after = {**in_force, **_standing(candidates, verdicts)}
+    if not load.changed or not takes_away(load.table, in_force, after):
+        return load
     left = {
         table: left_dangling(table, after[table], before={**after, load.table: in_force[load.table]}, after=after)
         for table, targets in POINTS_TO.items()
