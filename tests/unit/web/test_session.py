@@ -13,6 +13,7 @@ from connectors.connections import Connection
 from connectors.web.answers import seconds_of
 from connectors.web.circuit import Circuit
 from connectors.web.session import WebSession, base_url
+from connectors.web.tokens import AccessTokens
 from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.web_servers import Asked, JsonApi, Told
 
@@ -51,6 +52,15 @@ def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(api: JsonApi, pu
     assert [asked.path for asked in api.asked] == ["/token", "/stock", "/token", "/stock"]
     assert api.asked[0].body == "grant_type=client_credentials&scope=read+all"
     assert api.asked[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_a_token_is_not_used_in_its_last_minute(api: JsonApi) -> None:
+    api.routes["/token"] = tokens
+    now = [0.0]
+    known = AccessTokens(api.connection(login="id", extra={"token_url": f"{api.url}/token"}), lambda: now[0])
+    for now[0], asked in ((0.0, 1), (3539.0, 1), (3541.0, 2)):
+        known.token()
+        assert len(api.asked) == asked
 
 
 def test_a_refused_secret_is_no_reason_to_try_again(api: JsonApi, pull) -> None:
