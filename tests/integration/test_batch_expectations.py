@@ -6,7 +6,7 @@ import asyncio
 import random
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import polars as pl
@@ -14,8 +14,10 @@ import pytest
 from fastapi import FastAPI
 
 from crossdock.console.data_docs import plain, routes
+from crossdock.console.rendering import Rendering
 from crossdock.dock import Dock
 from crossdock.expectations import PAUSE, is_due, record
+from crossdock.visibility import Audience, Viewer
 from mappings.batches import COLUMNS, Policy, Tally, asked, batch_rows, for_the_record, read_batch_suite, shipped_suites
 from mappings.normalise import empty_events
 from mappings.quality import Case, judge
@@ -150,19 +152,25 @@ def test_great_expectations_looks_at_what_was_judged_once_and_its_pages_are_serv
         assert "the gate said 'everything is met'" in alarm
 
     console = FastAPI()
-    console.include_router(routes(docs))
+    console.include_router(routes(docs, Rendering()))
+    (docs / ".kept").write_text("not for everybody")
+    (docs.parent / "ledger.db").write_text("nor this")
+    viewer = Viewer(audience=Audience.INTEGRATION, name="test")
+
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        await console({**scope, "state": {"viewer": viewer}}, receive, send)
 
     def get(path: str) -> httpx.Response:
         async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(app=console)
+            transport = httpx.ASGITransport(app=pages)
             async with httpx.AsyncClient(transport=transport, base_url="http://dock") as client:
                 return await client.get(path, follow_redirects=True)
 
         return asyncio.run(ask())
 
     index = get("/data-docs").text
-    assert index.count("<td>ACME</td>") == 3
-    assert "<strong>not met</strong>" in index
+    assert index.count('data-name="run">ACME<') == 3
+    assert '<span class="bad">not met</span>' in index
     (page,) = [path for path in docs.glob("validations/events_inventory/ACME/*/*.html") if "P-905" in path.read_text()][
         :1
     ]
@@ -171,7 +179,7 @@ def test_great_expectations_looks_at_what_was_judged_once_and_its_pages_are_serv
     assert "<script" not in shown
     assert "https://" not in shown.replace("https://greatexpectations.io", "").partition("<body")[0]
     for hidden in (
-        "/data-docs/.results",
+        "/data-docs/.kept",
         "/data-docs/../ledger.db",
         "/data-docs/%2e%2e/ledger.db",
         "/data-docs/nothing",
