@@ -13,7 +13,7 @@ MOST_FILES = 200
 LARGEST = 256 << 20  #: bytes unpacked, of all files together
 _PIECE = 1 << 20
 #: What packing programs add that nobody sent: folders, and what macOS and Windows keep beside files.
-_BYSTANDERS = re.compile(r"(?:^|/)(?:__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
+_PASSED_OVER = re.compile(r"(?:^|/)(?:__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)|/$")
 
 
 class Unopened(ValueError):
@@ -46,7 +46,7 @@ def unzip(data: bytes) -> Iterator[Packed | Unopened]:
     """The files, in their order; an Unopened for each that cannot be had. Raises Unopened for the whole."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        members = [one for one in archive.infolist() if not one.is_dir() and not _BYSTANDERS.search(one.filename)]
+        members = [one for one in archive.infolist() if not _PASSED_OVER.search(one.filename)]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise Unopened(f"it is no ZIP file that can be opened: {error}") from None
     if len(members) > MOST_FILES:

@@ -26,6 +26,9 @@ def meanings() -> dict[type[BaseException], type[CrossdockError]]:
 
     groups: dict[type[CrossdockError], tuple[type[BaseException], ...]] = {
         Dropped: (
+            BrokenPipeError,
+            ConnectionAbortedError,
+            ConnectionResetError,
             ssh.DisconnectError,
             ssh.ConnectionLost,
             ssh.CompressionError,

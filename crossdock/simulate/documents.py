@@ -210,11 +210,11 @@ def _spoilt(segments: tuple[Segment, ...], habit: Habit, *, level: int) -> tuple
     mark = Mark(
         segment=level + 2,
         element="SN1-03",
-        location=f"segment {level}",
-        name="unknown unit in a ship notice line",
+        location=f"segment {level + 2}, SN1-03",
+        name="a unit that X12 does not have in a ship notice line",
         value="QQ",
-        code="unit.unknown",
+        code="element.code",
         effect=Effect.LINE_PARKED,
-        story="neither Recommendation 20 nor the partner's file knows it",
+        story="it is not in the code list of element 355, and the partner's file does not let it pass",
     )
     return (item, spoilt, *rest), mark

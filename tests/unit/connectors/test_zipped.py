@@ -76,6 +76,13 @@ def test_encrypted_nested_and_damaged_files_are_told_about():
         list(unzip(b"PK\x03\x04 and then nothing"))
 
 
+def test_a_file_without_a_name_is_a_file():
+    whole = packed({"a.csv": b"1"}).replace(b"a.csv", b"\0.csv")
+    (told,) = unzip(whole)
+    assert isinstance(told, Packed)
+    assert (told.name, told.data) == ("", b"1")
+
+
 @given(st.data())
 def test_damage_never_raises_anything_else(data: st.DataObject):
     whole = bytearray(packed({"a.csv": b"a;b;c\n" * 20, "b.csv": b"1"}))
