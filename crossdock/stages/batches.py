@@ -5,8 +5,9 @@ A batch is what one payload holds of one partner's documents of one type. Which 
 (``batches:``): the batch is held, the rows that offend wait, or it is merely said. Rows that wait for such a reason,
 and batches that are held, are let through by a person (``crossdock confirm``).
 
-What a payload holds waits here until its end. The lines of a large first document go ahead, and only its end waits;
-the ledger publishes nothing of a document before its end.
+From the first document of which something is expected, what a payload holds waits here until its end; all before it
+goes on. The lines of that document go ahead where they are many, and only its end waits; the ledger publishes nothing
+of a document before its end.
 """
 
 from __future__ import annotations
@@ -116,10 +117,13 @@ class Gate:
         own, is_first = 0, True
         with closing(Waiting(TOGETHER)) as waiting:
             for item in translated:
+                if isinstance(item, DocumentOpened):
+                    current, own = self._batch_of(item, batches), 0
+                if not batches:
+                    yield item
+                    continue
                 waiting.add(item)
                 match item:
-                    case DocumentOpened():
-                        current, own = self._batch_of(item, batches), 0
                     case DocumentLines():
                         own += item.lines.height
                         if current is not None:

@@ -178,3 +178,16 @@ def test_what_is_wanted_on_or_before_a_day_is_late_on_the_next(field: str, promi
     rules = library({"order_response.date": "warning"})
     seen = told(checked(items, ledger=OrderedBy(), library=rules, now=NOW))  # type: ignore[arg-type]
     assert seen[0][2] == ([("order_response.date", 1, late, "segment 1")] if late else [])
+
+
+def test_the_end_of_a_large_document_waits_for_no_other():
+    asked: list[Translated] = []
+
+    def coming() -> Iterator[Translated]:
+        for item in [*document(1, *[LATER] * 1024), *document(2, LATER)]:
+            asked.append(item)
+            yield item
+
+    passed = checked(coming(), ledger=NothingStands(), library=library({}), now=NOW)  # type: ignore[arg-type]
+    assert any(isinstance(item, DocumentClosed) for item in passed)
+    assert len(asked) == 3

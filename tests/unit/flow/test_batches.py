@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from openpyxl import Workbook
 
+from crossdock.dock import Dock
+from crossdock.ledger import PayloadRecord
 from crossdock.stages import batches
+from crossdock.stages.batches import Gate
+from crossdock.translation import Document, DocumentOpened
+from schemas.documents import DocumentStart
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -46,6 +51,24 @@ def test_nothing_is_expected_of_who_agreed_on_nothing(known: Installation) -> No
     take_in(known, *lines(3))
     assert told(known) == []
     assert "batches:" in known.run("batches").stdout
+
+
+def test_who_agreed_on_nothing_does_not_wait_for_others_batches(known: Installation) -> None:
+    start = DocumentStart(ordinal=1, type="workbook.stock")
+    opened = [
+        DocumentOpened(
+            document=Document(id=who, payload="", start=start, partner=who, mapping=None, mapping_version="")
+        )
+        for who in ("OTHER", "ACME")
+    ]
+    known.drop("stock.csv", HEADER)
+    known.run("run")
+    with Dock.open(agree(known, "{}").settings) as dock:
+        record: PayloadRecord = dock.ledger.payload(1)
+        coming = iter(opened)
+        passed = Gate(record, dock.ledger, dock.context().library).guarded(coming)
+        assert next(iter(passed)) == opened[0]
+        assert list(coming) == opened[1:]
 
 
 def test_every_batch_has_a_verdict_in_the_ledger(known: Installation) -> None:
