@@ -123,7 +123,7 @@ def translated_payload(record: PayloadRecord, archive: Archive, context: Context
 
 
 _FEW = 64
-_LOOKED_AT = (ORDINAL, *OF_THE_HEAD, *OF_THE_LINES)
+_LOOKED_AT = tuple(dict.fromkeys((ORDINAL, *OF_THE_HEAD, *OF_THE_LINES)))
 
 
 def _looked_at(lines: pl.DataFrame) -> pl.DataFrame:

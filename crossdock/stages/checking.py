@@ -39,8 +39,13 @@ if TYPE_CHECKING:
 _STREAMS: Mapping[str, str] = {"order": "demand", "shipment": "shipment"}
 _ESCAPES = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
 
+#: What no event says of the schedule that it stands in.
+HORIZON = ("horizon_starts_at", "horizon_ends_at")
 #: Columns of canonical lines that are looked at, beside the lines' numbers.
-OF_THE_LINES = ("order", "order_line", "shipment", "quantity", "shipped_at", "arrives_at", "ends_at")
+OF_THE_LINES = (
+    *("order", "order_line", "shipment", "quantity", "shipped_at", "arrives_at", "due_at", "starts_at", "ends_at"),
+    *HORIZON,
+)
 #: Causes of lines that a check holds back: what they wait for may come at any time.
 CAUSES = tuple(RULES)
 
@@ -241,7 +246,7 @@ class _Asked:
 
     def said(self) -> pl.DataFrame:
         """What the rows say, one column a field."""
-        return _said(self.table)
+        return _said(self.table).with_columns(self.table[name] for name in HORIZON if name in self.table.columns)
 
 
 _ROW = "_row"

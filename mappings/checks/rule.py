@@ -24,6 +24,8 @@ SAID = (
     *("kind", "partner", "item", "site", "quantity", "unit", "base_quantity", "base_unit", "price", "cumulative"),
     *("shipped_at", "arrives_at", "due_at", "ends_at", "starts_at", "time", "document", "order", "order_line"),
     *("shipment", "status"),
+    # of the schedule that it stands in, where its lines came along
+    *("horizon_starts_at", "horizon_ends_at"),
     # what is announced for the order line by all ship notices: up to this row, and by all that were looked at
     *("shipped", "shipped_in_all"),
 )

@@ -284,6 +284,22 @@ def window_past(table: pl.DataFrame, limits: Limits) -> pl.Series:
     return instants(table["ends_at"]) + timedelta(days=limits.days) <= instants(table["time"])
 
 
+@rule(
+    "forecast.horizon",
+    "what is wanted from {starts_at}, or at {due_at}, is not within the schedule's horizon, "
+    "{horizon_starts_at} to {horizon_ends_at}",
+    value="starts_at",
+    expected="horizon_ends_at",
+    reads=("starts_at", "due_at", "horizon_starts_at", "horizon_ends_at"),
+)
+def beyond_horizon(table: pl.DataFrame, limits: Limits) -> pl.Series:
+    """What a schedule speaks of begins within the horizon that its head names, but for ``days`` on either side."""
+    begins = instants(table["due_at"].zip_with(table["due_at"].is_not_null(), table["starts_at"]))
+    room = timedelta(days=limits.days)
+    early = begins < instants(table["horizon_starts_at"]) - room
+    return early | (begins >= instants(table["horizon_ends_at"]) + room)
+
+
 # -- stock ----------------------------------------------------------------------------------------------
 
 

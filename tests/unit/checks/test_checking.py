@@ -180,7 +180,7 @@ def test_what_is_wanted_on_or_before_a_day_is_late_on_the_next(field: str, promi
     assert seen[0][2] == ([("order_response.date", 1, late, "segment 1")] if late else [])
 
 
-def test_the_end_of_a_large_document_waits_for_no_other():
+def test_the_end_of_a_large_document_waits_for_no_other() -> None:
     asked: list[Translated] = []
 
     def coming() -> Iterator[Translated]:

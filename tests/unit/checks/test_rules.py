@@ -74,6 +74,11 @@ OFFENCES = [
         {"base_quantity": "5", "starts_at": "2026-03-02T00:00:00Z"},
         {"base_quantity": "6", "starts_at": "2026-03-02T00:00:00Z"},
     ),
+    (
+        "forecast.horizon",
+        {"starts_at": LATER, "horizon_starts_at": EARLIER, "horizon_ends_at": LATER},
+        None,
+    ),
     ("forecast.past", {"ends_at": EARLIER, "time": "2026-03-01T09:00:00+01:00"}, None),
     ("stock.negative", {"quantity": "-0.5", "unit": "KGM"}, None),
     ("stock.older", {"time": "2026-02-28T23:59:59-05:00"}, {"time": LATER}),

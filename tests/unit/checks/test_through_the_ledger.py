@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -132,27 +132,39 @@ def test_a_forecast_against_the_last_release(dock: Installation) -> None:
     assert past[0] == "forecast.past"
 
 
-def test_a_cumulative_quantity_does_not_go_backwards_from_one_release_to_the_next(dock: Installation) -> None:
-    def release(number: int, day: str, *weeks: int) -> str:
-        starts = ("20260406", "20260413")
-        body = [
-            "ST*830*0001", f"BFR*00*R{number}**DL*C*20260401*20260430*{day}", "N1*ST*NORTH*92*N1",
-            "LIN*1*BP*P-100", "UIT*EA",
-            *(f"FST*{quantity}*C*W*{start}" for quantity, start in zip(weeks, starts, strict=True)),
-            "SHP*02*50*050*20260101**20260224", "CTT*1",
-        ]  # fmt: skip
-        parties = "*00*          *00*          *ZZ*ACMEINC        *ZZ*US             "
-        head = f"ISA{parties}*260330*0912*U*00401*{number:09}*0*P*>"
-        group = f"GS*PS*ACMEINC*US*20260330*0912*{number}*X*004010"
-        ends = [f"SE*{len(body) + 1}*0001", f"GE*1*{number}", f"IEA*1*{number:09}"]
-        return "".join(f"{segment}~" for segment in (head, group, *body, *ends))
+def release(number: int, day: str, *weeks: int, starts: Sequence[str] = ("20260406", "20260413")) -> str:
+    """A schedule for April, cumulative quantities of weeks that begin on these days."""
+    body = [
+        "ST*830*0001", f"BFR*00*R{number}**DL*C*20260401*20260430*{day}", "N1*ST*NORTH*92*N1",
+        "LIN*1*BP*P-100", "UIT*EA",
+        *(f"FST*{quantity}*C*W*{start}" for quantity, start in zip(weeks, starts, strict=True)),
+        "SHP*02*50*050*20260101**20260224", "CTT*1",
+    ]  # fmt: skip
+    parties = "*00*          *00*          *ZZ*ACMEINC        *ZZ*US             "
+    head = f"ISA{parties}*260330*0912*U*00401*{number:09}*0*P*>"
+    group = f"GS*PS*ACMEINC*US*20260330*0912*{number}*X*004010"
+    ends = [f"SE*{len(body) + 1}*0001", f"GE*1*{number}", f"IEA*1*{number:09}"]
+    return "".join(f"{segment}~" for segment in (head, group, *body, *ends))
 
+
+def test_a_cumulative_quantity_does_not_go_backwards_from_one_release_to_the_next(dock: Installation) -> None:
     def backwards(name: str, content: str) -> list[tuple[str, str | None, str | None]]:
         return [one for one in told(dock, name, content) if one[0] == "forecast.cumulative"]
 
     assert backwards("first.edi", release(1, "20260301", 100, 200)) == []
     assert backwards("more.edi", release(2, "20260308", 105, 200)) == []
     assert backwards("less.edi", release(3, "20260315", 105, 150)) == [("forecast.cumulative", "150", "200")]
+
+
+def test_a_schedule_against_its_own_horizon(dock: Installation) -> None:
+    def beyond(name: str, content: str) -> list[tuple[str, str | None, str | None]]:
+        return [one for one in told(dock, name, content) if one[0] == "forecast.horizon"]
+
+    assert beyond("within.edi", release(1, "20260301", 100, 200)) == []
+    may = release(2, "20260308", 100, 200, starts=("20260413", "20260504"))
+    assert [code for code, _, _ in beyond("may.edi", may)] == ["forecast.horizon"]
+    march = release(3, "20260315", 100, 200, starts=("20260323", "20260413"))
+    assert [code for code, _, _ in beyond("march.edi", march)] == ["forecast.horizon"]
 
 
 def test_stock_against_the_last_count(dock: Installation) -> None:
