@@ -150,7 +150,7 @@ def test_great_expectations_looks_at_batches_within_the_dag_that_took_them_in(si
     states = {
         (run.dag_id, state)
         for run in first_round
-        if run.dag_id.startswith("inbound_")
+        if run.dag_id.startswith("inbound_") and run.ended  # a schedule's next run may have begun meanwhile
         for task, state in site.rest.task_states(run)
         if task == "expectations"
     }
