@@ -16,9 +16,16 @@ from crossdock import word
 from crossdock.airflow.connection import connection
 from crossdock.settings import Settings
 
+#: Kinds and channels of which this process's shared watches told while no trigger listened for them.
+_unheard: set[tuple[str, str]] = set()
+
 
 class Landing(BaseEventTrigger):
-    """Fires for each landing at ``channel``, whose source is of that ``kind``; what landed the run finds out."""
+    """Fires for each landing at ``channel``, whose source is of that ``kind``; what landed the run finds out.
+
+    The watch of a kind may run long before a channel's own trigger comes to listen (its DAG was switched on a moment
+    ago, say). What the watch told meanwhile the trigger fires for as soon as it comes.
+    """
 
     def __init__(self, channel: str, kind: str) -> None:
         super().__init__()
@@ -34,18 +41,26 @@ class Landing(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[str]:
         """Names of channels of the kind at which something landed."""
-        async for channel in landed(kwargs["kind"]):
+        kind = kwargs["kind"]
+        async for channel in landed(kind):
+            _unheard.add((kind, channel))
             yield channel
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[str]) -> AsyncIterator[TriggerEvent]:
+        mine = (self.kind, self.channel)
+        if mine in _unheard:
+            _unheard.discard(mine)
+            yield TriggerEvent({"channel": self.channel})
         async for channel in shared_stream:
             if channel == self.channel:
+                _unheard.discard(mine)
                 yield TriggerEvent({"channel": channel})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """By itself, where streams are not shared."""
-        async for event in self.filter_shared_stream(landed(self.kind)):
-            yield event
+        async for channel in landed(self.kind):
+            if channel == self.channel:
+                yield TriggerEvent({"channel": channel})
 
 
 def landed(kind: str) -> AsyncIterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from schemas.errors import PermanentError, TransientError
 
@@ -44,8 +46,13 @@ class FailedTask:
 class Rest:
     """A client that logs in when it is first needed.
 
-    Every method raises TransientError when Airflow does not answer, PermanentError when it refuses.
+    Every method raises TransientError when Airflow does not answer, PermanentError when it refuses. What fails within
+    Airflow is tried again before that: on SQLite its API server locks itself out of its database now and then (it
+    writes its audit log in the event loop, which another request needs to end its own transaction), and answers 500.
     """
+
+    #: Seconds before each further try.
+    _pause = staticmethod(wait_exponential(multiplier=0.5, max=5))
 
     def __init__(self, url: str, user: str, password: str, *, session: requests.Session | None = None) -> None:
         self.url = url
@@ -57,7 +64,7 @@ class Rest:
     def unwell(self) -> list[str]:
         """The components that do not report themselves healthy; ``api-server`` if it does not answer."""
         try:
-            parts = self._get("monitor/health", login=False)
+            parts = self._once("GET", "/api/v2/monitor/health", headers={"Accept": "application/json"})
         except (TransientError, PermanentError):
             return ["api-server"]
         return [name for name, part in parts.items() if (part or {}).get("status") != "healthy"]
@@ -76,8 +83,12 @@ class Rest:
         self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str) -> DagRun:
-        """Start a run now."""
-        return _run(self._call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None}))
+        """Start a run now; one, however often it has to be asked for."""
+        name = f"manual__{uuid4()}"
+        try:
+            return _run(self._call("POST", f"dags/{dag_id}/dagRuns", json={"dag_run_id": name, "logical_date": None}))
+        except _Conflict:
+            return _run(self._get(f"dags/{dag_id}/dagRuns/{name}"))
 
     def runs(self, dag_id: str = "~") -> list[DagRun]:
         """The runs of one DAG, or of all, oldest first."""
@@ -134,26 +145,45 @@ class Rest:
             if not page[items] or seen >= page["total_entries"]:
                 return
 
-    def _get(self, path: str, *, login: bool = True, **query: Any) -> dict[str, Any]:
-        return self._call("GET", path, login=login, params=query, headers={"Accept": "application/json"})
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._call("GET", path, params=query, headers={"Accept": "application/json"})
 
-    def _call(self, method: str, path: str, *, login: bool = True, **arguments: Any) -> dict[str, Any]:
-        if login and "Authorization" not in self._session.headers:
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        if "Authorization" not in self._session.headers:
             token = self._send("POST", "/auth/token", json=self._login)["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
         return self._send(method, f"/api/v2/{path}", **arguments)
 
     def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        trying = Retrying(
+            retry=retry_if_exception_type(_Failed), stop=stop_after_attempt(_TRIES), wait=self._pause, reraise=True
+        )
+        return trying(self._once, method, path, **arguments)
+
+    def _once(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
             answer = self._session.request(method, self.url + path, timeout=30, **arguments)
         except requests.RequestException as error:
             raise TransientError(f"Airflow at {self.url} does not answer: {error}") from error
         if answer.status_code >= 500:
-            raise TransientError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+            raise _Failed(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        if answer.status_code == requests.codes.conflict:
+            raise _Conflict(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         if not answer.ok:
             raise PermanentError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
+
+
+_TRIES = 5  #: of a request that Airflow fails at
+
+
+class _Failed(TransientError):
+    """Airflow answered that it failed."""
+
+
+class _Conflict(PermanentError):
+    """What was to be made is there already."""
 
 
 def _run(answer: dict[str, Any]) -> DagRun:

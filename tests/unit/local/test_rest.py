@@ -49,6 +49,11 @@ class Silent(BaseAdapter):
     def close(self) -> None: ...
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rest, "_pause", staticmethod(lambda _: 0))
+
+
 def client(adapter: BaseAdapter) -> Rest:
     session = requests.Session()
     session.mount("http://", adapter)
@@ -100,7 +105,33 @@ def test_a_run_is_triggered_for_now():
         {"POST /api/v2/dags/publish/dagRuns": (200, {"dag_id": "publish", "dag_run_id": "r1", "state": "queued"})}
     )
     assert client(airflow).trigger("publish") == DagRun(dag_id="publish", run_id="r1", state="queued")
-    assert json.loads(airflow.asked[-1].body or "") == {"logical_date": None}
+    asked = json.loads(airflow.asked[-1].body or "")
+    assert asked.pop("dag_run_id").startswith("manual__")
+    assert asked == {"logical_date": None}
+
+
+def test_what_airflow_fails_at_is_asked_again():
+    answers = iter([(500, {"detail": "Database error"})] * 3 + [(200, {})])
+    airflow = Airflow({"PATCH /api/v2/dags/publish": lambda _: next(answers)})
+    client(airflow).unpause("publish")
+    assert [request.method for request in airflow.asked[1:]] == ["PATCH"] * 4
+
+
+def test_a_run_that_was_made_although_airflow_failed_is_not_made_again():
+    run = {"dag_id": "publish", "dag_run_id": "r1", "state": "queued"}
+    answers = iter([(500, {"detail": "Database error"}), (409, {"detail": "already exists"})])
+
+    class Failing(Airflow):
+        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+            if request.method == "GET":
+                name = str(request.url).rpartition("/")[2]
+                self.answers[f"GET /api/v2/dags/publish/dagRuns/{name}"] = (200, run | {"dag_run_id": name})
+            return super().send(request)
+
+    airflow = Failing({"POST /api/v2/dags/publish/dagRuns": lambda _: next(answers)})
+    made = client(airflow).trigger("publish")
+    asked = {json.loads(request.body or "")["dag_run_id"] for request in airflow.asked[1:3]}
+    assert asked == {made.run_id}
 
 
 def test_a_failed_task_brings_its_last_error_along():
