@@ -31,6 +31,7 @@ AREAS = (
     "bench.trust",
     "bench.master",
 )
+_ENDLESS = 10_000  #: columns
 LATEST = Path(__file__).with_name("latest.json")
 
 
@@ -65,6 +66,14 @@ def table(taken: list[Measurement]) -> Table:
     return view
 
 
+def show(console: Console, view: Table) -> None:
+    """Print it as wide as the terminal is; in a file or a pipe nothing of it is cut."""
+    if not console.is_terminal:
+        console.width = _ENDLESS
+        console.width = console.measure(view).maximum
+    console.print(view)
+
+
 def main(prefix: str = "") -> int:
     """Run what matches; the status for the shell."""
     console = Console()
@@ -84,7 +93,7 @@ def main(prefix: str = "") -> int:
             console.print(f"[red]could not be taken[/]: {type(error).__name__}: {escape(str(error))}", highlight=False)
         else:
             console.print(f"{time.monotonic() - begun:,.0f} s", style="dim", highlight=False)
-    console.print(table(taken))
+    show(console, table(taken))
     LATEST.write_text(json.dumps([one.as_json() for one in taken], indent=2) + "\n")
     return 0 if all(one.holds for one in taken) and not failed else 1
 
