@@ -141,8 +141,10 @@ def test_directories_differ(release, description, clean, wrap_message, read_edif
     ("release", "known"),
     [
         ("96A", True),
-        ("93A", False),
+        ("93A", True),
+        ("94A", True),
         ("94B", True),
+        ("92A", False),
         ("01B", True),
         ("21B", True),
         ("22A", False),
@@ -159,11 +161,46 @@ def test_unknown_directory(release, known, wrap_message, read_edifact) -> None:
 
 @pytest.mark.parametrize(
     ("version", "release", "tables"),
-    [("2", "912", "D94B"), ("90", "1", "D94B"), ("D", "93A", "D94B"), ("S", "94B", "D94B"), ("D", "10A", "D09B"),
-     ("D", "40B", "D20B"), ("D", "", "D96A"), ("", "", "D96A"), ("D", "LVA", "D96A")],
+    [("2", "912", "D93A"), ("90", "1", "D93A"), ("D", "92B", "D93A"), ("D", "93B", "D93A"), ("S", "94B", "D94B"),
+     ("D", "10A", "D09B"), ("D", "40B", "D20B"), ("D", "", "D96A"), ("", "", "D96A"), ("D", "LVA", "D96A")],
 )  # fmt: skip
 def test_the_nearest_directory(version, release, tables) -> None:
     assert directory_for("ORDERS", version, release)[0] == tables
+
+
+CALL_OFF = ("BGM+242+1+9", "DTM+137:20261122:102", "SEQ+1")
+STOCK = ("BGM+35+1+9", "DTM+137:20261122:102", "LIN+1++1:EN")
+ORDER = ("BGM+220+1+9", "DTM+137:20261122:102")
+
+
+@pytest.mark.parametrize(
+    ("message", "segments", "first"),
+    [
+        ("DESADV", (*HEAD[:2], "PAC+1++ABCDEFGH"), "94A"),  # types of packages have seven characters
+        ("DESADV", (*HEAD[:1], "NAD+SU+123456789012345678::9", *HEAD[1:]), "94A"),  # parties seventeen
+        ("DESADV", (*HEAD[:1], f"NAD+SU+{'1' * 21}::9", *HEAD[1:]), "94B"),  # and then twenty
+        ("DESADV", (*HEAD[:1], "TDT+20", "PCD+1:5", "PCD+1:6", *HEAD[1:]), "94A"),
+        ("DESADV", (*HEAD[:1], "MOA+77:1:EUR", *HEAD[1:]), "94B"),
+        ("DESADV", (*HEAD, "MEA+AAE+WT::3:about+KGM:1"), "94A"),  # an attribute of a measure in words
+        ("DELJIT", (*CALL_OFF, "PAC+1", "PCI+17", "GIN+BJ+1"), "94A"),
+        ("DELJIT", (*CALL_OFF, "GIR+1+2:VV"), "94B"),
+        ("DELJIT", (*CALL_OFF, "LIN+1++1:EN", "QTY+1:5"), "93A"),
+        ("INVRPT", (*STOCK, "PIA+1+2:SA", "QTY+145:5", "INV+1"), "94A"),
+        ("INVRPT", (*STOCK, "QTY+145:5", "CPS+1", "PAC+1", "PCI+17", "GIN+BJ+1"), "94A"),
+        ("INVRPT", (*STOCK, "QTY+145:5", "STS+1"), "94B"),
+        ("ORDERS", (*ORDER, "LIN+1++1:EN", "DOC+105", "DOC+106", "UNS+S"), "94A"),
+        ("ORDRSP", (*ORDER, "LIN+1++1:EN", "DOC+105", "DOC+106", "UNS+S"), "93A"),
+        ("ORDCHG", (*ORDER, "LIN+1++1:EN", "STG+1", "QTY+21:5", "UNS+S"), "94A"),
+        ("DELFOR", (*ORDER, "UNS+D", "LIN+1++1:EN", "QTY+1:5", "NAD+ST+1::92", "QVA+5:12", "UNS+S"), "93A"),
+    ],
+)
+def test_the_oldest_directories(message, segments, first, wrap_message, read_edifact) -> None:
+    """What a directory does not have yet is wrong there: it is clean from ``first`` on."""
+    clean = [
+        release for release in ("93A", "94A", "94B")
+        if not read_edifact(wrap_message(message, *segments, release=release)).errors
+    ]  # fmt: skip
+    assert clean == ["93A", "94A", "94B"][["93A", "94A", "94B"].index(first) :]
 
 
 def test_unknown_message(wrap_message, read_edifact) -> None:
