@@ -249,7 +249,8 @@ class PullingSource(Generic[P]):
         """The keys of all rows there are, in one payload."""
         known = self._mark(pull.name) if pull.watermark else None
         # rows from there on will be pulled anyway
-        reach = {"column": pull.watermark, "from": self._system.reach(pull).told(known.value)} if known else None
+        begin = self._system.reach(pull).told(known.value) if known else None
+        reach = {"column": pull.watermark, "from": begin} if pull.watermark else None
         with self._system.ask_keys(pull) as told:
             told.remember["keys"] = moment.isoformat()
             return self._listed(pull, told, moment, "keys", watermark=reach, keys={"most": reconcile.most})

@@ -1,10 +1,11 @@
-"""Rows that stand in an ERP and that no pull has seen: their transaction committed after more than the overlap.
+"""Rows that stand in an ERP and that no pull has seen: their transaction committed after more than the overlap, or
+they have no watermark.
 
 A pull of keys brings, beside the key of every row there is, its watermark. Such a pair has been handed over if it
 stands in one of the payloads of the query, all of which are in the archive. Those since the keys before are looked
 through, and the keys before themselves, so that each payload is read once. What is left and lies below where the
 next pull begins is asked for: the next pull begins there (``connectors.pulls.again``), and what it brings
-that is known makes no event.
+that is known makes no event. What is left and has no watermark can only be told.
 """
 
 from __future__ import annotations
@@ -51,19 +52,27 @@ def unseen(record: PayloadRecord, *, archive: Archive, ledger: Ledger) -> tuple[
         there = _Pairs.of(archive, record.sha256)
     except PermanentError:  # translating it says so
         return ()
-    if there is None or not there.begin:
+    if there is None:
         return ()
     state = ledger.state(f"source:{record.channel}")
     asked = _asked(state, query)
-    late = [pair for pair in there.missing(_handed_over(record, query, asked, archive, ledger)) if there.is_late(pair)]
-    fresh = [pair for pair in late if str(pair) not in asked]
-    if fresh:
-        since = min((pair.mark for pair in fresh), key=order_of)
-        ask_again(state, query, since, record.received_at)
-    kept = sorted(map(str, late)) if len(late) <= MOST_REMEMBERED else []
+    missed = [
+        pair
+        for pair in there.missing(_handed_over(record, query, asked, archive, ledger))
+        if not pair.mark or there.is_late(pair)
+    ]
+    kept = sorted(map(str, missed)) if len(missed) <= MOST_REMEMBERED else []
     if kept != sorted(asked):
         state.set(_asked_key(query), msgspec.json.encode(kept).decode())
-    return (_finding(query, fresh, since),) if fresh else ()
+    fresh = [pair for pair in missed if str(pair) not in asked]
+    found = []
+    if late := [pair for pair in fresh if pair.mark]:
+        since = min((pair.mark for pair in late), key=order_of)
+        ask_again(state, query, since, record.received_at)
+        found.append(_late(query, late, since))
+    if unmarked := [pair for pair in fresh if not pair.mark]:
+        found.append(_unmarked(query, unmarked, there.column))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ class _Pairs:
     archive: Archive
     sha256: str
     columns: Sequence[int]  #: of the key, then of the watermark
+    column: str  #: of the watermark
     begin: str
 
     @classmethod
@@ -80,15 +90,16 @@ class _Pairs:
         """None where the payload does not give them all."""
         with archive.open(sha256) as stream:
             header = _header.decode(stream.readline())
-        mark = (header.watermark or {}).get("column")
-        names = [column.casefold() for column in header.columns]
-        wanted = [name.casefold() for name in (*header.key, mark or "")]
+        watermark = header.watermark or {}
+        column, begin = watermark.get("column") or "", watermark.get("from") or ""
+        names = [name.casefold() for name in header.columns]
+        wanted = [name.casefold() for name in (*header.key, column)]
         if not header.key or not set(wanted) <= set(names):
             return None
-        return cls(archive, sha256, [names.index(name) for name in wanted], (header.watermark or {}).get("from") or "")
+        return cls(archive, sha256, [names.index(name) for name in wanted], column, begin)
 
     def is_late(self, pair: _Pair) -> bool:
-        return order_of(pair.mark) < order_of(self.begin)
+        return bool(self.begin) and order_of(pair.mark) < order_of(self.begin)
 
     def hashes(self, without: frozenset[str] = frozenset()) -> Iterator[pl.Series]:
         for pairs in self._read():
@@ -100,13 +111,12 @@ class _Pairs:
             yield from (pairs[row] for row in lacking(_hashes(pairs), known).arg_true())
 
     def _read(self) -> Iterator[list[_Pair]]:
-        """Rows without a watermark are in none: no pull finds them."""
         *key, mark = self.columns
         with self.archive.open(self.sha256) as stream:
             stream.readline()
             while lines := stream.readlines(_PIECE):
                 rows = [row for row in _lines.decode_lines(b"".join(lines)) if isinstance(row, list)]
-                yield [_Pair("/".join([row[at] or "" for at in key]), said) for row in rows if (said := row[mark])]
+                yield [_Pair("/".join([row[at] or "" for at in key]), row[mark] or "") for row in rows]
 
 
 def lacking(asked: pl.Series, known: pl.Series) -> pl.Series:
@@ -144,15 +154,37 @@ def _asked_key(query: str) -> str:
     return f"asked_again.{query}"
 
 
-def _finding(query: str, fresh: Sequence[_Pair], since: str) -> Finding:
-    named = ", ".join(pair.key for pair in fresh[:_NAMED]) + (", ..." if len(fresh) > _NAMED else "")
-    return Finding(
-        code="keys.unseen",
-        severity=Severity.INFO,
-        stage=Stage.BUSINESS,
-        message=f"{len(fresh):,} rows were committed after more than the overlap, so that no pull saw them; "
-        f"the next one begins at {since}: {named}",
-        location=f"keys of query {query}",
-        value=str(len(fresh)),
+def _late(query: str, pairs: Sequence[_Pair], since: str) -> Finding:
+    return _finding(
+        "keys.unseen",
+        Severity.INFO,
+        query,
+        pairs,
+        what="rows were committed after more than the overlap, so that no pull saw them; "
+        f"the next one begins at {since}",
         expected="an overlap longer than the longest transaction",
+    )
+
+
+def _unmarked(query: str, pairs: Sequence[_Pair], column: str) -> Finding:
+    return _finding(
+        "keys.unmarked",
+        Severity.WARNING,
+        query,
+        pairs,
+        what=f"rows have no {column}, so that no pull by it sees them",
+        expected=f"a {column} in every row, or a query that makes one up: COALESCE({column}, ...)",
+    )
+
+
+def _finding(code: str, severity: Severity, query: str, pairs: Sequence[_Pair], *, what: str, expected: str) -> Finding:
+    named = ", ".join(pair.key for pair in pairs[:_NAMED]) + (", ..." if len(pairs) > _NAMED else "")
+    return Finding(
+        code=code,
+        severity=severity,
+        stage=Stage.BUSINESS,
+        message=f"{len(pairs):,} {what}: {named}",
+        location=f"keys of query {query}",
+        value=str(len(pairs)),
+        expected=expected,
     )

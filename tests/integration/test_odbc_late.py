@@ -124,3 +124,17 @@ def test_what_does_not_come_is_asked_for_once(erp: Erp) -> None:
     for _ in range(4):
         assert erp.run() == []
     assert len(erp.findings("keys.unseen")) == 1
+
+
+def test_rows_that_no_pull_can_see_are_told_once(erp: Erp) -> None:
+    """Of an order that was never changed since it was loaded into the ERP, say."""
+    erp.order(erp.db, 10, 1, "01:10:00")
+    erp.order(erp.db, 20, 2, "01:20:00")
+    erp.db.execute("UPDATE po SET changed_at = NULL")
+    assert [erp.run() for _ in range(2)] == [[], []]
+    erp.db.execute("UPDATE po SET changed_at = '2026-03-29 01:10:00' WHERE line_no = 10")
+    assert [erp.run() for _ in range(3)] == [[("10", "ordered", "1.000")], [], []]
+    (finding,) = erp.findings("keys.unmarked")
+    assert finding["message"] == "2 rows have no changed_at, so that no pull by it sees them: 45/10, 45/20"
+    erp.db.execute("UPDATE po SET changed_at = '2026-03-29 01:20:00'")
+    assert erp.run() == [("20", "ordered", "2.000")]
