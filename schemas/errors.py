@@ -7,6 +7,7 @@
     +-- TransientError   the world is busy: try again, after ``retry_after`` seconds where known
     +-- PermanentError   it will not work this way: stop and tell a person
         +-- RefusedError a receiver says no to what it was given; it may well take the rest
+        +-- DeniedError  who asks may not be told
         +-- GivenUpError what was asked for has been given up, as retention says
 
 Bad *data* is never an exception; it is a ``findings.Finding``. All errors survive
@@ -62,6 +63,10 @@ class PermanentError(CrossdockError):
 
 class RefusedError(PermanentError):
     """A receiver read what it was handed and will not have it: others it may take, this again hardly."""
+
+
+class DeniedError(PermanentError):
+    """Who asks is known, and may not be told (any more)."""
 
 
 class GivenUpError(PermanentError):

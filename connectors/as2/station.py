@@ -35,11 +35,12 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the sender gets as the answer to its POST."""
+    """What the sender gets as the answer to its POST. ``taken``: a message or receipt of who may send it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,7 @@ class Station:
             return _plain(404, f"nothing was sent as {receipt.message_id}")
         if sent.answered_at is None:
             self._journal.write(sent.answered(receipt, posted.at))
-        return _plain(200, "thank you")
+        return Reply(status=200, headers=_PLAIN, body=b"thank you\n", taken=True)
 
     def hand_over_receipts(self, session: requests.Session, *, timeout: tuple[float, float] = (10.0, 60.0)) -> int:
         """Post the asynchronous receipts that still have to go; how many went. One that fails is tried next time."""
@@ -233,10 +234,14 @@ def _is_receipt(entity: Entity) -> bool:
 
 def _again(kept: ReceivedMessage) -> Reply:
     """The answer to a message: its receipt, or nothing where none is wanted or it goes another way."""
+    taken = bool(kept.file)
     if not kept.receipt or kept.receipt_url:
-        return Reply(status=200, headers={}, body=b"")
-    return Reply(status=200, headers=kept.receipt_headers, body=kept.receipt)
+        return Reply(status=200, headers={}, body=b"", taken=taken)
+    return Reply(status=200, headers=kept.receipt_headers, body=kept.receipt, taken=taken)
+
+
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def _plain(status: int, text: str) -> Reply:
-    return Reply(status=status, headers={"Content-Type": "text/plain; charset=utf-8"}, body=f"{text}\n".encode())
+    return Reply(status=status, headers=_PLAIN, body=f"{text}\n".encode())

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from anyio import to_thread
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossdock.feed import as2
 from crossdock.feed.problems import problem
+from crossdock.feed.throttle import MOST, Throttle, address_of
 from crossdock.ledger import Ledger
 from crossdock.ledger.tokens import Token
 from crossdock.visibility import Audience, Viewer
@@ -41,7 +42,11 @@ MAY_ENTER: Mapping[Audience, tuple[str, ...]] = {
     Audience.QUALITY: (*_THROUGH_A_VIEW, *_OURS),
     Audience.SUPPLIER: (*_THROUGH_A_VIEW, "/supplier"),
 }
-_STATION = 600  #: requests a minute of who shows CROSSDOCK_TOKEN, many times that of a client
+_STATION = 60_000  #: requests a minute of who shows CROSSDOCK_TOKEN, many times that of a client
+WRONG = 30  #: wrong tokens a minute from one address; what is more is answered 429
+UNPROVEN = 120  #: AS2 messages a minute from one address of which none is taken; what is more is answered 429
+
+log = logging.getLogger(__name__)
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -79,29 +84,12 @@ def may_still_ask(request: Request) -> bool:
     return still()
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """What a client may still ask before it has to wait: it fills at ``rate`` a second up to ``size``."""
-
-    size: float
-    rate: float
-    left: float
-    at: float
-
-    def take(self, now: float) -> float:
-        """0 where one more request is fine; else the seconds until it is."""
-        self.left = min(self.size, self.left + (now - self.at) * self.rate)
-        self.at = now
-        if self.left < 1:
-            return (1 - self.left) / self.rate
-        self.left -= 1
-        return 0.0
-
-
 class Door:
     """An ASGI application that lets through to ``inner`` who shows a token, as bearer or as Basic password.
 
     ``token`` is the installation's own and sees everything; the others are the ledger's (``crossdock token new``).
+    Where too many wrong ones come from, the installation's own, which a person has chosen, opens nothing for a while
+    unless it has been shown there before; a right one of the ledger's, which nobody can guess, always does.
     """
 
     def __init__(
@@ -119,8 +107,11 @@ class Door:
         self._ledger = ledger
         self._most_bytes = most_bytes
         self._now = now
-        self._seconds = seconds
-        self._buckets: dict[str, _Bucket] = {}
+        self._asked = Throttle(seconds)
+        self._wrong = Throttle(seconds)
+        self._unproven = Throttle(seconds)
+        self._warned = Throttle(seconds)
+        self._stations: dict[str, None] = {}  #: addresses at which the installation's own token was shown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -132,40 +123,65 @@ class Door:
     async def _inside(self, scope: Scope) -> ASGIApp:
         """What answers this request."""
         path: str = scope["path"]
-        if path in OPEN or path.startswith(PROVEN_OTHERWISE):
+        if path in OPEN:
             return self._inner
+        if path.startswith(PROVEN_OTHERWISE):
+            return self._who_proves_it(scope)
+        address = address_of(scope)
+        guessing = address not in self._stations and self._wrong.wait(address, WRONG) > 0
+        shown = _shown(Headers(scope=scope).get("authorization", ""))
         try:
-            token = await to_thread.run_sync(self._whose, scope)
+            token = await to_thread.run_sync(self._whose, shown, guessing)
         except TransientError as error:
             return problem(503, error.message, headers={"Retry-After": "5"})
         if token is None:
-            return _refuse(path)
-        wait = self._bucket(token).take(self._seconds())
+            return self._turned_away(address, path, shown)
+        if not token.id:
+            self._at_station(address)
+        wait = self._asked.take(token.id, token.per_minute)
         if wait:
-            told = f"{token.name} may ask {token.per_minute} times a minute."
-            return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
+            return _too_many(f"{token.name} may ask {token.per_minute} times a minute.", wait)
         viewer = Viewer(audience=Audience(token.audience), partner=token.partner, name=token.name)
-        scope.setdefault("state", {}).update(viewer=viewer, still=lambda: self._whose(scope) is not None)
+        scope.setdefault("state", {}).update(viewer=viewer, still=lambda: self._whose(shown) is not None)
         if (refused := refusal(viewer, path)) is not None:
             return refused
         if viewer.is_supplier:
             await to_thread.run_sync(self._note, viewer, token, scope)
         return bounded(self._inner, scope, self._most_bytes)
 
-    def _whose(self, scope: Scope) -> Token | None:
-        shown = _shown(Headers(scope=scope).get("authorization", ""))
-        if hmac.compare_digest(shown, self._token):
-            return Token(id="", name=USER, audience="integration", partner="", per_minute=100 * _STATION)
+    def _whose(self, shown: bytes, guessing: bool = False) -> Token | None:
+        """Whose token was shown; None: nobody's. While somebody is ``guessing``, it is not held against our own."""
+        if not guessing and hmac.compare_digest(shown, self._token):
+            return Token(id="", name=USER, audience="integration", partner="", per_minute=_STATION)
         if not shown.startswith(b"cd_"):
             return None
         return self._ledger.tokens.check(shown.decode("latin-1"), self._now())
 
-    def _bucket(self, token: Token) -> _Bucket:
-        bucket = self._buckets.get(token.id)
-        if bucket is None or bucket.size != token.per_minute:
-            size = float(token.per_minute)
-            bucket = self._buckets[token.id] = _Bucket(size=size, rate=size / 60, left=size, at=self._seconds())
-        return bucket
+    def _at_station(self, address: str) -> None:
+        """The installation's own token was shown there: what went wrong before was a slip."""
+        self._wrong.forget(address)
+        self._stations.pop(address, None)
+        self._stations[address] = None
+        if len(self._stations) > MOST:
+            del self._stations[next(iter(self._stations))]
+
+    def _turned_away(self, address: str, path: str, shown: bytes) -> ASGIApp:
+        """401; or 429, where too many wrong tokens came from the address. Who shows none at all may always ask."""
+        wait = self._wrong.take(address, WRONG) if shown else 0.0
+        if not wait:
+            return _refuse(path)
+        if not self._warned.take(address, 1):
+            log.warning("more than %d wrong tokens a minute from %s", WRONG, address or "this machine")
+        return _too_many("Too many wrong tokens from your address.", wait)
+
+    def _who_proves_it(self, scope: Scope) -> ASGIApp:
+        """What is taken does not count (``as2.proven``): whoever may deliver may do so as often as he likes."""
+        address = address_of(scope)
+        wait = self._unproven.take(address, UNPROVEN)
+        if wait:
+            return _too_many("Too much came from your address that could not be taken.", wait)
+        scope.setdefault("state", {})["proven"] = lambda: self._unproven.give_back(address)
+        return self._inner
 
     def _note(self, viewer: Viewer, token: Token, scope: Scope) -> None:
         query = scope.get("query_string", b"").decode("latin-1")
@@ -192,6 +208,10 @@ def _password(credentials: str) -> bytes:
     except (binascii.Error, ValueError):
         return b""
     return password if user == USER.encode("ascii") or password.startswith(b"cd_") else b""
+
+
+def _too_many(told: str, wait: float) -> ASGIApp:
+    return problem(429, told, headers={"Retry-After": str(int(wait) + 1)})
 
 
 def _refuse(path: str) -> ASGIApp:

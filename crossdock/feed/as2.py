@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,20 @@ def routes(stations: Mapping[str, Station]) -> APIRouter:
             raise HTTPException(404, f"No channel {channel} receives over AS2.")
         body = await _body(request, station.most)
         reply = await run_in_threadpool(station.receive, request.headers.items(), body, datetime.now(UTC))
+        if reply.taken:
+            _proven(request)
         response = Response(reply.body, reply.status, background=BackgroundTask(_hand_over_receipts, station))
         for name, value in reply.headers.items():
             response.headers[name] = value
         return response
 
     return router
+
+
+def _proven(request: Request) -> None:
+    """Let the door know that the message was from who may send it."""
+    proven: Callable[[], None] = getattr(request.state, "proven", lambda: None)
+    proven()
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -18,7 +18,7 @@ from crossdock.feed.examples import DOCUMENT, FINDING
 from crossdock.feed.service import Service
 from crossdock.feed.tables import CSV, JSON, preferred, rendered, table
 from crossdock.ledger import Ledger
-from crossdock.visibility import Audience, View
+from crossdock.visibility import Audience, View, Viewer
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 _DOCUMENT_COLUMNS = (
@@ -141,15 +141,15 @@ def routes(service: Service) -> APIRouter:
         if viewer.audience not in _MAY_UPLOAD or service.take_in is None:
             raise HTTPException(403, "Only suppliers and integration may hand documents over.")
         content = await request.body()
-        view = service.visibility.view(viewer)
-        return await to_thread.run_sync(_taken, service, view, content, PurePosixPath(name).name or "upload")
+        return await to_thread.run_sync(_taken, service, viewer, content, PurePosixPath(name).name or "upload")
 
     return router
 
 
-def _taken(service: Service, view: View, content: bytes, name: str) -> Response:
+def _taken(service: Service, viewer: Viewer, content: bytes, name: str) -> Response:
     from connectors.registry import recognise
 
+    view = service.visibility.view(viewer)
     format = recognise(content[:4096], name)
     if not content or format is None or format.name not in _UPLOADS:
         raise HTTPException(415, "It is neither EDI (X12, EDIFACT) nor XML nor a sheet (.xlsx, .csv).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,7 +20,8 @@ from crossdock.feed.service import Service
 from crossdock.feed.tables import CSV, EVENT_STREAM, JSON, JSON_LINES, PARQUET, event_table, preferred, rendered
 from crossdock.ledger import Ledger, StoredEvent
 from crossdock.ledger.spans import Wanted
-from crossdock.visibility import View
+from crossdock.visibility import View, Viewer
+from schemas.errors import DeniedError
 from schemas.events import Stream
 
 MOST = 1000  #: events of one page
@@ -105,17 +107,21 @@ def routes(service: Service) -> APIRouter:
             begin = asked.model_copy(update={"after": int(last_event_id)}) if last_event_id else asked
 
             def rights() -> View | None:
-                return service.visibility.view(viewer) if may_still_ask(request) else None
+                with suppress(DeniedError):
+                    return service.visibility.view(viewer) if may_still_ask(request) else None
+                return None
+
+            await to_thread.run_sync(service.visibility.view, viewer)  # who may not be told hears it now
 
             return StreamingResponse(live(ledger, begin, rights, bell), media_type=EVENT_STREAM)
         root = request.scope.get("root_path", "")
-        return await to_thread.run_sync(_answer, ledger, asked, service.visibility.view(viewer), media, root)
+        return await to_thread.run_sync(_answer, service, asked, viewer, media, root)
 
     return router
 
 
-def _answer(ledger: Ledger, asked: Asked, view: View, media: str, root: str) -> Response:
-    seen, following, more = page(ledger, asked, view)
+def _answer(service: Service, asked: Asked, viewer: Viewer, media: str, root: str) -> Response:
+    seen, following, more = page(service.ledger, asked, service.visibility.view(viewer))
     link = f'<{root}{_address(asked, following)}>; rel="next"'
     headers = {"Link": link, "Vary": "Accept", "Crossdock-Next": str(following), "Crossdock-More": str(more).lower()}
     if media in (CSV, PARQUET):

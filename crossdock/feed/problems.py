@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from schemas.errors import CrossdockError, GivenUpError, TransientError
+from schemas.errors import CrossdockError, DeniedError, GivenUpError, TransientError
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -96,13 +96,18 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _stopped(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """The ledger is away or busy: 503, worth another try. What was given up: 410. What stays wrong: 500."""
+    """The ledger is away or busy: 503, worth another try. Not for who asks: 403. What was given up: 410. What stays
+    wrong: 500."""
     assert isinstance(error, CrossdockError)
     hint: dict[str, Any] = {"hint": error.hint} if error.hint else {}
     if isinstance(error, TransientError):
         seconds = str(math.ceil(error.retry_after or 5))
         return problem(503, error.message, headers={"Retry-After": seconds}, **hint)
-    return problem(410 if isinstance(error, GivenUpError) else 500, error.message, **hint)
+    status = next((status for kind, status in _ANSWERED.items() if isinstance(error, kind)), 500)
+    return problem(status, error.message, **hint)
+
+
+_ANSWERED: Mapping[type[CrossdockError], int] = {DeniedError: 403, GivenUpError: 410}
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001

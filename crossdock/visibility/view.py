@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from crossdock.ledger.records import StoredEvent
 from crossdock.visibility.rules import OPTIONAL, Audience, Firewall, Insight, Rules, Sight, Sights
 from mappings.spec import Tier
-from schemas.errors import PermanentError
+from schemas.errors import DeniedError
 from schemas.events import DATA_OF, Stream
 
 STREAMS = tuple(stream.value for stream in Stream)
@@ -91,7 +91,7 @@ class Visibility:
         return self._now().date()
 
     def view(self, viewer: Viewer) -> View:
-        """What the viewer may see today. Raises PermanentError for the supplier of a partner nobody knows."""
+        """What the viewer may see today. Raises DeniedError for the supplier of a partner nobody knows."""
         now = self._now()
         house = frozenset(self._rules.house)
         if not viewer.is_supplier:
@@ -100,7 +100,7 @@ class Visibility:
             return View(viewer, insight, house=house, firewall=firewall, now=now)
         tier = self._tier(viewer.partner, now.date())
         if tier is None:
-            raise PermanentError(f"there is no partner {viewer.partner!r}", hint="mappings/partners has one file each")
+            raise DeniedError(f"there is no partner {viewer.partner!r}", hint="mappings/partners has one file each")
         items = frozenset(self._supplies(viewer.partner))
         return View(viewer, self._rules.of_tier(tier), house=house, items=items, now=now, tier=tier)
 

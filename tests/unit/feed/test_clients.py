@@ -191,3 +191,20 @@ def test_a_partner_is_lowered_by_one_line_while_the_service_goes_on(browser, kno
     assert [one["tier"] for one in browser.get("/v1/partners", token=mine).json()["partners"]] == ["strategic"]
     file.unlink()
     assert browser.get("/v1/events", token=mine).json()["detail"] == "there is no partner 'OTHER'"
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/v1/partners", "/v1/documents/x", "/v1/export.xlsx", "/supplier"])
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_supplier_whose_partner_file_is_gone_is_told_nothing(browser, token, known, five, path, accept):
+    mine = token(partner="ACME")
+    (known.home / "partners" / "acme.yaml").unlink()
+    answer = browser.get(path, token=mine, headers={"Accept": accept})
+    assert answer.status_code == 403
+    assert "there is no partner 'ACME'" in answer.json()["detail"]
+
+
+def test_nor_may_it_hand_anything_over(browser, dock, token, known):
+    mine = token(partner="ACME")
+    (known.home / "partners" / "acme.yaml").unlink()
+    assert browser.post("/v1/documents?name=a.edi", token=mine, content=b"ISA*00*").status_code == 403
+    assert dock.ledger.summary() == []

@@ -54,3 +54,19 @@ def test_a_live_stream_ends_with_its_token_and_what_was_told_is_in_the_trail(
     assert re.findall(r"^id: (\d+)$", answer.text, re.MULTILINE) == [str(n) for n in range(1, len(five) + 1)]
     told = json.loads(audit_of(dock)[-1]["detail"])
     assert (told["live"], told["first"], told["last"], told["events"]) == (True, 1, 5, 5)
+
+
+def test_a_live_stream_ends_when_the_partners_file_goes(
+    known: Any, dock: Dock, browser: Browser, token: Callable[..., str], orders: Callable[..., str], five: list[str]
+) -> None:
+    def goes() -> None:
+        (known.home / "partners" / "acme.yaml").unlink()
+        known.drop("more.jsonl", orders(("2", "10")))
+        dock.run()
+
+    later = threading.Timer(0.5, goes)
+    later.start()
+    answer = browser.get("/v1/events", token=token(partner="ACME"), headers={"Accept": "text/event-stream"})
+    later.join()
+    assert answer.status_code == 200
+    assert len(re.findall(r"^id: (\d+)$", answer.text, re.MULTILINE)) == len(five)
