@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -236,7 +237,7 @@ def _sentence(model: type[BaseModel], fault: ErrorDetails) -> str:
     if kind == "value_error":
         error = str(context.get("error", fault["msg"]))
         return f"{given!r}: {error}" if isinstance(given, str) else error
-    text = repr(given)
+    text = str(given) if isinstance(given, timedelta) else repr(given)
     return f"{fault['msg'].removeprefix('Input ')}, not {text if len(text) <= 80 else text[:77] + '...'}"
 
 

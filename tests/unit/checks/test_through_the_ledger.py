@@ -167,6 +167,19 @@ def test_a_schedule_against_its_own_horizon(dock: Installation) -> None:
     assert [code for code, _, _ in beyond("march.edi", march)] == ["forecast.horizon"]
 
 
+def test_what_begins_beyond_the_horizon_waits_where_that_is_an_error(dock: Installation) -> None:
+    file = dock.home / "partners" / "acme.yaml"
+    file.write_text(
+        file.read_text().replace("forecast.horizon: {severity: warning", "forecast.horizon: {severity: error")
+    )
+    may = release(1, "20260308", 100, 200, starts=("20260413", "20260504"))
+    assert ("forecast.horizon", "2026-05-04T00:00:00Z", "2026-05-01T00:00:00Z") in told(dock, "may.edi", may)
+    (waits,) = [json.loads(line) for line in dock.run("parked", "--json").stdout.splitlines()]
+    assert (waits["cause"], waits["fields"]["starts_at"]) == ("forecast.horizon", "2026-05-04T00:00:00Z")
+    events = [json.loads(line)["data"] for line in dock.run("events", "--jsonl").stdout.splitlines()]
+    assert [one["starts_at"] for one in events if one["kind"] == "forecast"] == ["2026-04-13T00:00:00Z"]
+
+
 def test_stock_against_the_last_count(dock: Installation) -> None:
     assert told(dock, "first.csv", STOCK + "P-100,N1,5,EA,2026-03-02\n") == []
     assert told(dock, "older.csv", STOCK + "P-100,N1,7,EA,2026-03-01\n") == [

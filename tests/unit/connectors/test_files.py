@@ -65,6 +65,17 @@ source: {kind: folder, path: inbox, quiet: soon, patern: "*.edi"}
     assert len(told.value.problems) == 7
 
 
+def test_a_length_of_time_that_cannot_be_is_told_as_one(tmp_path: Path) -> None:
+    keys = "{sql: SELECT 1, every: 0s}"
+    query = f"{{name: stock, sql: SELECT 1, key: [a], reconcile: {keys}}}"
+    path = write(tmp_path, "erp.yaml", f"channel: erp\nsource: {{kind: odbc, conn_id: erp, queries: [{query}]}}\n")
+    with pytest.raises(ConfigError) as told:
+        read_channel(path)
+    assert [problem.partition("every: ")[2] for problem in told.value.problems] == [
+        "should be greater than 0 seconds, not 0:00:00"
+    ]
+
+
 @pytest.mark.parametrize(
     "schedule", ["*/5 * * * *", "0 * * * *", "@hourly", "15,45 6-18 1-31/2 * 1-5", "59 23 31 12 7"]
 )
