@@ -268,8 +268,9 @@ def serve(
     import os
     from functools import partial
 
-    from crossdock.console import charts
     from crossdock.console.pages import routes
+    from crossdock.console.rendering import Rendering
+    from crossdock.console.warming import warm
     from crossdock.console.workplace import workplace_of
     from crossdock.dock import Dock
     from crossdock.feed.access import USER, token_from
@@ -285,8 +286,9 @@ def serve(
         service = service_of(dock, origins=origin or ())
         place = workplace_of(dock, service)
         tls = Tls(certificate=certificate, key=key, oldest=oldest) if certificate else None
-        warm = partial(charts.warm, place.library)
-        answer(service, token, routes(place), host=host, port=port, ready=ready, tls=tls, meanwhile=warm)
+        rendering = Rendering()
+        console, first = routes(place, rendering), partial(warm, token=token, rendering=rendering)
+        answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=first)
 
 
 @app.command(rich_help_panel=REMEMBERED)

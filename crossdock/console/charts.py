@@ -7,7 +7,7 @@ chart shows stands in a table beside it too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -151,14 +151,12 @@ def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:
     return _picture(_svg(msgspec.json.encode(whole)), title)
 
 
-def warm(*others: Callable[[], object]) -> None:
-    """Draw a chart of each kind: the first ones take a second, in which what draws them starts. Then the ``others``."""
+def prepare() -> None:
+    """Draw a chart of each kind: the first ones take half a second, in which what draws them starts."""
     hour, one = datetime(2026, 1, 5, tzinfo=UTC), Decimal(1)
     hours = [{"hour": hour, "channel": "", "payloads": 2, "unreadable": 1}]
     hours_chart(hours, "", since=hour, until=hour + timedelta(hours=48))
     supply_chart([Day(day=hour.date(), demand=one, firm=one, arriving=one, balance=one)], "")
-    for other in others:
-        other()
 
 
 @lru_cache(maxsize=64)

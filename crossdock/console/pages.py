@@ -41,10 +41,10 @@ HOURS = timedelta(hours=48)
 Number = Annotated[int, Path(ge=1, le=LAST)]
 
 
-def routes(workplace: Workplace) -> APIRouter:
+def routes(workplace: Workplace, rendering: Rendering | None = None) -> APIRouter:
     """Every page, and the forms on them."""
     router = APIRouter(include_in_schema=False)
-    pages = _Pages(workplace)
+    pages = _Pages(workplace, rendering or Rendering())
     for path, page in (
         ("/", pages.dock),
         ("/documents/{document}", pages.document),
@@ -79,10 +79,10 @@ def routes(workplace: Workplace) -> APIRouter:
 class _Pages:
     """A method for each route; each gathers its page and renders its template."""
 
-    def __init__(self, workplace: Workplace) -> None:
+    def __init__(self, workplace: Workplace, rendering: Rendering) -> None:
         self._place = workplace
         self._service = workplace.service
-        self.rendering = Rendering()
+        self.rendering = rendering
 
     def dock(self, request: Request) -> HTMLResponse:
         ledger, now = self._service.ledger, datetime.now(UTC)

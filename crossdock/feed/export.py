@@ -16,7 +16,6 @@ from crossdock.feed.access import viewer_of
 from crossdock.feed.events import Text
 from crossdock.feed.service import Service
 from crossdock.feed.tables import CSV, PARQUET, XLSX, event_table, rendered
-from crossdock.feed.workbooks import workbook
 from crossdock.ledger import Ledger, StoredEvent
 from crossdock.ledger.spans import Wanted
 from crossdock.visibility import View
@@ -63,6 +62,8 @@ def routes(service: Service) -> APIRouter:
         "/export.{ending}", response_class=Response, responses=_FILE, summary="What holds, as a file to take along"
     )
     def export(request: Request, ending: Ending, asked: Annotated[Asked, Query()]) -> Response:
+        from crossdock.feed.workbooks import workbook
+
         view = service.visibility.view(viewer_of(request))
         found = holding(service.ledger, view, asked)
         content = workbook(found) if ending is Ending.XLSX else rendered(event_table(found), MEDIA[ending])

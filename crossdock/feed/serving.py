@@ -31,20 +31,21 @@ def serve(
     port: int,
     ready: Callable[[str], None],
     tls: Tls | None = None,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[ASGIApp], None] = lambda _: None,
 ) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
     ``port`` 0 takes a free one.
-    ``meanwhile`` is done in a thread at the start: what the first visitor should not wait for.
+    ``meanwhile`` is done with the application in a thread at the start: what the first visitor should not wait for.
     Raises PermanentError when the address cannot be had, ConfigError for a certificate that cannot be used.
     """
     context = tls.context() if tls is not None else None
     with _listening(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         ready(f"{'http' if context is None else 'https'}://{name}:{listening.getsockname()[1]}")
+        app = feed_app(service, token, console)
         config = uvicorn.Config(
-            _few_at_once(feed_app(service, token, console)),
+            _few_at_once(app),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -53,7 +54,7 @@ def serve(
             timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
         give_memory_back()
-        threading.Thread(target=meanwhile, name="warming up", daemon=True).start()
+        threading.Thread(target=meanwhile, args=(app,), name="warming up", daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
 
 
