@@ -318,7 +318,7 @@ class _Together:
         tables = list(_tables(chunks))
         whole = pl.concat(tables, how="diagonal") if len(tables) > 1 else tables[0]
         self.ordinals = whole.get_column(ORDINAL)
-        self.table = whole.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
+        self.table = whole.rechunk().with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
         names = pl.Series(DOCUMENT, [document.document.id for document in documents], pl.String)
         self.documents = pl.concat([names.new_from_index(at, height) for at, height in enumerate(heights)])
         self.readers = list(self._numbered_through(chunks))

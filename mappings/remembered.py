@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 
 import polars as pl
@@ -44,8 +44,7 @@ class Remembered:
         if new:
             places = pl.Series(new, dtype=pl.UInt32)
             self._learn(known, keys.gather(places).to_list(), [column.gather(places) for column in questions], ask)
-        answers = {key: known[key] for key in asked if key is not None}
-        return keys.replace_strict(list(answers), list(answers.values()), default=None, return_dtype=pl.String)
+        return _replaced(keys, {key: known[key] for key in asked if key is not None})
 
     def _learn(
         self, known: dict[str, str | None], keys: Sequence[str], questions: Sequence[pl.Series], ask: Ask
@@ -66,6 +65,16 @@ def fits(pattern: str, text: str) -> bool:
     return bool(pl.Series([text]).str.contains(pattern)[0])
 
 
+def _replaced(keys: pl.Series, answers: Mapping[str, str | None]) -> pl.Series:
+    """The answer to each key. Often that is the key itself, or the same for all: no table need be looked through."""
+    if all(key == answer for key, answer in answers.items()):
+        return keys
+    distinct = set(answers.values())
+    if len(distinct) == 1 and not keys.null_count():
+        return pl.Series([*distinct], dtype=pl.String).new_from_index(0, len(keys))
+    return keys.replace_strict(list(answers), list(answers.values()), default=None, return_dtype=pl.String)
+
+
 def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask: Ask) -> pl.Series:
     if len(first) == len(keys):
         return ask(questions)
@@ -75,11 +84,9 @@ def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask
 
 def is_constant(column: pl.Series) -> bool:
     """Whether all rows say the same, and none of them nothing."""
-    if len(column) == 1:
-        return not column.null_count()
     if not len(column) or column.null_count() or column.first() != column.last():
         return False
-    return bool((column == column.first()).all())
+    return any(column.flags.values()) or bool((column == column.first()).all())  # sorted, and begins as it ends
 
 
 def _together(columns: Sequence[pl.Series]) -> pl.Series:
