@@ -7,7 +7,7 @@ value that a pattern accepts has no fault; one that it refuses is for the judge 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 
@@ -31,7 +31,7 @@ def element_pattern(element: Element, delimiters: Delimiters) -> str:
     """A pattern that accepts only faultless values of ``element``; code lists longer than SPELLED_CODES not checked."""
     least, most, kind = element.least, element.most, element.type
     if element.codes is not None and len(element.codes) <= SPELLED_CODES:
-        return "(?:" + "|".join(re.escape(code) for code in sorted(element.codes, key=len, reverse=True)) + ")"
+        return spelled(element.codes)
     if kind[0] == "N":
         return f"-?[0-9]{{{least},{most}}}+"
     if kind == "R":
@@ -47,6 +47,11 @@ def element_pattern(element: Element, delimiters: Delimiters) -> str:
         return f"-?(?:{whole}|(?=[0-9{mark}]{{{least + 1},{most + 1}}}+(?![0-9{mark}]))[0-9]++[{mark}][0-9]++)"
     text = _plain_text(delimiters, digits=kind != "a", foreign=least == 1)
     return f"{text}{{{least},{most}}}+"
+
+
+def spelled(codes: Iterable[str]) -> str:
+    """A pattern that accepts just these codes."""
+    return "(?:" + "|".join(re.escape(code) for code in sorted(codes, key=lambda code: (-len(code), code))) + ")"
 
 
 @lru_cache(maxsize=64)

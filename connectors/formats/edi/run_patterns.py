@@ -8,19 +8,20 @@ ended; and once for batches, where runs stand side by side in one pattern and ev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.grammar import Composite, Element, Segment
 from connectors.formats.edi.machine import Capture, Frame, Machine, State
-from connectors.formats.edi.patterns import element_pattern, long_codes
+from connectors.formats.edi.patterns import element_pattern, long_codes, spelled
 
 HEAT = 3  #: times a shape is met before it is compiled
 
 #: HL01, HL02 and HL04; CPS01 and CPS02: of each element its place among number, parent and children
-_LEVEL_ELEMENTS = {"HL": {0: 0, 1: 1, 3: 2}, "CPS": {0: 0, 1: 1}}
+_CHILDREN = 2
+_LEVEL_ELEMENTS = {"HL": {0: 0, 1: 1, 3: _CHILDREN}, "CPS": {0: 0, 1: 1}}
 
 #: For each position: None where it is empty, a literal where the plan asks for that qualifier, else True;
 #: for a composite a tuple of the same.
@@ -37,6 +38,10 @@ class Seen(Protocol):
     shape: Shape
     places: dict[int, dict[Shape, int]]
     repeats: dict[int, int]
+
+    def spelled(self, place: int, index: int, component: int) -> Set[str]:
+        """The codes of a long list that were met there, while they are few; none where they are to be looked up."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,11 @@ class PatternWriter:
     opening segment, and members that the grammar demands are no longer optional.
     """
 
-    def __init__(self, terms: Terms, *, marked: bool) -> None:
+    def __init__(self, terms: Terms, profile: Seen, *, marked: bool) -> None:
         self.machine = terms.machine
         self.delimiters = terms.delimiters
         self.terms = terms
+        self.profile = profile
         self.marked = marked
         self.terminator = re.escape(terms.delimiters.segment + terms.suffix)
         self.separator = re.escape(terms.delimiters.element)
@@ -84,8 +90,9 @@ class PatternWriter:
         self.ends: list[tuple[int, State, int, int]] = []
         self.level: list[int] | None = None
 
-    def write(self, profile: Seen) -> RunPattern:
+    def write(self) -> RunPattern:
         """The pattern of what has been seen so far."""
+        profile = self.profile
         self.level = [-1, -1, -1] if profile.spec.id in _LEVEL_ELEMENTS else None
         frames = profile.frames
         depth = len(frames) - 1
@@ -147,6 +154,7 @@ class PatternWriter:
     def _segment(self, spec: Segment, shape: Shape, state: State, *, opening: bool = False) -> str:
         """A segment of this shape, up to but without its terminator."""
         captures = self.machine.captures(spec.id, state.frames)
+        place = state.frames[-1].place
         wanted = {index: caps for index in range(len(shape)) if (caps := self._wanted(captures, spec, shape, index))}
         text = spec.id
         for index, what in enumerate(shape):
@@ -155,9 +163,9 @@ class PatternWriter:
                 continue
             element = spec.uses[index].element
             if isinstance(element, Composite):
-                text += self._composite(spec, index, element, what, wanted.get(index, []))
+                text += self._composite(spec, (place, index), element, what, wanted.get(index, []))
                 continue
-            text += self._simple(spec, index, element, what, wanted.get(index, []), opening=opening)
+            text += self._simple(spec, (place, index), element, what, wanted.get(index, []), opening=opening)
         return text
 
     def _wanted(self, captures: Sequence[Capture], spec: Segment, shape: Shape, index: int) -> list[Capture]:
@@ -185,11 +193,17 @@ class PatternWriter:
         return -1
 
     def _simple(
-        self, spec: Segment, index: int, element: Element, what: object, wanted: Sequence[Capture], *, opening: bool
+        self,
+        spec: Segment,
+        at: tuple[int, int],
+        element: Element,
+        what: object,
+        wanted: Sequence[Capture],
+        *,
+        opening: bool,
     ) -> str:
-        text = self._value(spec, (index, 0), element, what)
-        of_level = _LEVEL_ELEMENTS.get(spec.id, {}).get(index) if opening else None
-        codes = long_codes(element) if what is True else None
+        text, codes = self._value(spec, (*at, 0), element, what)
+        of_level = self._of_level(spec, at[1]) if opening else None
         takes = [capture for capture in wanted if capture.component <= 1]
         if not (takes or codes or of_level is not None):
             return text
@@ -203,20 +217,32 @@ class PatternWriter:
             self.takes.append((capture.slot, group, capture.openers))
         return f"({text})"
 
-    def _value(self, spec: Segment, place: tuple[int, int], element: Element, what: object) -> str:
-        """One filled value: a qualifier that is looked for, or any other that the element may have."""
+    def _of_level(self, spec: Segment, index: int) -> int | None:
+        """What an element of an opening segment says of its level; in batches whether there are levels below it is
+        asked of nobody."""
+        what = _LEVEL_ELEMENTS.get(spec.id, {}).get(index)
+        return what if self.marked or what != _CHILDREN else None
+
+    def _value(
+        self, spec: Segment, at: tuple[int, int, int], element: Element, what: object
+    ) -> tuple[str, frozenset[str] | None]:
+        """One filled value: a qualifier that is looked for, or any other that the element may have; and the codes
+        among which it is to be looked up. ``at``: place in the loop, index, component."""
         if isinstance(what, str):
-            return re.escape(what)
+            return re.escape(what), None
+        codes = long_codes(element)
+        if codes and (few := self.profile.spelled(*at)):
+            return spelled(few), None
         text = element_pattern(element, self.delimiters)
-        literals = self.terms.literals(spec).get(place)
+        literals = self.terms.literals(spec).get(at[1:])
         if literals:
             marks = {self.delimiters.element, self.delimiters.segment, self.delimiters.component} - {""}
             end = "|".join(re.escape(mark) for mark in sorted(marks))
             text = f"(?!(?:{'|'.join(re.escape(v) for v in sorted(literals))})(?:{end}))" + text
-        return text
+        return text, codes
 
     def _composite(
-        self, spec: Segment, position: int, composite: Composite, what: object, wanted: Sequence[Capture]
+        self, spec: Segment, at: tuple[int, int], composite: Composite, what: object, wanted: Sequence[Capture]
     ) -> str:
         pieces = what if isinstance(what, tuple) else (True,)
         whole = [capture for capture in wanted if not capture.component and capture.element]
@@ -229,9 +255,8 @@ class PatternWriter:
             if not filled:
                 continue
             element = composite.element(index, pieces)
-            piece = self._value(spec, (position, index), element, filled)
+            piece, codes = self._value(spec, (*at, index), element, filled)
             takes = [c for c in wanted if c.component == index + 1 or not (c.element or index)]
-            codes = long_codes(element) if filled is True else None
             if takes or codes:
                 self.groups += 1
                 self.takes += [(capture.slot, self.groups, capture.openers) for capture in takes]

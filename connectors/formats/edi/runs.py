@@ -15,16 +15,17 @@ the grammar, codes in long lists are looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from operator import itemgetter
 
 from connectors.formats.edi.batches import Batches
 from connectors.formats.edi.delimiters import Delimiters
-from connectors.formats.edi.grammar import Composite, Segment
+from connectors.formats.edi.grammar import Composite, Element, Segment
 from connectors.formats.edi.machine import Frame, Machine, Move, Offer, State
+from connectors.formats.edi.met_codes import MetCodes
 from connectors.formats.edi.paths import qualifier_position
-from connectors.formats.edi.patterns import SegmentCheck
+from connectors.formats.edi.patterns import SegmentCheck, long_codes
 from connectors.formats.edi.run_patterns import HEAT, Guarded, PatternWriter, RunPattern, Shape, kind_of
 
 PATIENCE = 12  #: segments between two compilations of one run
@@ -77,6 +78,7 @@ class Profile:
         self.opened = 0
         self.places: dict[int, dict[Shape, int]] = {}
         self.repeats: dict[int, int] = {}
+        self._codes: dict[tuple[int, int, int], MetCodes] = {}
         self.waiting = 0  #: segments met since something new became hot
         self.stale = False
         self.run: Run | None = None
@@ -84,8 +86,20 @@ class Profile:
     def meet(self) -> None:
         """The opening segment was met by the exact walk."""
         self.opened += 1
+        self.waiting += self.stale
         if self.run is None and self.opened > HEAT:
             self.stale = True
+
+    def meet_codes(self, place: int, codes: Iterable[tuple[int, int, str]]) -> None:
+        """Codes of long lists stood in a faultless segment at ``place``: index of each, component and code."""
+        for index, component, code in codes:
+            met = self._codes.setdefault((place, index, component), MetCodes())
+            self.stale |= met.meet(code, HEAT)
+
+    def spelled(self, place: int, index: int, component: int) -> Set[str]:
+        """The codes of a long list that were met there, while they are few; none where they are to be looked up."""
+        met = self._codes.get((place, index, component))
+        return met.spell() if met is not None else frozenset()
 
     def learn(self, place: int, use: int, shape: Shape) -> None:
         """A faultless segment at ``place``, used for the ``use``-th time in a row."""
@@ -113,6 +127,7 @@ class Learner:
         self._profiles: dict[tuple[tuple[Frame, ...], Shape], Profile] = {}
         self._literals: dict[str, Mapping[tuple[int, int], frozenset[str]]] = {}
         self._checks: dict[str, SegmentCheck] = {}
+        self._coded: dict[str, tuple[int, ...]] = {}
         self.compiled = 0  #: patterns so far
 
     def accepts(self, spec: Segment, elements: Sequence[str]) -> bool:
@@ -134,6 +149,7 @@ class Learner:
                 return None
             profile = self._profiles[key] = Profile(move.state.frames, move.spec, shape)
         profile.meet()
+        profile.meet_codes(move.state.frames[-1].place, self._codes(move.spec, elements, shape))
         self._ripen(profile)
         run = profile.run
         if run is not None and not move.missing and not move.disorder:
@@ -146,7 +162,9 @@ class Learner:
         """A plain segment of the profile's loop was found faultless, the ``use``-th in a row at its place."""
         shape = self.shape(move.spec, elements)
         if shape is not None:
-            profile.learn(move.state.frames[-1].place, use, shape)
+            place = move.state.frames[-1].place
+            profile.learn(place, use, shape)
+            profile.meet_codes(place, self._codes(move.spec, elements, shape))
             if profile.run is not None:
                 self._ripen(profile)
 
@@ -172,12 +190,29 @@ class Learner:
                 return None
             element = spec.uses[i].element
             if isinstance(element, Composite):
-                pieces = value.split(self.delimiters.component) if self.delimiters.component else [value]
+                pieces = self._pieces(value)
                 told = (literals.get((i, at), ()) for at in range(len(pieces)))
                 shape.append(tuple(p if p in known else bool(p) for p, known in zip(pieces, told, strict=True)))
             else:
                 shape.append(value if value in literals.get((i, 0), ()) else True)
         return tuple(shape)
+
+    def _pieces(self, value: str) -> list[str]:
+        return value.split(self.delimiters.component) if self.delimiters.component else [value]
+
+    def _codes(self, spec: Segment, elements: Sequence[str], shape: Shape) -> Iterator[tuple[int, int, str]]:
+        """The codes of long lists in a segment of this shape: index, component, code. Not those the plan asks for."""
+        coded = self._coded.get(spec.id)
+        if coded is None:
+            coded = self._coded[spec.id] = tuple(i for i, use in enumerate(spec.uses) if _has_codes(use.element))
+        for i in coded:
+            what, element = shape[i] if i < len(shape) else None, spec.uses[i].element
+            if isinstance(element, Composite) and isinstance(what, tuple):
+                for at, (piece, filled) in enumerate(zip(self._pieces(elements[i + 1]), what, strict=True)):
+                    if filled is True and long_codes(element.element(at, what)):
+                        yield i, at, piece
+            elif what is True:
+                yield i, 0, elements[i + 1]
 
     def _wanted_literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
         """For each position and component, both from 0, the values that decide what is taken."""
@@ -219,7 +254,7 @@ class Learner:
 
     def _run(self, profile: Profile) -> Run:
         """A profile's pattern as it is now."""
-        written = PatternWriter(self, marked=True).write(profile)
+        written = PatternWriter(self, profile, marked=True).write()
         codes = written.codes if len(written.codes) != 1 else written.codes * 2
         is_line, level = self._is_line(profile), written.level
         shape, opens_level = profile.shape, profile.spec.id == "HL"
@@ -239,7 +274,7 @@ class Learner:
             parent=level[1] if level else -1,
             branch=plain and not is_line and shape[3:] != ("0",),
             level=level,
-            batched=PatternWriter(self, marked=False).write(profile),
+            batched=PatternWriter(self, profile, marked=False).write(),
         )
 
     def _is_line(self, profile: Profile) -> bool:
@@ -252,3 +287,10 @@ class Learner:
     def literals(self, spec: Segment) -> Mapping[tuple[int, int], frozenset[str]]:
         """The qualifiers the plan looks for, by position and component."""
         return self._literals[spec.id]
+
+
+def _has_codes(element: Element | Composite) -> bool:
+    """Whether an element, or a component of it, has a long list of codes."""
+    if isinstance(element, Composite):
+        return any(_has_codes(use.element) for use in element.uses)
+    return long_codes(element) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.formats.edi import X12
 from connectors.formats.edi.edifact import Edifact
+from connectors.formats.edi.grammar import EDIFACT, load_grammar
 from connectors.formats.edi.known import MOST, Pace
 from schemas.documents import LineChunk
 
@@ -94,6 +95,43 @@ def orders(chance: Chance, size: int) -> Iterator[str]:
     yield "UNS+S"
 
 
+UNITS = sorted(load_grammar("004010").segments["PO1"].uses[2].element.codes)
+REFERENCES = sorted(load_grammar("004010").segments["REF"].uses[0].element.codes)
+REFERENCES_OF_EDIFACT = sorted(load_grammar("D96A", EDIFACT).segments["RFF"].uses[0].element.uses[0].element.codes)
+
+
+def some_of(chance: Chance, codes: Sequence[str]) -> Iterator[str]:
+    """Codes without end: the same few for a while, then others, so that what was spelled out is outgrown."""
+    while True:
+        usual = chance.sample(codes, chance.choice([1, 2, 3, 7, 8, 9, 40]))
+        for _ in range(chance.randrange(20, 300)):
+            yield chance.choice(usual if chance.random() < 0.98 else codes)
+
+
+def orders_in_many_units(chance: Chance, size: int) -> Iterator[str]:
+    """Units and kinds of references out of long lists."""
+    units, references = some_of(chance, UNITS), some_of(chance, REFERENCES)
+    yield from ("BEG*00*SA*PO1**20261122", "N1*ST*Plant*92*P1")
+    for item in range(size):
+        yield f"PO1*{item}*{chance.randrange(1, 99)}*{next(units)}*{chance.randrange(999)}.5**VN*V-{item}"
+        yield from [f"PID*F****PUMP*{chance.choice(['', '1S', '2S'])}"] * (chance.random() < 0.4)
+        yield from [f"REF*{next(references)}*R{item}"] * (chance.random() < 0.5)
+        yield from [f"SCH*{chance.randrange(1, 9)}*{next(units)}***002*20261210"] * (chance.random() < 0.3)
+
+
+def advice_of_many_references(chance: Chance, size: int) -> Iterator[str]:
+    """The same within composites, some of them with codes of somebody else's list."""
+    references = some_of(chance, REFERENCES_OF_EDIFACT)
+    yield from ("BGM+351+S1+9", "DTM+137:20261122:102", "NAD+DP+5412345000013::9", "CPS+1")
+    for line in range(1, size):
+        yield f"LIN+{line}++{chance.randrange(10**6)}:{chance.choice(['EN', 'SA', 'IN'])}"
+        agency = chance.choice(["", "", "", "::92"])
+        yield f"PIA+1+X{line}:{chance.choice(['SA', 'IN', 'ZZZ' if agency else 'BP'])}{agency}"
+        unit = chance.choice(["", ":PCE", ":KGM"])
+        yield f"QTY+{chance.choice(['12', '21', '12', '192'])}:{chance.randrange(1, 99)}{unit}"
+        yield from [f"RFF+{next(references)}:{line}"] * (chance.random() < 0.6)
+
+
 @dataclass(frozen=True)
 class Case:
     make: Callable[[Chance, int], Iterator[str]]
@@ -118,6 +156,8 @@ OF_NOTICES = (
 OF_ADVICE = ("BGM02", "CPS01", "LIN01", "LIN[EN]", "PIA[SA]", "QTY[12]01-2", "RFF[ON]01-2", "RFF01-3", "GIN[BJ]02")
 WRONG_ORDERS = ("XQ*1", "PO1*1*x*EA", "PO1*1*1*QQQ", "PID*QQ", "", "SCH*1*EA***002*20261301", "REF*ZZ")
 WRONG_NOTICES = ("XQ*1", "SN1**x*EA", "LIN", "HL*9*9*I", "HL*99999*88888*I*0", "HL*99998*88888*O", "", "N1*ST**92")
+WRONG_CODES = ("PO1*1*1*eA", "REF*..*1", "SCH*1*..***002*20261210", "PO1*1*1*EA EA", "PID*F****PUMP*1s", "REF*LT ")
+WRONG_KINDS = ("RFF+..:1", "RFF+ON?+:1", "QTY+999:1", "LIN+1++1:en", "PIA+1+X:..::", "RFF+:1")
 WRONG_ADVICE = ("XYZ+1", "QTY+12:x", "LIN", "RFF+ON:" + "9" * 36, "CPS+9+99999", "", "QTY+12:1:?")
 
 CASES = {
@@ -136,6 +176,11 @@ CASES = {
         orders, "edifact.ORDERS", "LIN", ("BGM02", "LIN01", "LIN[EN]", "PIA[SA]", "PRI[AAA]01-2", "NAD[DP]02", "LOC02"),
         ("XYZ+1", "QTY+21:x", "LIN", "", "PRI+AAA"),
     ),
+    "many units": Case(orders_in_many_units, "x12.850", "PO1", OF_ORDERS, WRONG_CODES),
+    "many units of schedules": Case(
+        orders_in_many_units, "x12.850", "PO1/SCH | PO1", ("PO102", "REF[IA]02", "REF02"), WRONG_CODES
+    ),
+    "many references": Case(advice_of_many_references, "edifact.DESADV", "CPS/LIN", OF_ADVICE, WRONG_KINDS),
 }  # fmt: skip
 
 
@@ -213,7 +258,10 @@ def calls(read, case: Case, *, learn: bool) -> int:
 
 @pytest.mark.parametrize(
     ("name", "less"),
-    [("orders", 50), ("messages", 50), ("nothing wanted", 50), ("orders with schedules", 7), ("forecasts", 7)],
+    [
+        *(("orders", 50), ("messages", 50), ("nothing wanted", 50), ("orders with schedules", 7), ("forecasts", 7)),
+        *(("many units", 7), ("many references", 7)),
+    ],
 )
 def test_most_of_a_large_document_passes_in_batches(read, name, less) -> None:
     assert calls(read, CASES[name], learn=True) * less < calls(read, CASES[name], learn=False)
