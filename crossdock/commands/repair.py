@@ -124,7 +124,7 @@ def _change(row: Any, reason: str, author: str, remove: bool) -> None:
         typer.echo(f"added, as version {version} of what was added by hand")
         _tell(dock.release(reason))
         for cause in repair.still_waiting(row, dock.ledger):
-            typer.echo(f"{cause.sentence} all the same: what they say is of other days than the row (--from, --until)")
+            typer.echo(f"{cause.sentence} all the same: what they say is of other days than the row (--from, --to)")
 
 
 def release() -> None:
@@ -144,8 +144,11 @@ def _tell(done: Released) -> None:
 
     if not done.did_something:
         typer.echo("nothing is released")
-        return
-    typer.echo(f"{count(done.released, 'line')} released, {count(done.published, 'event')} published")
+    else:
+        typer.echo(f"{count(done.released, 'line')} released, {count(done.published, 'event')} published")
+    if done.still:
+        waits = count(done.still, "line waits", "lines wait")
+        typer.echo(f"{waits} still, for something else: `crossdock parked` says what for")
     if overtaken := done.changes[Change.OVERTAKEN]:
         typer.echo(f"{count(overtaken, 'event')} not published: something newer is known, which stands")
     if done.strangers:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from crossdock.ledger import audit, bulk, feed, giving_back, parked, selecting, whole_orders
 from crossdock.ledger.corrections import Change, Difference, Reading, judge, open_readings
@@ -44,6 +44,7 @@ class Corrected:
     changes: Counter[Change] = field(default_factory=Counter)
     released: int = 0  #: lines that waited and wait no longer
     parked: int = 0  #: lines that wait now and did not before
+    still: int = 0  #: lines that wait as before, but for something else or with other fields
 
     @property
     def published(self) -> int:
@@ -55,7 +56,7 @@ class Corrected:
         return self.events - sum(number for change, number in self.changes.items() if change is not Change.VANISHES)
 
     def add(self, other: Corrected) -> None:
-        for name in ("documents", "changed", "events", "released", "parked"):
+        for name in ("documents", "changed", "events", "released", "parked", "still"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.changes.update(other.changes)
 
@@ -132,7 +133,13 @@ def _better(readings: Sequence[Reading]) -> list[int]:
 
 def _counted(reading: Reading, waits: _Waits) -> Corrected:
     given = sum(table.height for table in reading.draft.events()) if reading.only is None else 0
-    return Corrected(documents=1, events=given, released=len(waits.released), parked=len(waits.new))
+    return Corrected(
+        documents=1,
+        events=given,
+        released=len(waits.released),
+        parked=len(waits.new),
+        still=len(waits.changed),
+    )
 
 
 def _is_new(reading: Reading, waits: _Waits) -> bool:
@@ -216,8 +223,8 @@ def _publish(
 
 @dataclass(frozen=True, slots=True)
 class _Waits:
-    """What becomes of the lines that waited: released, or waiting still (``changed``: for something else);
-    ``new`` ones wait from now on."""
+    """What becomes of the lines that waited: released, or waiting still (``changed``: for something else, or
+    another of its fields is known by now); ``new`` ones wait from now on."""
 
     released: tuple[int, ...]
     still: Mapping[int, dict[str, Any]]
@@ -230,12 +237,14 @@ class _Waits:
         unread = reading.draft.closed is None or reading.draft.status == "rejected"
         still = {line: now[line] for line in reading.waiting if line in now}
         released = () if unread else tuple(line for line in reading.waiting if line not in now)
-        changed = tuple(line for line, row in still.items() if row[_CAUSE] != reading.waiting[line].cause)
+        changed = tuple(line for line, row in still.items() if _differs(row, reading.waiting[line]))
         new = {} if only_waiting else {line: row for line, row in now.items() if line not in reading.waiting}
         return cls(released, still, changed, new)
 
 
-_CAUSE = "_cause"
+def _differs(line: dict[str, Any], before: Row[Any]) -> bool:
+    after = parked_row(before.document_id, line, before.parked_at)
+    return any(after[name] != getattr(before, name) for name in ("cause", "fields"))
 
 
 def _conclude(connection: Connection, reading: Reading, waits: _Waits, payload: int, now: datetime) -> None:

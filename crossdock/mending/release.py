@@ -8,8 +8,8 @@ knew are read once somebody does, and sheets whose header nobody understood once
 
 An answer to an order that nobody knew, as a whole or line by line, is read again once the order has come.
 
-A document is not read again while it is plain that nothing of it would be released: the same mapping, and each of
-its waiting lines names something that the master data still do not hold.
+A document is not read again while it is plain that nothing of it would change: the same mapping, and whatever its
+waiting lines name the master data still do not hold.
 """
 
 from __future__ import annotations
@@ -126,15 +126,19 @@ def _release_lines(parts: _Parts) -> None:
 
 
 def _hopeful(waiting: Sequence[Chosen], ledger: Ledger, context: Context) -> list[Chosen]:
-    """Those of which a line may be released now: each obstacle of some line may be out of the way."""
+    """Those of which a line may be released now, for each of its obstacles may be out of the way; and those of which
+    a code is known by now, whatever else the line waits for: it is to say what still stands in its way."""
     obstacles = list(ledger.readings.obstacles(waiting))
     judge = _Hope(context, obstacles)
-    lines: dict[tuple[str, int], bool] = {}
+    hopes: dict[tuple[str, int], bool] = {}
+    better: set[str] = set()
     for obstacle in obstacles:
-        line = (obstacle.document, obstacle.line)
-        lines[line] = lines.get(line, True) and judge.may_be_gone(obstacle)
-    hopeful = {document for (document, _), hope in lines.items() if hope}
-    told = {document for document, _ in lines}
+        line, hope = (obstacle.document, obstacle.line), judge.may_be_gone(obstacle)
+        hopes[line] = hopes.get(line, True) and hope
+        if hope and _code_of(obstacle) is not None:
+            better.add(obstacle.document)
+    hopeful = better | {document for (document, _), hope in hopes.items() if hope}
+    told = {document for document, _ in hopes}
     chosen = (
         Chosen(one.payload, frozenset(name for name in one.documents if name in hopeful or name not in told))
         for one in waiting

@@ -131,7 +131,9 @@ def still_waiting(row: CrossReference | Conversion, ledger: Ledger) -> list[Caus
     """What waits for a cross-reference although it was just added: what those lines say is dated outside its days."""
     if not isinstance(row, CrossReference):
         return []
-    return causes(ledger, Waiting(partner=row.partner, code=f"{row.kind}.unknown", value=row.theirs.strip()))
+    code, value = f"{row.kind}.unknown", row.theirs.strip()
+    found = causes(ledger, Waiting(partner=row.partner, code=code, value=value))
+    return [cause for cause in found if (cause.code, cause.value) == (code, value)]
 
 
 def withdraw(row: CrossReference | Conversion, *, ledger: Ledger, author: str, reason: str) -> None:

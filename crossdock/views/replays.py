@@ -76,9 +76,13 @@ def sum_of(total: Replayed, *, preview: bool = False) -> Text:
         f"{count(total.documents, 'document')} read again",
         *changes,
         f"{total.unchanged:,} stay",
-        f"{total.released:,} lines {'would be released' if preview else 'released'}" if total.released else "",
-        Text(f"{total.parked:,} lines {'would wait' if preview else 'wait'}", style="yellow") if total.parked else "",
+        f"{count(total.released, 'line')} {'would be released' if preview else 'released'}" if total.released else "",
+        Text(_waiting(total.parked, preview), style="yellow") if total.parked else "",
     )
+
+
+def _waiting(lines: int, preview: bool) -> str:
+    return f"{count(lines, 'line')} would wait" if preview else count(lines, "line waits", "lines wait")
 
 
 def done_view(total: Replayed) -> RenderableType:

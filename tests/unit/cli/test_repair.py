@@ -70,6 +70,24 @@ def test_a_row_of_other_days_says_why_it_releases_nothing(waiting: Installation)
     assert done.exit_code == 0, done.output
     assert "nothing is released" in done.stdout
     assert "2 lines wait for item 'V-1002' of ACME all the same: what they say is of other days" in done.stdout
+    assert waiting.run("fix", "item", "V-1002", "P-200", "--partner", "ACME", "--to", "2000-12-31").exit_code == 0
+
+
+@pytest.mark.parametrize("first", ["item", "unit"])
+def test_a_line_that_waits_for_two_things_says_what_is_left(known: Installation, orders: Orders, first: str) -> None:
+    known.drop("po.jsonl", orders({"item_no": "V-1002", "unit": "furlong"}))
+    known.run("run")
+    fixes = {"item": ("V-1002", "P-200"), "unit": ("furlong", "C62")}
+    one, other = sorted(fixes, key=lambda kind: kind != first)
+    done = known.run("fix", one, *fixes[one], "--partner", "ACME")
+
+    assert done.stdout.splitlines()[1:] == [
+        "nothing is released",
+        "1 line waits still, for something else: `crossdock parked` says what for",
+    ]
+    (waits,) = known.run("parked").stdout.split("\n\n")[0].splitlines()
+    assert waits == f"1 line waits for {other} {fixes[other][0]!r} of ACME"
+    assert "1 line released, 1 event published" in known.run("fix", other, *fixes[other], "--partner", "ACME").stdout
 
 
 def test_a_load_leaves_what_was_added_by_hand_alone(waiting: Installation) -> None:
