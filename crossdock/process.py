@@ -11,7 +11,7 @@ import polars as pl
 from connectors.archive import Archive
 from crossdock.ahead import ahead
 from crossdock.ledger import Ledger, PayloadRecord, StoreSummary
-from crossdock.own_process import keep_what_is_loaded
+from crossdock.own_process import settle_in
 from crossdock.stages.answered import answered
 from crossdock.stages.as_ordered import as_ordered
 from crossdock.stages.batches import Gate, Stopped
@@ -40,7 +40,7 @@ def process(payload_ids: Iterable[int], *, archive: Archive, ledger: Ledger, con
     the ledger (locked, away, full) and of configuration go through, and the rest is left waiting for
     the next try.
     """
-    keep_what_is_loaded()
+    settle_in()
     return [_process(ledger.payload(id), archive, ledger, context) for id in payload_ids]
 
 

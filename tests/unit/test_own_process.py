@@ -1,0 +1,31 @@
+"""A process that takes payloads in: what it lets go of, and what it keeps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_CHILD = """
+import resource, sys
+from crossdock.own_process import settle_in
+if sys.argv[1] == "settled":
+    settle_in()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = faults()
+for size in range(50):
+    b"." * ((4 << 20) + size * 4096)
+print(faults() - before)
+"""
+
+
+def test_memory_that_was_let_go_of_is_not_had_from_the_system_anew() -> None:
+    pages = (4 << 20) // 4096
+    assert _faults("as it begins") > 40 * pages
+    assert _faults("settled") < 5 * pages
+
+
+def _faults(how: str) -> int:
+    """Pages that fifty texts of 4 MB, each let go of before the next one, cost a process of its own."""
+    done = subprocess.run([sys.executable, "-c", _CHILD, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
