@@ -2,10 +2,9 @@
 
 Reckoned from the latest event of each key, as far as the viewer sees them:
 
-- **Demand** is what orders still want (what was received against them is taken off, a cancelled one wants nothing), and
-  what is called off or forecast. A call-off makes the forecast of its days exact, so it takes the forecast's place; of
-  forecasts and call-offs only the newest release of an order stands (docs/event-contract.md). An overdue order is due
-  today.
+- **Demand** is what orders still want (``crossdock.feed.orders``; a cancelled one wants nothing), and what is called
+  off or forecast. A call-off makes the forecast of its days exact, so it takes the forecast's place; of forecasts and
+  call-offs only the newest release of an order stands (docs/event-contract.md). An overdue order is due today.
 - **On hand** is our stock, as it was last counted.
 - **In transit** is what was shipped and not yet received; what should have come already is expected today.
 - The **balance** of a day is what is on hand and has come by then, less what was wanted by then.
@@ -24,13 +23,12 @@ from typing import Any
 
 import msgspec
 
+from crossdock.feed.orders import begins, still_wanted
 from crossdock.ledger import StoredEvent
 from crossdock.visibility import View
 from crossdock.visibility.view import NOBODY_WANTS, Stock, period_of
-from mappings.values import last_moment
 
 _PLANS = frozenset({"forecast", "called_off"})
-_ORDERS = frozenset({"ordered", "changed"})
 _GONE = frozenset({"arrived", "cancelled"})
 _facts = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -152,41 +150,18 @@ def _day(text: str | None) -> date | None:
     return None if text is None else datetime.fromisoformat(text).date()
 
 
-def _begins(facts: dict[str, Any]) -> date | None:
-    ends = facts.get("ends_at")
-    begins = (day for name in ("due_at", "ship_by", "ship_from", "starts_at") if (day := _day(facts.get(name))))
-    return next(begins, _day(last_moment(ends)) if ends else None)
-
-
-def _received(
-    events: Iterable[StoredEvent], facts: dict[int, dict[str, Any]], *names: str
-) -> dict[tuple[str, ...], Decimal]:
-    """What was received, by partner and these references."""
-    received: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+def _received(events: Iterable[StoredEvent], facts: dict[int, dict[str, Any]]) -> dict[tuple[str, str], Decimal]:
+    """What was received, by partner and shipment."""
+    received: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for event in events:
-        if event.kind == "received":
-            references = facts[event.position].get("references", {})
-            if references.get(names[0]):
-                key = (event.partner, *(references.get(name, "") for name in names))
-                received[key] += Decimal(facts[event.position]["base_quantity"])
+        if event.kind == "received" and (shipment := _shipment(facts[event.position])):
+            received[event.partner, shipment] += Decimal(facts[event.position]["base_quantity"])
     return received
 
 
 def _orders(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
-    """What orders still want, the earliest due being served first by what was received against their line."""
-    left = _received(events, facts, "order", "order_line")
-    orders = [event for event in events if event.kind in _ORDERS]
-    for event in sorted(orders, key=lambda one: (_begins(facts[one.position]) or today, one.position)):
-        told = facts[event.position]
-        references = told.get("references", {})
-        key = (event.partner, references.get("order", ""), references.get("order_line", ""))
-        wanted = Decimal(told["base_quantity"])
-        served = min(wanted, left.get(key, Decimal(0)))
-        if served:
-            left[key] -= served
-        if wanted > served:
-            day = max(_begins(told) or today, today)
-            yield _movement(event, day, "order", wanted - served, references.get("order", ""))
+    for event, left, day in still_wanted(events, facts):
+        yield _movement(event, max(day or today, today), "order", left, _order(facts[event.position]))
 
 
 def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
@@ -197,7 +172,7 @@ def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], toda
         for event in events
         if event.kind in _PLANS
         and facts[event.position].get("commitment") not in NOBODY_WANTS
-        and (day := _begins(facts[event.position])) is not None
+        and (day := begins(facts[event.position])) is not None
     ]
     for event, told, day in plans:
         if event.kind == "called_off":
@@ -221,7 +196,7 @@ def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], toda
 
 
 def _in_transit(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:
-    left = _received(events, facts, "shipment")
+    left = _received(events, facts)
     arrived = {(event.partner, _shipment(facts[event.position])) for event in events if event.kind == "arrived"}
     for event in events:
         told = facts[event.position]

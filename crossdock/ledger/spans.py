@@ -61,9 +61,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which events: of these streams, this partner, item and site; None: any."""
+    """Which events: of these streams and kinds, this partner, item and site; None: any."""
 
     streams: Sequence[str] | None = None
+    kinds: Sequence[str] | None = None
     partner: str | None = None
     item: str | None = None
     site: str | None = None
@@ -76,6 +77,8 @@ class Wanted:
     def conditions(self, table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
         if self.streams is not None:
             yield table.c.stream.in_(self.streams)
+        if self.kinds is not None:
+            yield table.c.kind.in_(self.kinds)
         for name in ("partner", "item", "site"):
             if (value := getattr(self, name)) is not None:
                 yield table.c[name] == value
@@ -141,6 +144,11 @@ class Spans:
                 spans.c.position > after, *_standing(at), *wanted.conditions(spans)
             )
             return feed.at(connection, connection.scalars(query.order_by(spans.c.position).limit(limit)).all())
+
+    def at(self, positions: Sequence[int]) -> list[StoredEvent]:
+        """The events at these positions, in order; without those that were given up."""
+        with self._database.read() as connection:
+            return feed.at(connection, positions)
 
     def every_latest(self, wanted: Wanted, *, at: int | None = None) -> Iterator[StoredEvent]:
         """Like ``latest``, all of them, a thousand in memory at a time."""

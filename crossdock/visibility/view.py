@@ -150,14 +150,28 @@ class View:
         if self._whole.get(event.stream):
             return event
         sight = self._sights.get(event.stream)
-        if sight is None or not sight.sees(event.kind) or not self._concerns(event.partner):
+        if sight is None or not self._may_be_seen(event, sight):
             return None
         data = _decode(event.data)
-        if self._beyond(data, sight.horizon) or not sight.commits(_text(data, "commitment")):
-            return None
-        if self._is_kept(event, _text(data, "commitment")):
-            return None
-        return self._without(event, data, self._hidden(event, sight))
+        return self._without(event, data, self._hidden(event, sight)) if self._is_seen(event, data, sight) else None
+
+    def sees(self, event: StoredEvent) -> bool:
+        """Whether ``event`` is seen, whatever of it is: good enough to count with it, not to show it."""
+        sight = self._sights.get(event.stream)
+        if sight is None or not self._may_be_seen(event, sight):
+            return False
+        bounded = self._firewall is not None or sight.horizon is not None or sight.commitments != "all"
+        return not bounded or self._is_seen(event, _decode(event.data), sight)
+
+    def _may_be_seen(self, event: StoredEvent, sight: Sight) -> bool:
+        """By what it is; ``_is_seen``: by what it says."""
+        return sight.sees(event.kind) and self._concerns(event.partner)
+
+    def _is_seen(self, event: StoredEvent, data: Mapping[str, msgspec.Raw], sight: Sight) -> bool:
+        commitment = _text(data, "commitment")
+        return (
+            not self._beyond(data, sight.horizon) and sight.commits(commitment) and not self._is_kept(event, commitment)
+        )
 
     def events(self, events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
         """Those of ``events`` that are seen, as they are seen."""
