@@ -290,6 +290,12 @@ def _row(location: str | None) -> int | None:
     return int(match[3]) if match else None
 
 
+def _place(cell: str) -> tuple[int, int]:
+    """Row and column, to put cells in the order in which they are read."""
+    match = _CELL.fullmatch(cell)
+    return (int(match[3]), _index(match[2])) if match else (0, 0)
+
+
 # -- what is wrong ----------------------------------------------------------------------------------
 
 
@@ -336,7 +342,7 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
         key=lambda one: (
             one.cell != "",
             order.get(one.sheet, 0),
-            _row(one.cell) or 0,
+            _place(one.cell),
             one.severity is not Severity.ERROR,
         ),
     )

@@ -199,6 +199,27 @@ def test_delimited_text_comes_back_as_a_workbook_and_keeps_its_text(site: Callab
     assert told(here) == {"stock/ACME/N1//P-100": ("1250.5", 1), "stock/ACME/N1//P-200": ("2.5", 1)}
 
 
+@pytest.mark.parametrize(
+    ("language", "number", "day"),
+    [
+        ("de", "eine Zahl mit Dezimalkomma, etwa 1.234,50", "ein Tag, den es gibt, etwa 03.04.2026 für den 3. April"),
+        ("en", "a number with a decimal point, such as 1,234.50", "a day that exists, such as 03.04.2026 for 3 April"),
+        ("es", "un número con punto decimal, como 1,234.50", "un día que exista, como 03/04/2026 para el 3 de abril"),
+    ],
+)
+def test_what_is_expected_is_said_as_they_write_it(
+    site: Callable[[str], Installation], language: str, number: str, day: str
+) -> None:
+    """Nothing else in the column shows how they do; the order of the day is agreed."""
+    here = site(language)
+    here.drop("stock.csv", "Part;Site;On hand;Unit;As of\nP-100;N1;5;EA;01.03.2026\nP-200;N1;ca 6;EA;31.02.2026\n")
+    here.run("run")
+    (reply,) = replies(here)
+    summary = openpyxl.load_workbook(reply).worksheets[0]
+    listed = [[cell.value for cell in row] for row in summary if str(row[0].value).startswith(("C", "E"))]
+    assert [row[4] for row in listed if row[0] in ("C3", "E3")] == [number, day]
+
+
 def test_a_file_that_cannot_be_read_is_answered_by_the_first_sheet_alone(site: Callable[[str], Installation]) -> None:
     here = site("en")
     payload = saved(stock())

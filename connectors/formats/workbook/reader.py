@@ -369,8 +369,8 @@ def agreed_on(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
             chosen[path] = usual
         elif evidence.doubt:
             doubts.append(_unclear(sheet, fit, path, what, evidence))
-        elif what == "decimal" and evidence.numbers:
-            chosen[path] = usual or "."  # cells that are numbers have no mark: one that is told of is the partner's own
+        elif what == "decimal" and (usual or evidence.numbers):
+            chosen[path] = usual or "."  # nothing there has a mark: one that is told of is the partner's own
     only = {path: values for path, values in layout.only.items() if path in fit.columns}
     return Agreed(marks, orders, layout.days, layout.identifiers, layout.weighty, only), doubts
 
