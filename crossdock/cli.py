@@ -270,7 +270,7 @@ def serve(
 
     from crossdock.console.pages import routes
     from crossdock.console.rendering import Rendering
-    from crossdock.console.warming import warm
+    from crossdock.console.warming import beside
     from crossdock.console.workplace import workplace_of
     from crossdock.dock import Dock
     from crossdock.feed.access import USER, token_from
@@ -287,8 +287,9 @@ def serve(
         place = workplace_of(dock, service)
         tls = Tls(certificate=certificate, key=key, oldest=oldest) if certificate else None
         rendering = Rendering()
-        console, first = routes(place, rendering), partial(warm, token=token, rendering=rendering)
-        answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=first)
+        console = routes(place, rendering)
+        meanwhile = partial(beside, service=service, token=token, rendering=rendering)
+        answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=meanwhile)
 
 
 @app.command(rich_help_panel=REMEMBERED)

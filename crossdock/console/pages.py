@@ -198,10 +198,10 @@ class _Pages:
 
     # -- supply -----------------------------------------------------------------------------------
 
-    def supply(self, request: Request, q: str = "", item: str = "", site: str = "") -> HTMLResponse:
+    def supply(self, request: Request, q: str = "") -> HTMLResponse:
         search, view = q.strip()[:200], self._service.visibility.view(viewer_of(request))
         items = documents.ours(self._place, search)
-        found = supply_page.places(self._service, view, search, items, after=(item, site))
+        found = supply_page.places(self._service, view, search, items, after=request.query_params)
         return self._page(request, "supply.html", found=found, search=search)
 
     def supply_of(self, request: Request, item: str, site: str) -> HTMLResponse:

@@ -1,4 +1,5 @@
-"""What the first visitor should not wait for: each page is looked at once, beside the answering of requests.
+"""What a visitor should not wait for, done beside the answering of requests: each page is looked at once at the start,
+and what goes short is reckoned as the feed goes on.
 
 Imports, templates, the statements of the pages' queries and the engine of the charts are made when they are first
 needed; together that is some seconds of work, half of it the engine's.
@@ -9,16 +10,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from threading import Event
 
 from starlette.types import ASGIApp, Message, Scope
 
 from crossdock.console import charts
 from crossdock.console.rendering import Rendering
+from crossdock.feed.outlook import reckon_on
+from crossdock.feed.service import Service
+from schemas.errors import CrossdockError
 
 #: Pages that need no id, those first with which a day begins.
 PAGES = ("/", "/documents", "/parked", "/supply", "/partners", "/files", "/events", "/answers", "/outlets")
 
+_AGAIN = 60.0  #: seconds
+
 log = logging.getLogger(__name__)
+
+
+def beside(app: ASGIApp, end: Event, *, service: Service, token: str, rendering: Rendering) -> None:
+    """What ``crossdock serve`` does meanwhile, until ``end`` is set."""
+    warm(app, token, rendering)
+    while not end.is_set():
+        try:
+            reckon_on(service, end.wait)
+        except CrossdockError as error:  # the database is away, or busy with something else
+            log.warning("what goes short could not be reckoned: %s", error)
+            end.wait(_AGAIN)
 
 
 def warm(app: ASGIApp, token: str, rendering: Rendering) -> None:

@@ -19,6 +19,7 @@ from crossdock.feed.service import Service
 from crossdock.feed.tls import Tls
 from schemas.errors import PermanentError
 
+_PATIENCE = 5.0  #: seconds
 THREADS = 4  #: that answer requests at once
 
 
@@ -31,12 +32,13 @@ def serve(
     port: int,
     ready: Callable[[str], None],
     tls: Tls | None = None,
-    meanwhile: Callable[[ASGIApp], None] = lambda _: None,
+    meanwhile: Callable[[ASGIApp, threading.Event], None] = lambda _app, _end: None,
 ) -> None:
     """Answer requests until the process is told to stop; ``ready`` is called with the address once it is taken.
 
     ``port`` 0 takes a free one.
-    ``meanwhile`` is done with the application in a thread at the start: what the first visitor should not wait for.
+    ``meanwhile`` is done with the application in a thread beside the answers, until the event is set that it is given:
+    what a visitor should not wait for.
     Raises PermanentError when the address cannot be had, ConfigError for a certificate that cannot be used.
     """
     context = tls.context() if tls is not None else None
@@ -54,8 +56,12 @@ def serve(
             timeout_graceful_shutdown=3,  # who follows live does not go by himself
         )
         give_memory_back()
-        threading.Thread(target=meanwhile, args=(app,), name="warming up", daemon=True).start()
+        end = threading.Event()
+        beside = threading.Thread(target=meanwhile, args=(app, end), name="beside the answers", daemon=True)
+        beside.start()
         uvicorn.Server(config).run(sockets=[listening])
+        end.set()
+        beside.join(_PATIENCE)
 
 
 def give_memory_back() -> None:

@@ -19,15 +19,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from crossdock.feed.orders import begins, still_wanted
 from crossdock.ledger import StoredEvent
+from crossdock.ledger.outlooks import NEVER, Due, Outlook
 from crossdock.visibility import View
-from crossdock.visibility.view import NOBODY_WANTS, Stock, period_of
+from crossdock.visibility.view import NOBODY_WANTS, Bucket, Stock, period_of
 
+HORIZON = 91  #: days ahead
 _PLANS = frozenset({"forecast", "called_off"})
 _GONE = frozenset({"arrived", "cancelled"})
 _facts = msgspec.json.Decoder(dict[str, Any]).decode
@@ -77,9 +80,81 @@ class Supply:
 
 
 def supply(
-    view: View, events: Iterable[StoredEvent], *, item: str, site: str, today: date, horizon: int = 91
+    view: View, events: Iterable[StoredEvent], *, item: str, site: str, today: date, horizon: int = HORIZON
 ) -> Supply:
     """The supply of ``item`` at ``site`` for ``horizon`` days, by ``events``, the latest of each key (digests do)."""
+    found = _gathered(view, events, today)
+    days = _days(found.wanted, found.coming, found.on_hand, today, horizon)
+    return Supply(
+        item=item,
+        site=site,
+        today=today,
+        unit=found.unit,
+        on_hand=found.on_hand,
+        counted_at=found.counted_at,
+        in_transit=_sum(found.coming),
+        demand=sum((one.demand for one in days), Decimal(0)),
+        short_on=next((one.day for one in days if one.balance is not None and one.balance < 0), None),
+        days=days,
+        weeks=_weeks(days),
+        movements=sorted([*found.wanted, *found.coming], key=lambda one: (one.day, one.position)),
+        stock=found.stock,
+        other_units=found.other_units,
+    )
+
+
+def outlook(view: View, due: Due, *, today: date, horizon: int = HORIZON) -> Outlook:
+    """What ``supply`` says of a place in short, and until when it says the same if nothing is published.
+
+    Its days pass: a plan that is over wants nothing any more, what was beyond the horizon comes into sight, and on the
+    day behind the first short one what has come by then counts.
+    """
+    found = _gathered(view, due.events, today)
+    end = today + timedelta(days=horizon)
+    short = _first_short(found, today, end)
+    ends = [last for last in found.plans if last >= today]
+    beyond = [one.day - timedelta(days=horizon) for one in (*found.wanted, *found.coming) if one.day >= end]
+    return Outlook(
+        item=due.item,
+        site=due.site,
+        changed=due.changed,
+        holds_until=min([short, *ends, *beyond]),
+        short_on=short,
+        on_hand=None if found.on_hand is None else str(found.on_hand),
+        in_transit=str(_sum(found.coming)),
+        demand=str(_sum(one for one in found.wanted if one.day < end)),
+        unit=found.unit,
+    )
+
+
+def _first_short(found: _Gathered, today: date, end: date) -> date:
+    """The first day before ``end`` on which the balance is below zero; NEVER."""
+    if found.on_hand is None:
+        return NEVER
+    net: dict[date, Decimal] = defaultdict(Decimal, {today: found.on_hand})
+    for one in found.coming:
+        net[one.day] += one.quantity
+    for one in found.wanted:
+        net[one.day] -= one.quantity
+    balances = zip(days := sorted(net), accumulate(net[day] for day in days), strict=True)
+    return next((day for day, balance in balances if balance < 0 and day < end), NEVER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gathered:
+    """What supply is reckoned from, in ``unit``; ``plans`` are the last days of forecasts and call-offs."""
+
+    unit: str
+    wanted: Sequence[Movement]
+    coming: Sequence[Movement]
+    on_hand: Decimal | None
+    counted_at: str
+    stock: Sequence[Stock]
+    plans: Sequence[date]
+    other_units: int
+
+
+def _gathered(view: View, events: Iterable[StoredEvent], today: date) -> _Gathered:
     latest = newest_releases(events)
     seen = list(view.events(latest))
     sums = view.sums(latest)
@@ -88,39 +163,33 @@ def supply(
     facts = {event.position: _facts(event.data) for event in seen}
     unit = _unit([*facts.values()], [*(one.unit for one in ours), *(one.unit for one in sums)])
     same = [event for event in seen if facts[event.position]["base_unit"] == unit]
-    movements = [*_orders(same, facts, today), *_plans(same, facts, today)]
-    movements += [
-        Movement(
-            position=0,
-            day=max(one.starts, today),
-            what=f"sum of a {one.period}",
-            partner=one.partner,
-            quantity=one.quantity,
-            reference="",
-        )
-        for one in sums
-        if one.unit == unit
-    ]
-    coming = list(_in_transit(same, facts, today))
     told = [one for one in ours if one.unit == unit]
-    on_hand = sum((one.quantity for one in told), Decimal(0)) if told else None
-    days = _days(movements, coming, on_hand, today, horizon)
-    return Supply(
-        item=item,
-        site=site,
-        today=today,
+    added_up = (_added_up(one, today) for one in sums if one.unit == unit)
+    return _Gathered(
         unit=unit,
-        on_hand=on_hand,
+        wanted=[*_orders(same, facts, today), *_plans(same, facts, today), *added_up],
+        coming=list(_in_transit(same, facts, today)),
+        on_hand=sum((one.quantity for one in told), Decimal(0)) if told else None,
         counted_at=min((one.counted_at for one in told), default=""),
-        in_transit=sum((one.quantity for one in coming), Decimal(0)),
-        demand=sum((one.demand for one in days), Decimal(0)),
-        short_on=next((one.day for one in days if one.balance is not None and one.balance < 0), None),
-        days=days,
-        weeks=_weeks(days),
-        movements=sorted([*movements, *coming], key=lambda one: (one.day, one.position)),
         stock=stock,
+        plans=[last for event in same if (last := _last_day(event, facts[event.position])) is not None],
         other_units=len(seen) - len(same),
     )
+
+
+def _added_up(one: Bucket, today: date) -> Movement:
+    return Movement(
+        position=0,
+        day=max(one.starts, today),
+        what=f"sum of a {one.period}",
+        partner=one.partner,
+        quantity=one.quantity,
+        reference="",
+    )
+
+
+def _sum(movements: Iterable[Movement]) -> Decimal:
+    return sum((one.quantity for one in movements), Decimal(0))
 
 
 def newest_releases(events: Iterable[StoredEvent]) -> list[StoredEvent]:
@@ -182,9 +251,10 @@ def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], toda
     for event, told, day in plans:
         if event.kind != "forecast":
             continue
-        end = _day(told.get("ends_at")) or day + timedelta(days=1)
-        if end <= today:
+        last = _last_day(event, told)
+        if last is None or last < today:
             continue
+        end = last + timedelta(days=1)
         exact = [key for key in called if key[0] == event.partner and day <= key[1] < end and called[key]]
         quantity = Decimal(told["base_quantity"])
         for key in exact:
@@ -193,6 +263,14 @@ def _plans(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], toda
             called[key] -= taken
         if quantity:
             yield _movement(event, max(day, today), "forecast", quantity, _order(told))
+
+
+def _last_day(event: StoredEvent, told: dict[str, Any]) -> date | None:
+    """Of a plan, the last day on which it wants something; None where it is none, or says no day."""
+    if event.kind not in _PLANS or (day := begins(told)) is None:
+        return None
+    ends = _day(told.get("ends_at")) if event.kind == "forecast" else None
+    return ends - timedelta(days=1) if ends else day
 
 
 def _in_transit(events: Sequence[StoredEvent], facts: dict[int, dict[str, Any]], today: date) -> Iterable[Movement]:

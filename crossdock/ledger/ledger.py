@@ -34,6 +34,7 @@ from crossdock.ledger.browsing import Browsing
 from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import PATIENCE, Database
 from crossdock.ledger.envelopes import OwedAnswer, Parties, SeenInterchange
+from crossdock.ledger.outlooks import Outlooks
 from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
 from crossdock.ledger.reconciling import Reconciling
@@ -63,6 +64,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.outlooks = Outlooks(database)  #: what goes short first
         self.spans = Spans(database)  #: the feed by partner, item and site, and what stood in it at any moment
         self.tokens = Tokens(database)  #: who may ask over HTTP
         self.vouching = Vouching(database)  #: mails that wait for a person's word

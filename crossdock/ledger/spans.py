@@ -55,6 +55,7 @@ class _Digest(Struct, omit_defaults=True):
     stock_status: str | UnsetType = UNSET
 
 
+DIGESTED = frozenset(_Digest.__struct_fields__)  #: of what an event says, the fields that supply is reckoned from
 _decode = msgspec.json.Decoder(_Digest).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -97,7 +98,7 @@ class Spans:
         """
         deadline = time.monotonic() + seconds
         with self._database.read() as connection:
-            position, newest = _position(connection), connection.scalar(sa.select(head.c.position)) or 0
+            position, newest = position_of(connection), connection.scalar(sa.select(head.c.position)) or 0
         while position < newest and time.monotonic() < deadline:
             with self._database.write() as connection:
                 position = _follow(connection, newest)
@@ -106,7 +107,7 @@ class Spans:
     def position(self) -> int:
         """How far it has followed the feed."""
         with self._database.read() as connection:
-            return _position(connection)
+            return position_of(connection)
 
     def newest(self) -> int:
         """The feed's newest position."""
@@ -159,10 +160,8 @@ class Spans:
 
     def digests(self, wanted: Wanted, *, at: int | None = None) -> list[StoredEvent]:
         """Like ``latest``, all at once, each with only a digest for its ``data`` and without ids: see ``_Digest``."""
-        columns = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")
-        query = sa.select(*(spans.c[name] for name in columns)).where(*_standing(at), *wanted.conditions(spans))
         with self._database.read() as connection:
-            return [_digested(row) for row in connection.execute(query.order_by(spans.c.position))]
+            return list(digests(connection, *wanted.conditions(spans), at=at))
 
     def places(
         self, *, search: str = "", items: Sequence[str] = (), limit: int = 1000, after: tuple[str, str] = ("", "")
@@ -208,8 +207,18 @@ class Spans:
             return [dict(row._mapping) | {"attributes": texts(row.attributes)} for row in rows]
 
 
-def _position(connection: Connection) -> int:
-    return connection.scalar(sa.select(projections.c.position).where(projections.c.name == _NAME)) or 0
+def digests(
+    connection: Connection, *conditions: sa.ColumnElement[bool], at: int | None = None
+) -> Iterator[StoredEvent]:
+    """See ``Spans.digests``."""
+    columns = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")
+    query = sa.select(*(spans.c[name] for name in columns)).where(*_standing(at), *conditions)
+    return (_digested(row) for row in connection.execute(query.order_by(spans.c.position)))
+
+
+def position_of(connection: Connection, name: str = _NAME) -> int:
+    """How far a projection has followed the feed; this one, where no ``name`` is given."""
+    return connection.scalar(sa.select(projections.c.position).where(projections.c.name == name)) or 0
 
 
 def _standing(at: int | None) -> tuple[sa.ColumnElement[bool], ...]:

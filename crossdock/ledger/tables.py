@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0012"
+REVISION = "0013"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -316,6 +316,24 @@ spans = sa.Table(
     _text("digest"),  # JSON: what supply is reckoned from
     sa.Index("ix_spans_item", "item", "site", "position"),
     sa.Index("ix_spans_partner", "partner", "position"),
+)
+
+#: How long each item lasts at its site (see ``crossdock.ledger.outlooks``). Quantities are decimals as text.
+outlooks = sa.Table(
+    "outlooks",
+    metadata,
+    _text("item"),
+    _text("site"),
+    sa.Column("changed", sa.BigInteger, nullable=False),  # how far the feed was when something of it changed last
+    sa.Column("holds_until", sa.Date, nullable=False),  # unless something changes
+    sa.Column("short_on", sa.Date, nullable=False),  # the last day of all: never
+    _text("on_hand", null=True),
+    _text("in_transit"),
+    _text("demand"),
+    _text("unit"),
+    sa.PrimaryKeyConstraint("item", "site"),
+    sa.Index("ix_outlooks_holds_until", "holds_until"),
+    sa.Index("ix_outlooks_short_on", "short_on", "item", "site"),
 )
 
 #: How far each projection has followed the feed.

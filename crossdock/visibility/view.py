@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from crossdock.ledger.records import StoredEvent
+from crossdock.ledger.spans import DIGESTED
 from crossdock.visibility.rules import OPTIONAL, Audience, Firewall, Insight, Rules, Sight, Sights
 from mappings.spec import Tier
 from schemas.errors import DeniedError
@@ -142,6 +143,26 @@ class View:
     def sees_everything(self) -> bool:
         """Whether ``event`` changes and withholds nothing."""
         return len(self._whole) == len(STREAMS) and all(self._whole.values())
+
+    @property
+    def sees_all_supply(self) -> bool:
+        """Whether supply is reckoned for this viewer as for who sees everything: nothing of it is kept back."""
+        return not self.viewer.is_supplier and all(self._counts_whole(stream) for stream in STREAMS)
+
+    def _counts_whole(self, stream: str) -> bool:
+        sight = self._sights.get(stream)
+        if sight is None or not (sight.kinds == "all" and sight.commitments == "all" and sight.horizon is None):
+            return False
+        if sight.shows is not None or DIGESTED.intersection(sight.hides):
+            return False
+        if self._firewall is None:
+            return True
+        kept = self._firewall.of(stream)  # of suppliers only: what they have, make and use counts in no supply of ours
+        return (
+            _SUPPLIERS_OWN.get(stream, frozenset()).issuperset(kept.kinds)
+            and NOBODY_WANTS.issuperset(kept.commitments)
+            and not DIGESTED.intersection(self._firewall.fields)
+        )
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -314,6 +335,8 @@ class View:
 
 #: Commitments of a demand that nobody is asked to meet: what a partner could do, what it has done.
 NOBODY_WANTS = frozenset({"capacity", "usage"})
+#: Kinds that count in no supply, or only where they are ours.
+_SUPPLIERS_OWN = {Stream.INVENTORY.value: frozenset({"on_hand", "issued", "adjusted", "cancelled"})}
 _CHANGES = "changes"
 _changes = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
