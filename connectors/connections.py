@@ -1,7 +1,7 @@
 """Connections: host, login and password, kept out of every file.
 
 A channel names a ``conn_id``; what stands behind it comes from Airflow inside a DAG and from the
-environment variable ``AIRFLOW_CONN_<ID>`` elsewhere, written in either of Airflow's two forms::
+environment variable ``AIRFLOW_CONN_<ID>`` elsewhere (``crossdock/conn_ids.py``), in either of Airflow's two forms::
 
     AIRFLOW_CONN_DEMO_ERP='postgres://reader:secret@erp.example:5432/tryton?sslmode=require'
     AIRFLOW_CONN_DEMO_ERP='{"conn_type": "postgres", "host": "erp.example", "login": "reader", ...}'
@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from schemas.errors import ConfigError
 
@@ -34,19 +34,34 @@ class Connection:
     schema: str = ""
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def url(self) -> str:
+        """A host that is written as a URL, with the port that stands beside it, as Airflow reads it; else empty."""
+        if "://" not in self.host:
+            return ""
+        parts = urlsplit(self.host)
+        if self.port is None or parts.netloc.rpartition("@")[2].rpartition("]")[2].count(":"):
+            return self.host
+        return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{self.port}"))
+
 
 #: Finds the connection behind a ``conn_id``. Raises ConfigError when there is none.
 Connections = Callable[[str], Connection]
 
 
+def variable_of(conn_id: str) -> str:
+    """The environment variable that holds a connection."""
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
+
+
 def from_environment(conn_id: str, environment: Mapping[str, str] | None = None) -> Connection:
     """The connection in ``AIRFLOW_CONN_<ID>`` of ``environment`` (default: the process's)."""
-    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    variable = variable_of(conn_id)
     written = (os.environ if environment is None else environment).get(variable, "").strip()
     if not written:
         raise ConfigError(
             f"there is no connection {conn_id!r}",
-            hint=f"set {variable}, or make the connection in Airflow",
+            hint=f"set {variable}; CROSSDOCK_CONNECTIONS=airflow asks the Airflow that runs here",
         )
     return parse_connection(conn_id, written)
 

@@ -126,7 +126,7 @@ class Dock:
     ) -> Dock:
         """The dock that ``settings`` (default: the environment's) describe.
 
-        ``connections`` finds a connection by its id; by default ``AIRFLOW_CONN_<ID>`` is read.
+        ``connections`` finds a connection by its id; by default ``crossdock.conn_ids`` does.
         Without ``create``, for who only looks, a ledger that is not there is not made but missed.
         Nothing is opened yet.
         """
@@ -446,9 +446,9 @@ EXPECTATIONS = Path(__file__).resolve().parent.parent / "schemas" / "expectation
 
 
 def _from_environment(conn_id: str) -> Connection:
-    from connectors.connections import from_environment
+    from crossdock.conn_ids import connection
 
-    return from_environment(conn_id)
+    return connection(conn_id)
 
 
 def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> Configured:

@@ -271,8 +271,8 @@ def _reason(error: Exception) -> str:
 def _url_of(connection: Connection) -> str:
     if not connection.host:
         raise ConfigError(f"connection {connection.conn_id!r} has no host", hint="or write the url into the outlet")
-    if "://" in connection.host:
-        return connection.host
+    if connection.url:
+        return connection.url
     scheme, path = connection.type, connection.schema
     if path in ("http", "https"):  # Airflow's HTTP connections keep the scheme in the schema
         scheme, path = path, ""

@@ -175,8 +175,8 @@ def base_url(connection: Connection) -> str:
     """``https://host:port/path`` of a connection. Raises ConfigError where it names no host."""
     if not connection.host:
         raise ConfigError(f"connection {connection.conn_id!r} names no host", hint="write it as https://host:port/path")
-    if "://" in connection.host:
-        return connection.host.rstrip("/")
+    if connection.url:
+        return connection.url.rstrip("/")
     secure = connection.type in ("https", "odata", "rest") or connection.schema in ("https",)
     scheme = connection.extra.get("scheme") or ("https" if secure or connection.port == 443 else "http")
     port = f":{connection.port}" if connection.port else ""

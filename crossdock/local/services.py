@@ -112,6 +112,7 @@ class Installation:
             "CROSSDOCK_SERVE_PORT": str(self.feed_port),
             "CROSSDOCK_TOKEN": self.token,
             "CROSSDOCK_AIRFLOW_URL": self.url,
+            "CROSSDOCK_CONNECTIONS": "airflow",
             "AIRFLOW_HOME": str(self.airflow_home),
             **AIRFLOW_SETTINGS,
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),

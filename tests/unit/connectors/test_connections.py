@@ -59,3 +59,19 @@ def test_what_cannot_be_read_is_never_shown(written: str) -> None:
 def test_a_password_is_not_in_the_repr() -> None:
     connection = Connection(conn_id="erp", type="postgres", password="s3cret", extra={"token": "s3cret"})
     assert "s3cret" not in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("https://hub.example", 8443, "https://hub.example:8443"),
+        ("https://hub.example/in", 8443, "https://hub.example:8443/in"),
+        ("https://us:pw@[::1]", 8443, "https://us:pw@[::1]:8443"),
+        ("https://hub.example:1/in", 8443, "https://hub.example:1/in"),
+        ("https://[::1]:1/in", 8443, "https://[::1]:1/in"),
+        ("https://hub.example/in", None, "https://hub.example/in"),
+        ("hub.example", 8443, ""),
+    ],
+)
+def test_a_host_that_is_a_url_has_the_port_that_stands_beside_it(host: str, port: int | None, url: str) -> None:
+    assert Connection(conn_id="hub", type="http", host=host, port=port).url == url
