@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from crossdock.partners.onboarding import Proposal
     from crossdock.translation import Context
 
 
@@ -91,9 +92,8 @@ def new(
 
     Shows the lines that the sample becomes, then writes the partner file and a golden folder.
     """
-    from crossdock.partners.onboarding import Question, propose, shown, write
+    from crossdock.partners.onboarding import Question, propose, write
     from crossdock.settings import Settings
-    from crossdock.views import display
 
     said = dict(one.split("=", 1) for one in say or () if "=" in one)
 
@@ -106,17 +106,7 @@ def new(
         return str(typer.prompt(question.text + choices, default=question.proposal, show_default=True))
 
     proposal = propose(sample, ask)
-    names, rows = shown(proposal)
-    table = display.plain_table()
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    terminal = display.console()
-    terminal.print(proposal.text, markup=False)
-    display.show(terminal, table)
-    errors = [finding for finding in proposal.findings if finding.severity.value == "error"]
-    typer.echo(f"{proposal.lines.height} lines, {len(proposal.events)} events, {len(errors)} errors")
+    _show(proposal)
     if yes and proposal.unread:
         typer.echo("nothing of the sample is read by it, so it is not written: say more with --say", err=True)
         raise typer.Exit(1)
@@ -127,3 +117,25 @@ def new(
     folder = golden or (cases if cases.is_dir() else settings.home / "golden")
     for path in write(proposal, sample, partners=settings.partners, golden=folder):
         typer.echo(str(path))
+
+
+def _show(proposal: Proposal) -> None:
+    """The partner file, the first lines that it makes of the sample, and what is wrong with them."""
+    import msgspec
+
+    from crossdock.partners.onboarding import shown
+    from crossdock.views import display
+
+    names, rows = shown(proposal)
+    table = display.plain_table()
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    errors = [one for one in msgspec.to_builtins(proposal.findings) if one["severity"] == "error"]
+    sums = (("line", proposal.lines.height), ("event", len(proposal.events)), ("error", len(errors)))
+    terminal = display.console()
+    terminal.print(proposal.text, markup=False)
+    display.show(
+        terminal, table, display.findings_view(errors, most=5), ", ".join(display.count(n, what) for what, n in sums)
+    )

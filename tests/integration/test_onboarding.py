@@ -49,6 +49,32 @@ def test_a_partner_from_a_workbook(installation: Installation) -> None:
     assert len((case / "events.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_partner_whose_sheet_says_half_of_it_above_the_table(installation: Installation) -> None:
+    """Labels, their dates, and a unit in a header."""
+    book = openpyxl.Workbook()
+    book.active.title = "Lieferschein"
+    for row in (
+        ["Lieferschein Nr.", "LS-4711"], ["Versanddatum", "12.03.2026"], ["Werk", "NORD"], [],
+        ["Bestellung", "Pos", "Teilenummer", "Liefermenge (Stk)"], [4500000001, 10, "P-100", "1.200,00"],
+    ):  # fmt: skip
+        book.active.append(row)
+    sample = installation.home / "giesserei.xlsx"
+    book.save(sample)
+    assert "1 line, 1 event, 0 errors" in new(installation, sample, "--say", "timezone=Europe/Berlin")
+    checked = installation.run("check", str(sample), "--partner", "GIESSEREI", "--json", "--events").stdout
+    (event,) = json.loads(checked.splitlines()[0])["event_list"]
+    assert event["data"] | {"shipped_at": "2026-03-12T00:00:00+01:00", "quantity": "1200.00"} == event["data"]
+    assert event["data"]["references"]["shipment"] == "LS-4711"
+
+
+def test_what_is_wrong_with_a_sample_is_shown(installation: Installation) -> None:
+    sample = installation.home / "gf.csv"
+    sample.write_text("Part;Site;On hand;Unit\nP-100;N1;about 5;EA\nP-200;N1;7;EA\n", "utf-8")
+    told = new(installation, sample, "--say", "document=workbook.stock")
+    assert "2 lines, 1 event, 1 error" in told
+    assert "quantity 'about 5' cannot be read" in told
+
+
 def test_a_sheet_that_has_drifted_from_what_was_confirmed_says_so(installation: Installation) -> None:
     sample = installation.home / "nordguss.csv"
     sample.write_text(STOCK, "utf-8")

@@ -262,6 +262,9 @@ def _qualified(headings: Headings, line: _Line, columns: dict[str, int], titles:
     """Columns found once what stands in brackets is left out; and what stands there."""
     qualified: dict[str, Told] = {}
     taken = set(columns.values())
+    for path, index in columns.items():  # a header that was agreed on with its brackets
+        if match := _QUALIFIED.fullmatch(titles[path]):
+            qualified[path] = Told((match[2] or match[3]).strip(), place(line.sheet, index, line.number))
     for index, texts in enumerate(line.options):
         if index in taken:
             continue

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import chain, islice
@@ -34,6 +34,7 @@ from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.delimited import looks_delimited
 from connectors.formats.workbook.drift import drift, fingerprint
 from connectors.formats.workbook.headers import VALUE, Fit, Headings
+from connectors.formats.workbook.merged import Downwards
 from connectors.formats.workbook.sheets import REFERENCE, Batch, Sheet, opened
 from connectors.formats.workbook.table import Agreed, Table, passed_over
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
@@ -308,12 +309,16 @@ def _chunks(sheet: Sheet, fit: Fit, table: Table) -> Iterator[tuple[LineChunk, l
     The rows of each chunk are gone before the collector may look at them: it would take them for something to keep.
     """
     batches = sheet.batches(CHUNK)
+    # a quantity that stands once for several rows is not said of each
+    repeated = {index for path, index in fit.columns.items() if path not in fit.headings.numbers}
+    merged = Downwards(sheet, fit.row, repeated)
     while True:
         with no_collection():
             batch = next(batches, None)
             if batch is None:
                 return
             body = _after(batch, fit.row)
+            body = merged.onto(body) if body.rows and sheet.merged else body
             made = table.chunk(body) if body.rows else None
             end = body.offsets[-1] + body.lengths[-1] if body.offsets and body.lengths else None
             del batch, body
@@ -371,8 +376,21 @@ def agreed_on(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
             doubts.append(_unclear(sheet, fit, path, what, evidence))
         elif what == "decimal" and (usual or evidence.numbers):
             chosen[path] = usual or "."  # nothing there has a mark: one that is told of is the partner's own
+    if layout.dates == "auto":
+        orders |= _above(layout, {path: told.text for path, told in fit.above.items()}, days)
     only = {path: values for path, values in layout.only.items() if path in fit.columns}
     return Agreed(marks, orders, layout.days, layout.identifiers, layout.weighty, only), doubts
+
+
+def _above(layout: _Layout, texts: Mapping[str, str], days: Collection[str]) -> dict[str, str]:
+    """How dates are written that stand above tables: as one itself proves, else as is usual."""
+    orders: dict[str, str] = {}
+    for path in layout.days - set(days):
+        evidence = columns.Evidence()
+        columns.look_at_dates(evidence, [texts.get(path, "")])
+        if order := evidence.verdict() or columns.usual_order(layout.language):
+            orders[path] = order
+    return orders
 
 
 def _evidence(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 import polars as pl
@@ -50,7 +50,7 @@ class Table:
         self.agreed = agreed
         self.ordinal = ordinal
         self.lines = 0
-        self._carried: dict[str, Told] = {**fit.units, **fit.above}
+        self._carried: dict[str, Told] = {**fit.units, **self._dated(fit.above)}
         # a mapping knows hundreds of headers, and a table has ten of them
         self._nothing = {
             path: pl.lit(None, pl.String).alias(path) for path in fit.plan.paths if path not in fit.columns
@@ -172,7 +172,21 @@ class Table:
     def _told(self, number: int, texts: Sequence[str]) -> dict[str, Told]:
         """What a row of labels says for the lines below it, of paths that have no column."""
         told = labelled(self.sheet, self.fit.headings, number, texts)
-        return {path: value for path, value in told.items() if path not in self.fit.columns}
+        return self._dated({path: value for path, value in told.items() if path not in self.fit.columns})
+
+    def _dated(self, told: Mapping[str, Told]) -> dict[str, Told]:
+        """The same, with dates read as those of a column are."""
+        dates = {
+            path: replace(one, text=self._date(path, one.text))
+            for path, one in told.items()
+            if path in self.agreed.days
+        }
+        return {**told, **dates}
+
+    def _date(self, path: str, text: str) -> str:
+        read = written.days_in_words(pl.Series([text]))
+        order = self.agreed.orders.get(path)
+        return str((written.as_iso(read, order) if order else read)[0])
 
     def _with_places(
         self, table: pl.DataFrame, batch: Batch, spans: Sequence[tuple[int, dict[str, Told]]]

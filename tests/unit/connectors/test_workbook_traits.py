@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import ReadItem
-from connectors.formats.workbook import Workbook
+from connectors.formats.workbook import Workbook, reader
 from connectors.formats.workbook.safety import as_sent, neutral
 from schemas.documents import DocumentStart, LineChunk, LinePlan, WorkbookEnd
 from schemas.findings import Finding, Severity
@@ -289,6 +289,26 @@ def test_utf_8_is_believed_over_what_was_agreed() -> None:
 # -- headers ----------------------------------------------------------------------------------------
 
 
+def test_what_is_merged_over_several_rows_is_said_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for quantities, which are said once, and for rows that say nothing else."""
+    monkeypatch.setattr(reader, "CHUNK", 2)  # an area reaches over several batches
+
+    def fill(sheet: Any) -> None:
+        for row in (
+            ["", "Part no.", "Plant", "Qty"],
+            ["", "A", "N1", 5], ["", None, "N2", None], ["", None, "N3", 1], ["", None, None, None],
+            ["", "B", "N1", 7],
+        ):  # fmt: skip
+            sheet.append(row)
+        sheet.merge_cells("B2:B5")
+        sheet.merge_cells("D2:D3")
+
+    items = read(made(fill), "s.xlsx")
+    assert lines(items, "Part no.", "Plant", "Qty") == [
+        ("A", "N1", "5"), ("A", "N2", None), ("A", "N3", "1"), ("B", "N1", "7"),
+    ]  # fmt: skip
+
+
 def test_a_header_of_two_lines_with_merged_cells() -> None:
     def fill(sheet: Any) -> None:
         sheet.append(["Part", None, "Stock", None])
@@ -305,6 +325,12 @@ def test_a_unit_in_the_header_is_that_of_every_line() -> None:
     assert lines(items, "Part no.", "Qty", "Unit", "Unit@") == [("A", "5", "kg", "Sheet!B1")]
 
 
+def test_a_unit_in_a_header_that_was_agreed_on_counts_too() -> None:
+    agreed = {**STOCK, "fields": {**STOCK["fields"], "quantity": ("Free (kg)", "Qty")}}
+    items = read(rows(["Part no.", "Free (kg)"], ["A", 5]), "s.xlsx", agreed)
+    assert lines(items, "Part no.", "Free (kg)", "Unit") == [("A", "5", "kg")]
+
+
 def test_a_way_of_writing_in_the_header_is_believed() -> None:
     items = read(b"Part no.;Qty;As of (MM/DD/YYYY)\nA;1;03/04/2026\n", "s.csv")
     assert lines(items, "As of") == [("2026-03-04",)]
@@ -316,6 +342,19 @@ def test_what_stands_above_the_table_holds_for_every_line() -> None:
         rows(["Stock list"], ["Plant:", "P1"], ["As of: 2026-03-02"], [], ["Part no.", "Qty"], ["A", 5]), "s.xlsx"
     )
     assert lines(items, "Part no.", "Plant", "As of", "Plant@") == [("A", "P1", "2026-03-02", "Sheet!B2")]
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "read_as"),
+    [
+        ("12.03.2026", "de", "2026-03-12"), ("12.03.2026", "", "12.03.2026"), ("31/03/2026", "", "2026-03-31"),
+        ("12. März 2026", "", "2026-03-12"), ("31.02.2026", "de", "31.02.2026"),
+    ],
+)  # fmt: skip
+def test_a_date_above_the_table_is_read_as_those_in_it(said: str, language: str, read_as: str) -> None:
+    sheet = rows(["As of", said], ["Part no.", "Qty"], ["A", 5], ["As of: " + said], ["B", 6])
+    items = read(sheet, "s.xlsx", {**STOCK, "language": language})
+    assert lines(items, "Part no.", "As of") == [("A", read_as), ("B", read_as)]
 
 
 def test_blocks_each_below_what_it_is_about() -> None:
