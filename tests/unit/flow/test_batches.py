@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 from openpyxl import Workbook
 
+from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
 from crossdock.ledger import PayloadRecord
 from crossdock.stages import batches
 from crossdock.stages.batches import Gate
 from crossdock.translation import Document, DocumentOpened
 from schemas.documents import DocumentStart
+from tests.masters import in_force
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -104,6 +109,47 @@ def test_a_batch_full_of_unknown_items_is_stopped_until_a_person_lets_it_through
     assert done.exit_code == 0, done.output
     assert events(known) == 8
     assert len(known.run("parked", "--json").stdout.splitlines()) == 4
+
+
+def ship_notices(sender: str, *items: str) -> bytes:
+    """An interchange with a notice of so many lines."""
+    lines = [
+        [("HL", str(n), "1", "I"), ("LIN", str(n), "BP", item), ("SN1", "", "5", "EA")]
+        for n, item in enumerate(items, 2)
+    ]
+    head = [("BSN", "00", f"{sender}-1", "20260301", "1200"), ("HL", "1", "", "S"), ("N1", "ST", "", "92", "N1")]
+    notice = [*head, *chain.from_iterable(lines), ("CTT", str(len(items)))]
+    envelope = Envelope(
+        sender=f"ZZ:{sender}", receiver="ZZ:US", control_number=1, written_at=datetime(2026, 3, 1, 12, tzinfo=UTC)
+    )
+    group = Group(
+        code="SH", sender=sender, receiver="US", control_number=1, release="004010", sets=[("856", "0001", notice)]
+    )
+    return b"".join(write_interchange(envelope, [group]))
+
+
+def test_whose_documents_came_before_is_not_held_with_anothers_batch(known: Installation) -> None:
+    """One file with two interchanges: ACME's, of whom nothing is expected, then OTHER's, with many unknown items."""
+    (known.home / "partners" / "other.yaml").write_text(
+        'partner: OTHER\nidentities: {x12: ["ZZ:OTHERINC"]}\ndocuments: {x12.856: {on_error: park_lines}}\n'
+        "batches: {policies: {stale: off, repeated: off}}\n"
+    )
+    with Dock.open(known.settings) as dock:
+        in_force(dock, "partners", *({"partner": name, "name": name} for name in ("ACME", "OTHER")))
+    theirs = ship_notices("OTHERINC", *["P-100"] * 12, *["P-999"] * 8)
+    known.drop("asn.edi", ship_notices("ACMEINC", "P-100", "P-200") + theirs)
+
+    def stored() -> Counter[str]:
+        with Dock.open(known.settings) as dock:
+            return Counter(event.partner for event in dock.ledger.events())
+
+    for _ in range(2):  # the second run takes nothing of it either: somebody has to look first
+        known.run("run")
+        assert stored() == {"ACME": 2}
+    (one,) = told(known)
+    assert (one["partner"], one["outcome"], one["payload_status"]) == ("OTHER", "stopped", "quarantined")
+    assert known.run("confirm", str(one["payload_id"]), "--reason", "new items").exit_code == 0
+    assert stored() == {"ACME": 2, "OTHER": 12}
 
 
 def test_a_share_of_a_few_lines_stops_nothing(known: Installation) -> None:

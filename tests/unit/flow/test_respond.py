@@ -38,8 +38,10 @@ class Outboxes:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.broken: dict[str, Exception] = {}
+        self.asked: list[str] = []
 
     def __call__(self, outlet: str) -> FolderSink:
+        self.asked.append(outlet)
         if outlet in self.broken:
             raise self.broken[outlet]
         return FolderSink(self.home / outlet)
@@ -187,6 +189,22 @@ def test_an_outlet_that_is_away_keeps_its_answers_and_holds_up_no_other(
     assert (list(outboxes.files()), list(outboxes.files("van"))) == (
         ["ACME-997-000000001.edi"], ["BOLT-997-000000001.edi"],
     )  # fmt: skip
+
+
+def test_an_outlet_that_failed_is_left_alone_for_the_rest_of_the_round(
+    ledger: Ledger, outboxes: Outboxes, round_of
+) -> None:
+    """Or what was made later would leave before what was made first, once it is back."""
+    for number in ("1", "2", "3"):
+        owe(ledger, control=number)
+    owe(ledger, "BOLT")
+    outboxes.broken["edi-outbox"] = away = TransientError("it is away")
+    done = round_of(ACME=AGREED, BOLT=Acknowledge(functional=997, to="van"))
+    assert (done.sent, done.errors) == ({"997": 1}, (away,))
+    assert outboxes.asked == ["edi-outbox", "van"]
+    outboxes.broken.clear()
+    assert round_of() == Responded(sent={"997": 3})
+    assert list(outboxes.files()) == [f"ACME-997-00000000{number}.edi" for number in (1, 2, 3)]
 
 
 def test_a_refused_answer_stays_listed_and_takes_no_number(ledger: Ledger, outboxes: Outboxes, round_of) -> None:
