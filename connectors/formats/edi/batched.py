@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, compress, pairwise, repeat
-from operator import add, itemgetter
+from itertools import accumulate, compress, pairwise, product, repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from connectors.collector import no_collection
 from connectors.formats.edi.batches import Batch, Kind, Role, Row
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope
 from connectors.formats.edi.machine import State
@@ -31,11 +30,6 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
     """
     if body.around is not None and body.around.findings:
         return 0
-    with no_collection():
-        return _pass(body, batch, size)
-
-
-def _pass(body: Body, batch: Batch, size: int) -> int:
     tape = body.tape
     rows = batch.rows(tape.text, tape.at, tape.at + size)
     if not tape.text.isascii():
@@ -128,7 +122,7 @@ class _Table:
         kind = batch.kinds[letters[0]]
         if first.again and not first.alone and self.body.uses[kind.depth] >= kind.limit:
             return 0
-        steps = {pair: batch.step(pair) for pair in set(map(add, letters, letters[1:]))}
+        steps = {pair: batch.step(pair) for pair in _pairs(letters)}
         size = min((letters.find(pair) + 1 for pair, step in steps.items() if step is None), default=len(letters))
         for pair in (pair for pair, step in steps.items() if step and not step.always):
             size = self._where_it_may(pair, size)
@@ -172,7 +166,7 @@ class _Table:
 
     def _alone(self, kind: Kind) -> bool:
         """Whether no other place further on may take what is too many here."""
-        pairs = {pair for pair in map(add, self.letters, self.letters[1:]) if pair[1] == kind.letter}
+        pairs = {pair for pair in _pairs(self.letters) if pair[1] == kind.letter}
         first = self.batch.step_from(self.body.state, kind.letter)
         steps = [first, *map(self.batch.step, pairs)]
         return all(step is not None and (step.alone or not step.again) for step in steps)
@@ -252,10 +246,11 @@ class _Passage:
         owner, at, size = body.scopes[1], 0, self.size
         if body.line_open and owner is not None:
             size = self._next(self.batch.parts, 0)
-        named = [row[kinds[letter].parent] for letter, row in zip(letters, rows, strict=True)]
+        named = self._named()
         for index in (*_where(self.batch.branches, letters, size), size):
             if at < index:
-                known = self._name_parents(named[at:index])
+                lines = len(self.parents)
+                known = self._name_parents(named[lines : lines + index - at])
                 owner = None if known else owner
                 at += known
             if at < index or index == size:
@@ -271,6 +266,15 @@ class _Passage:
             at = index + 1
         body.scopes[1] = owner
         return at
+
+    def _named(self) -> list[str]:
+        """The numbers of the levels that lines name."""
+        kinds, letters, rows = self.batch.kinds, self.table.letters, self.table.rows
+        indices = {kinds[letter].parent for letter in self.batch.lines}
+        if len(indices) == 1:
+            index = indices.pop()
+            return [rows[line][index] for line in self.lines]
+        return [rows[line][kinds[letters[line]].parent] for line in self.lines]
 
     def _name_parents(self, named: Sequence[str]) -> int:
         """The levels that consecutive lines name are their parents; how many of them are known."""
@@ -337,13 +341,14 @@ class _Passage:
         """Each line ends where the next row begins that is no part of it; the last one may stay open."""
         body, table, batch, size = self.body, self.table, self.batch, self.size
         offsets, letters = table.offsets, table.letters
-        parts = batch.parts
-        closers = [index for index in range(size) if letters[index] not in parts] if parts else range(size)
+        closers = _where(batch.closers, letters, size) if batch.parts else range(size)
         if not closers:
             return
         if body.line_open:
             body.lines.ends.append(offsets[closers[0]])
-        if self.bare:
+        if not (batch.parts or self.bare):
+            body.lines.ends += [offsets[index + 1] for index in self.lines if index + 1 < size]
+        elif self.bare:
             behind = dict(pairwise(closers))
             behind.update(pairwise(_where(batch.any_loop, letters, size)))
             body.lines.ends += [offsets[behind[index]] for index in self.lines if index in behind]
@@ -356,8 +361,8 @@ class _Passage:
         """The lines' rows and what was found behind them, as columns."""
         table, lines, batch, own = self.table, self.body.lines, self.batch, self.lines
         lines.parents += self.parents
-        lines.segments += [table.numbers[index] for index in own]
-        lines.offsets += [table.offsets[index] for index in own]
+        lines.segments += map(table.numbers.__getitem__, own)
+        lines.offsets += map(table.offsets.__getitem__, own)
         columns = self._opened()
         if batch.parts and not batch.tree:
             self._take_parts(columns)
@@ -366,7 +371,8 @@ class _Passage:
                 lines.put_at(position, slot, value)
             else:
                 _put(columns, slot, len(own), ((position - self.pending, value),))
-        lines.keep(self.pending, columns)
+        padded = batch.padding.search(self.body.tape.text, table.at(0), table.at(self.size)) is not None
+        lines.keep(self.pending, columns, padded=padded)
 
     def _opened(self) -> Columns:
         """What the lines' opening rows hold."""
@@ -429,7 +435,7 @@ class _Passage:
     def _count_uses(self) -> None:
         """How often the places used last were used in a row."""
         letters, batch, size, uses = self.table.letters, self.batch, self.size, self.body.uses
-        pairs = set(map(add, letters[: size - 1], letters[1:size]))
+        pairs = _pairs(letters[:size])
         for depth in {batch.kinds[letter].depth for letter in set(letters)}:
             mine = [letter for letter, kind in batch.kinds.items() if kind.depth == depth]
             fresh = [pair for pair in pairs if pair[1] in mine and not batch.again(pair)]
@@ -448,6 +454,12 @@ def _put(columns: Columns, slot: int, size: int, values: Iterable[tuple[int, str
     for place, value in values:
         if value and not column[place].strip(" "):
             column[place] = value
+
+
+def _pairs(letters: str) -> set[str]:
+    """The kinds that stand side by side somewhere."""
+    kinds = set(letters)
+    return {pair for pair in map("".join, product(kinds, kinds)) if pair in letters}
 
 
 def _where(pattern: re.Pattern[str], letters: str, size: int) -> list[int]:

@@ -17,6 +17,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from connectors.formats.edi.delimiters import Delimiters
 from connectors.formats.edi.machine import Machine, Move, State
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Kind:
 
     def values(self, row: Row) -> dict[int, str]:
         """What a row holds for each slot, the first of several."""
-        return {slot: value for slot, index in self.backwards if (value := row[index].rstrip(" "))}
+        values = {}
+        for slot, index in self.backwards:
+            if value := row[index].rstrip(" "):
+                values[slot] = value
+        return values
 
     def parent_of(self, row: Row) -> str:
         """The number of the level above, as a row names it."""
@@ -105,10 +110,12 @@ def _first_filled(column: Sequence[str], other: Sequence[str]) -> list[str]:
 class Batch:
     """A pattern of several kinds of runs. Rows are what its ``findall`` gives: groups that took no part are empty."""
 
-    def __init__(self, machine: Machine, kinds: Sequence[Kind], terminator: str) -> None:
+    def __init__(self, machine: Machine, kinds: Sequence[Kind], delimiters: Delimiters, suffix: str) -> None:
         self.machine = machine
         self.runs = {kind.run for kind in kinds}
-        self._terminator = terminator
+        self._terminator = delimiters.segment + suffix
+        marks = {delimiters.segment[0], delimiters.element, delimiters.component} - {""}
+        self.padding = re.compile(f" [{re.escape(''.join(sorted(marks)))}]")  #: a value that ends with blanks
         self.kinds = {kind.letter: kind for kind in kinds}
         runs = "|".join(dict.fromkeys(kind.run.batched.text for kind in kinds))
         self._pattern = re.compile(f"((?:{runs}))|[\\s\\S]++")
@@ -327,7 +334,7 @@ def build_batch(learner: Learner, chosen: Sequence[Chosen]) -> Batch:
             firsts[text] = first
             first += run.batched.groups
         kinds.append(_kind(run, role, chr(ord(_FIRST_LETTER) + number), firsts[text], move))
-    return Batch(learner.machine, kinds, learner.delimiters.segment + learner.suffix)
+    return Batch(learner.machine, kinds, learner.delimiters, learner.suffix)
 
 
 def _kind(run: Run, role: Role, letter: str, first: int, move: Move) -> Kind:

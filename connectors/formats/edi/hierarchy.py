@@ -6,6 +6,7 @@ from connectors.formats.edi.lines import Scope, Values
 
 #: levels that are remembered as possible parents; those that were named longest ago are forgotten first
 REMEMBERED = 20_000
+_GENERATION = REMEMBERED // 2
 
 
 class Hierarchy:
@@ -42,8 +43,9 @@ class Hierarchy:
         parent = self.parent(parent_id or "")
         if parent is None or parent.line is not None or not id_ or id_ in self._young or id_ in self._old:
             return None
-        scope = Scope(parent, values)
-        self._keep(id_, scope)
+        scope = self._young[id_] = Scope(parent, values)
+        if len(self._young) > _GENERATION:
+            self._age()
         return scope
 
     def add(self, id_: str, scope: Scope) -> bool:
@@ -56,8 +58,11 @@ class Hierarchy:
 
     def _keep(self, id_: str, scope: Scope) -> None:
         self._young[id_] = scope
-        if len(self._young) > REMEMBERED // 2:
-            for forgotten in self._old.values():
-                forgotten.in_force()  # lets go of the levels above it
-            self._old, self._young = self._young, {}
-            self._last_id, self._last = "", self.header
+        if len(self._young) > _GENERATION:
+            self._age()
+
+    def _age(self) -> None:
+        for forgotten in self._old.values():
+            forgotten.in_force()  # lets go of the levels above it
+        self._old, self._young = self._young, {}
+        self._last_id, self._last = "", self.header

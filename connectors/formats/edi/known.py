@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connectors.collector import no_collection
 from connectors.formats.edi.batched import pass_batch
 from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Row, Values
 from connectors.formats.edi.machine import Move, Offer
@@ -48,19 +49,27 @@ class Pace:
 
 def pass_known_runs(body: Body) -> Iterator[LineChunk | Finding | DocumentEnd]:
     """As many runs as the text begins with; the walk stands behind the last of them."""
+    while True:
+        with no_collection():
+            _pass_batches(body)
+        if not (yield from _pass_singly(body, body.pace)):
+            return
+
+
+def _pass_batches(body: Body) -> None:
+    """Batch after batch, until runs are to be passed one by one."""
     tape, pace, batches = body.tape, body.pace, body.learner.batches
     while True:
         if len(tape.text) - tape.at < AHEAD:
             tape.more()
-        if not pace.left:
-            if (batch := batches.current(pace.wait)) is None:
-                pace.left = pace.wait = MANY
-            else:
-                size = min(pace.size, _with_room(body), len(tape.text) - tape.at)
-                before = tape.at
-                pace.note(pass_batch(body, batch, size) if size else 0, tape.at - before, size)
-        if pace.left and not (yield from _pass_singly(body, pace)):
+        if pace.left:
             return
+        if (batch := batches.current(pace.wait)) is None:
+            pace.left = pace.wait = MANY
+            return
+        size = min(pace.size, _with_room(body), len(tape.text) - tape.at)
+        before = tape.at
+        pace.note(pass_batch(body, batch, size) if size else 0, tape.at - before, size)
 
 
 def _with_room(body: Body) -> int:

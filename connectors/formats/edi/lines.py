@@ -9,7 +9,7 @@ columns when a chunk is handed on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import sub
 from typing import Protocol
@@ -41,14 +41,15 @@ class Layout(Protocol):
 class Scope:
     """The values found in one loop instance around lines, and the scope around it (None around the header)."""
 
-    line: int | None = None  #: ordinal of the line whose scope this is, or below which it lies
-    owner: Scope | None = None  #: the line's scope this one lies below
-    below: list[Values] | None = None  #: of a line's scope: values found below it, in order
-    _in_force: Values | None = None
+    __slots__ = ("__weakref__", "_in_force", "below", "line", "owner", "parent", "values")
 
     def __init__(self, parent: Scope | None, values: Values | None = None) -> None:
         self.values: Values = {} if values is None else values
         self.parent = parent
+        self.line: int | None = None  #: ordinal of the line whose scope this is, or below which it lies
+        self.owner: Scope | None = None  #: the line's scope this one lies below
+        self.below: list[Values] | None = None  #: of a line's scope: values found below it, in order
+        self._in_force: Values | None = None if parent is not None else {}
 
     def lend_to(self, parent: Scope) -> None:
         """Below a line, a scope's values help that line where nothing nearer has any."""
@@ -70,16 +71,21 @@ class Scope:
         Asked once the scope is complete. Levels may be nested as deep as a file says, so this takes no turn of
         its own for each.
         """
-        waiting: list[Scope] = []
-        scope: Scope = self
-        while scope._in_force is None and scope.parent is not None:
-            waiting.append(scope)
+        if self._in_force is None and self.parent is not None:
+            if self.parent._in_force is None:
+                for scope in reversed(list(self.parent._waiting())):
+                    scope.in_force()
+            around = self.parent._in_force or {}
+            self._in_force = around | self.values if self.values else around
+            self.parent = None
+        return self._in_force or {}
+
+    def _waiting(self) -> Iterator[Scope]:
+        """This scope and those around it of which it is not known yet what is in force, innermost first."""
+        scope: Scope | None = self
+        while scope is not None and scope._in_force is None:
+            yield scope
             scope = scope.parent
-        values = scope._in_force or {}
-        for scope in reversed(waiting):
-            values = scope._in_force = values | scope.values if scope.values else values
-            scope.parent = None
-        return values
 
 
 @dataclass(slots=True)
@@ -141,6 +147,7 @@ class Lines:
         self.rows: dict[Layout, tuple[list[int], list[Row]]] = {}
         self.scopes: dict[int, Scope] = {}
         self._pieces: list[tuple[int, pl.DataFrame]] = []  #: position of the first line, and what they hold by slot
+        self._padded = False  #: whether values in the pieces may end with blanks
         self._later: list[dict[int, str]] = [{} for _ in self.paths]
 
     @property
@@ -198,14 +205,16 @@ class Lines:
         """A value of the line at this position among the waiting ones; the first one counts."""
         self._later[slot].setdefault(position, value)
 
-    def keep(self, first: int, columns: Mapping[int, Sequence[str]]) -> None:
-        """What consecutive lines from this position on hold, by slot; empty where there is nothing.
+    def keep(self, first: int, columns: Mapping[int, Sequence[str]], *, padded: bool) -> None:
+        """What consecutive lines from this position on hold, by slot; empty where there is nothing. ``padded``: some
+        may end with blanks.
 
         It becomes a table at once: thousands of texts kept until a chunk is full would all have left the cache.
         """
         if columns:
             series = [pl.Series(f"own {slot}", column, pl.String) for slot, column in columns.items()]
             self._pieces.append((first, pl.DataFrame(series)))
+            self._padded |= padded
 
     def flush(self) -> LineChunk:
         """The waiting lines as a chunk. All of them are closed."""
@@ -234,10 +243,7 @@ class Lines:
         if self.scopes:
             layers += [pl.Series(f"lent {slot}", self._lent(slot), pl.String) for slot in range(len(self.paths))]
         frame = pl.DataFrame(layers)
-        texts = [name for name in frame.columns if name.startswith(("own ", "put "))]
-        padded = frame.select_seq(pl.col(texts).str.ends_with(" ").any()).row(0) if texts else ()
-        told = {name: _filled_text(name, padded=bool(yes)) for name, yes in zip(texts, padded, strict=True)}
-        told |= {series.name: pl.col(series.name) for series in layers if series.name not in told}
+        told = self._told(frame)
         columns = [pl.col(ORDINAL), pl.format("segment {}", LOCATION).alias(LOCATION), pl.col(OFFSET), pl.col(LENGTH)]
         for slot, (path, places) in enumerate(zip(self.paths, self.decimals, strict=True)):
             nearest = [told.get(f"{layer} {slot}") for layer in ("own", "put", "around")]
@@ -247,6 +253,21 @@ class Lines:
             text = pl.coalesce(filled) if filled else pl.lit(None, pl.String)
             columns.append((_with_point(text, places) if places else text).alias(path))
         return LineChunk(ordinal=self.ordinal, table=frame.select_seq(columns))
+
+    def _told(self, frame: pl.DataFrame) -> dict[str, pl.Expr]:
+        """What each layer of a column tells: null where it has nothing, and no padding."""
+        told = {name: pl.col(name) for name in frame.columns}
+        texts = [name for name in told if name.startswith(("own ", "put "))]
+        if not texts:
+            return told
+        blank = [name for name in texts if self._padded or name.startswith("put ")]
+        checks = [pl.col(texts).str.len_bytes().min(), pl.col(blank).str.ends_with(" ").any().name.prefix("ends ")]
+        found = frame.select_seq(checks if blank else checks[0]).row(0, named=True)
+        for name in texts:
+            padded = bool(found.get(f"ends {name}"))
+            if padded or found[name] == 0:
+                told[name] = _filled_text(name, padded=padded)
+        return told
 
     def _whole(self) -> pl.DataFrame:
         """What was kept, one row for each waiting line."""
@@ -296,6 +317,7 @@ class Lines:
             positions.clear()
             rows.clear()
         self._pieces.clear()
+        self._padded = False
 
     def _own(self) -> list[list[str | None] | None]:
         """For each slot the values that lines have of their own beside what was kept; None where none has any."""
