@@ -7,7 +7,6 @@ the same events however often it is read and however it is cut into chunks.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,11 +15,12 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from mappings.identities import digest, identified, sha256
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
-from mappings.occurrences import Occurrences, key_hashes
+from mappings.occurrences import Occurrences
 from mappings.remembered import fits, is_constant
-from mappings.speech import Speech, joined
+from mappings.speech import Piece, Speech, joined
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
@@ -103,7 +103,7 @@ def normalise(
     silent = None if table.height == lines.height else _silent(lines, table, mapping, stream, held)
     if table.is_empty():
         if silent is not None and origin.occurrences is not None:
-            _repeated(silent, stream, origin.occurrences)
+            _repeated(silent, origin.occurrences)
         return empty_events(), findings
     return _events(table, stream, mapping, origin, silent), findings
 
@@ -285,10 +285,25 @@ def subjects(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Series:
     return lines.select(_subject(lines, mapping)).to_series()
 
 
-def _identity(mapping: CompiledMapping) -> pl.Expr:
-    """What tells the document, and the version of the line, from another of the same content."""
-    fields = [pl.col(name).fill_null("") for name in (*mapping.identity, "version_stamp")]
-    return pl.concat_str(pl.lit(""), *fields, separator="\x1f")
+#: What mostly holds for a whole document. It is hashed by itself, so that it is hashed once where it really does.
+_OF_DOCUMENT = frozenset({
+    "partner", "site", "kind", "basis", "currency", "shipped_at", "arrives_at", "carrier", "counted_at", "received_at",
+    "document", "release", "shipment", "transport", "receipt",
+})  # fmt: skip
+
+
+def _identity(mapping: CompiledMapping, speech: Speech) -> Piece:
+    """The digest of what tells the document, and the version of the line, from another of the same content."""
+    names = (*mapping.identity, "version_stamp")
+    return digest(piece for name in names for piece in (*speech.told(name), "\x1f"))
+
+
+def _content(stream: Stream, speech: Speech) -> pl.Expr:
+    """The digest of what an event says but for its lineage, and of its subject."""
+    said = [*_said(stream), *_references()]
+    document = digest(speech.members([one for one in said if one[0] in _OF_DOCUMENT]))
+    line = speech.members([one for one in said if one[0] not in _OF_DOCUMENT])
+    return sha256(joined([document, *line, pl.col("subject")]))
 
 
 def _events(
@@ -297,38 +312,15 @@ def _events(
     """The event table of valid lines, between which ``silent`` ones may stand."""
     speech = Speech(lines, _spoken(stream, mapping), SUBJECT_MARKS)
     lines = lines.with_columns(_subject(lines, mapping, speech).alias("subject"))
-    subjects, keys = _keys(lines, stream, origin, silent)
-    said = lines.select(_body(stream, speech).alias("_body"), _identity(mapping).alias("_identity"))
-    fingerprints, contents = _hashes(said["_body"], said["_identity"])
-    return lines.with_columns(
-        said["_body"],
-        subjects.alias("subject"),
-        (keys + contents).bin.encode("hex").alias("id"),
-        keys.bin.encode("hex").alias("key"),
-        fingerprints.bin.encode("hex").alias("fingerprint"),
-        pl.lit(stream.value).alias("stream"),
-        pl.col(ORDINAL).alias("line"),
-    ).select(*EVENT_COLUMNS[:-1], joined([pl.col("_body"), *_lineage(mapping, origin, speech), "}"]).alias("data"))
-
-
-_HASHED = 512  #: texts that are copied at once: more would leave the processor's cache before they are hashed
-
-
-def _hashes(bodies: pl.Series, identities: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Of each event the hash of its content alone, and the first bytes of that of its content and identity."""
-    fingerprints: list[bytes] = []
-    contents: list[bytes] = []
-    begin = hashlib.blake2b(digest_size=8).copy
-    texts, documents = bodies.cast(pl.Binary), identities.cast(pl.Binary)
-    for at in range(0, len(texts), _HASHED):
-        some = texts.slice(at, _HASHED).to_list()
-        for body, identity in zip(some, documents.slice(at, _HASHED).to_list(), strict=True):
-            content = begin()
-            content.update(body)
-            fingerprints.append(content.digest())
-            content.update(identity)
-            contents.append(content.digest())
-    return pl.Series(fingerprints, dtype=pl.Binary), pl.Series(contents, dtype=pl.Binary).bin.head(6)
+    lines = _numbered(lines, origin, silent)
+    lines = lines.with_columns(_content(stream, speech).alias("_content"))
+    made = {
+        **identified(_identity(mapping, speech), pl.col("_content")),
+        "stream": pl.lit(stream.value),
+        "line": pl.col(ORDINAL),
+        "data": joined([*_body(stream, speech), *_lineage(mapping, origin, speech), "}"]),
+    }
+    return lines.select(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
 
 
 def _silent(
@@ -351,57 +343,47 @@ def _silent(
 _COUNTED = (ORDINAL, DOCUMENT, "subject", "version_stamp")
 
 
-def _keys(
-    lines: pl.DataFrame, stream: Stream, origin: Origin, silent: pl.DataFrame | None
-) -> tuple[pl.Series, pl.Series]:
-    """Subjects and their hashes: ``#2`` behind a subject that stands in its document a second time.
+def _numbered(lines: pl.DataFrame, origin: Origin, silent: pl.DataFrame | None) -> pl.DataFrame:
+    """The lines, with ``#2`` behind a subject that stands in its document a second time.
 
     Lines with a version stamp come from a table with a key of its own: there the same key twice is
     the same line.
     """
-    subjects = lines["subject"]
-    keys = key_hashes(stream.value, subjects)
     if silent is None:
-        repeated = _repeated(lines, stream, origin.occurrences, keys)
+        repeated = _repeated(lines, origin.occurrences)
     else:
         every = pl.concat([lines.select(_COUNTED), silent]).sort(ORDINAL)
-        number = _repeated(every, stream, origin.occurrences)
+        number = _repeated(every, origin.occurrences)
         row_of = {line: row for row, line in enumerate(lines[ORDINAL])} if number else {}
         lined = ((every[ORDINAL][at], one) for at, one in number.items())
         repeated = {row_of[line]: one for line, one in lined if line in row_of}
     if not repeated:
-        return subjects, keys
-    rows = list(repeated)
+        return lines
+    subjects = lines["subject"]
     again = pl.Series([f"{subjects[row]}#{number}" for row, number in repeated.items()], dtype=pl.String)
-    return subjects.scatter(rows, again), keys.scatter(rows, key_hashes(stream.value, again))
+    return lines.with_columns(subjects.scatter(list(repeated), again))
 
 
-def _repeated(
-    lines: pl.DataFrame, stream: Stream, occurrences: Occurrences | None, keys: pl.Series | None = None
-) -> dict[int, int]:
+def _repeated(lines: pl.DataFrame, occurrences: Occurrences | None) -> dict[int, int]:
     """Rows whose subject stood in their document before, with the number of this occurrence."""
     unstamped = lines["version_stamp"].is_null()
-    rows = unstamped.arg_true()
     if occurrences is not None:
-        keys = key_hashes(stream.value, lines["subject"]) if keys is None else keys
-        numbers = occurrences.numbers(keys if unstamped.all() else keys.gather(rows))
+        rows = unstamped.arg_true()
+        numbers = occurrences.numbers(lines["subject"].gather(rows))
         return {rows[position]: number for position, number in numbers.items()}
     if not lines["subject"].is_duplicated().any():  # which costs a tenth of counting, and mostly is the answer
         return {}
-    counted = lines.select(DOCUMENT, "subject").with_row_index("row")
-    counted = (counted if unstamped.all() else counted[rows]).with_columns(
-        number=pl.col("subject").cum_count().over(DOCUMENT, "subject")
-    )
+    counted = lines.select(DOCUMENT, "subject").with_row_index("row").filter(unstamped)
+    counted = counted.with_columns(number=pl.col("subject").cum_count().over(DOCUMENT, "subject"))
     return dict(counted.filter(pl.col("number") > 1).select("row", "number").rows())
 
 
 # -- the JSON ----------------------------------------------------------------------------------------
 
 
-def _body(stream: Stream, speech: Speech) -> pl.Expr:
+def _body(stream: Stream, speech: Speech) -> list[Piece]:
     """The data model's JSON text but for its lineage: ``{"partner":"ACME",...,"references":{...},``."""
-    said, references = _said(stream), _references()
-    return joined(["{", *speech.members(said), ',"references":{', *speech.members(references), "},"])
+    return ["{", *speech.members(_said(stream)), ',"references":{', *speech.members(_references()), "},"]
 
 
 def _said(stream: Stream) -> list[tuple[str, str]]:
@@ -421,7 +403,7 @@ def _spoken(stream: Stream, mapping: CompiledMapping) -> set[str]:
     return {LOCATION, *_key(mapping), *(column for _, column in (*_said(stream), *_references()))}
 
 
-def _lineage(mapping: CompiledMapping, origin: Origin, speech: Speech) -> list[pl.Expr | str]:
+def _lineage(mapping: CompiledMapping, origin: Origin, speech: Speech) -> list[Piece]:
     """What all events of a document say of where they come from, then what is each one's own."""
     read_by = msgspec.json.encode({"mapping": mapping.name, "mapping_version": mapping.version}).decode()[1:-1]
     return [

@@ -6,38 +6,25 @@ A document may repeat a line word for word, on purpose. Its second occurrence ne
 
 from __future__ import annotations
 
-import hashlib
-
 import polars as pl
 
-KEY_SIZE = 10  #: bytes of a key's hash
-
-
-def key_hashes(stream: str, subjects: pl.Series) -> pl.Series:
-    """The key of each event: the hash (Binary) of its stream and subject."""
-    begin = hashlib.blake2b(f"{stream}\x1f".encode(), digest_size=KEY_SIZE).copy  # half the cost of a new one
-    keys = []
-    for subject in subjects.cast(pl.Binary).to_list():
-        key = begin()
-        key.update(subject)
-        keys.append(key.digest())
-    return pl.Series(keys, dtype=pl.Binary)
+from mappings.identities import sha256
 
 
 class Occurrences:
     """State of one document, chunk after chunk.
 
-    Keys are remembered by 64 bits of their hash, as sorted runs that are merged when they are
+    Subjects are remembered by 64 bits of their hash, as sorted runs that are merged when they are
     alike in size, so that adding ``n`` keys costs O(n log n) in all.
     """
 
     def __init__(self) -> None:
         self._runs: list[pl.Series] = []
-        self._counts: dict[bytes, int] = {}  # only of keys that stood there twice or more
+        self._counts: dict[str, int] = {}  # only of those that stood there twice or more
 
-    def numbers(self, keys: pl.Series) -> dict[int, int]:
-        """Position in ``keys`` (Binary) -> occurrence number, of those that are not the first of their kind."""
-        hashes = keys.bin.head(8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    def numbers(self, subjects: pl.Series) -> dict[int, int]:
+        """Position in ``subjects`` -> occurrence number, of those that are not the first of their kind."""
+        hashes = _hashes(subjects)
         run = hashes.sort()
         again = self._seen(hashes)
         if not (run == run.shift()).any() and not again.any():
@@ -45,8 +32,8 @@ class Occurrences:
             return {}
         numbers = {}
         for position in (again | ~hashes.is_first_distinct()).arg_true():
-            key = keys[position]
-            numbers[position] = self._counts[key] = self._counts.get(key, 1) + 1
+            subject = subjects[position]
+            numbers[position] = self._counts[subject] = self._counts.get(subject, 1) + 1
         self._remember(run.unique(maintain_order=True))
         return numbers
 
@@ -63,3 +50,8 @@ class Occurrences:
             run = pl.concat([self._runs.pop(), run]).unique().sort()
         if len(run):
             self._runs.append(run)
+
+
+def _hashes(subjects: pl.Series) -> pl.Series:
+    digits = sha256(pl.col(subjects.name)).str.slice(0, 16).str.decode("hex")
+    return subjects.to_frame().select(digits.bin.reinterpret(dtype=pl.UInt64, endianness="big")).to_series()

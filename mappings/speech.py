@@ -55,6 +55,10 @@ class Speech:
             pieces += [pl.concat_str(*_exprs(member))] if self._lines[column].null_count() else member
         return pieces
 
+    def told(self, column: str) -> list[Piece]:
+        """What stands in a column, as in ``text``; nothing where the table has no such column, or nothing in it."""
+        return self.text(column) if self._speaks(column) else []
+
     def text(self, column: str) -> list[Piece]:
         """What stands in a column, as between the quotes of JSON."""
         if column not in self._texts:

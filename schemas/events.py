@@ -198,13 +198,12 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
 
 
 #: Columns of the table of events that mappings.normalise makes and the ledger stores, all text but ``line``.
-#: ``key`` (20 hex digits) is the hash of stream and subject; ``id`` is the key followed by 12 hex digits that
-#: hash the content and the identity of the document it came from; ``fingerprint`` (16 hex digits) hashes the
-#: content alone, lineage left out, so that a revision that says nothing new is known. ``line`` (Int64) is the
-#: line's ordinal in its document; ``data`` is the JSON text of the stream's data model.
+#: ``id`` (32 hex digits): 8 of the identity of the document it came from, then 24 of the digest of its subject and
+#: content; ``fingerprint`` (16 hex digits) is of that digest alone, lineage left out, so that a revision that says
+#: nothing new is known. ``line`` (Int64) is the line's ordinal in its document; ``data`` is the JSON text of the
+#: stream's data model.
 EVENT_COLUMNS = (
     "id",
-    "key",
     "fingerprint",
     "stream",
     "kind",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 EVENT: dict[str, Any] = {
-    "id": "41590004e60409396676fe8826cbe6fb",
+    "id": "4159000491272615fa02a2ee029163ca",
     "source": "/crossdock/channels/erp",
     "type": "crossdock.demand.v1",
     "subject": "order/ANVILGATE/4500000011/20/1",

@@ -14,7 +14,6 @@ Nothing is ever rewritten: a reading that changes anything is kept as a row of i
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +26,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from crossdock.ledger import bodies
+from crossdock.ledger import bodies, feed
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.standing import Head, Standing, known_ids
 from crossdock.ledger.tables import documents, events, parked_lines
+from mappings.identities import FINGERPRINT, keys, sha256_of
+from mappings.normalise import empty_events
 from schemas.errors import GivenUpError
 from schemas.events import EVENT_COLUMNS
 
@@ -156,8 +157,8 @@ def _subjects(draft: Draft, waiting: Mapping[int, Row[Any]]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A piece of a reading's events. ``fresh`` are to be published (EVENT_COLUMNS and ``_doc``, the index of the
-    reading); ``changes`` is told of every event that does not stay."""
+    """A piece of a reading's events. ``fresh`` are to be published (EVENT_COLUMNS, their ``key``, and ``_doc``, the
+    index of the reading); ``changes`` is told of every event that does not stay."""
 
     fresh: pl.DataFrame
     changes: tuple[Change, ...]
@@ -184,7 +185,8 @@ def _pieces(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     rows = 0
     for index, reading in enumerate(readings):
         for table in reading.draft.events():
-            wanted = _only(table, reading.only).with_columns(pl.lit(index, dtype=pl.Int32).alias(_DOC))
+            wanted = _only(feed.storable(table), reading.only).with_columns(pl.lit(index, dtype=pl.Int32).alias(_DOC))
+            wanted = wanted.with_columns(keys(wanted))
             if reading.only is None:
                 reading.seen.append(_hashes(wanted))
             gathered.append(wanted)
@@ -242,7 +244,7 @@ def _judge_piece(
         if change is Change.OVERTAKEN:
             continue
         if row["id"] in known:
-            row["id"] = _said_again(row["key"], row["id"], head)
+            row["id"] = _said_again(row["id"], head)
         heads[row["key"]] = standing.made[row["key"]] = _made(row, head, reading, tell=tell)
         fresh.append(row)
     if record:
@@ -283,10 +285,9 @@ def _change(reading: Reading, key: str, head: Head | None, standing: Standing) -
     return Change.CHANGES
 
 
-def _said_again(key: str, id: str, head: Head | None) -> str:
+def _said_again(id: str, head: Head | None) -> str:
     """An id for what was said once, corrected, and is said again: the old id is taken."""
-    salt = f"{id}\x1f{head.id if head else ''}"
-    return key + hashlib.blake2b(salt.encode(), digest_size=6).hexdigest()
+    return sha256_of(f"{id}\x1f{head.id if head else ''}")[: len(id)]
 
 
 def _table(like: pl.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -329,7 +330,7 @@ def _vanished(
         )
 
 
-_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVENT_COLUMNS} | {_DOC: pl.Int32}
+_SCHEMA: dict[str, Any] = {**empty_events().schema, "key": pl.String, _DOC: pl.Int32}
 
 
 def _own_events(connection: Connection, reading: Reading) -> Iterator[pl.DataFrame]:
@@ -337,17 +338,14 @@ def _own_events(connection: Connection, reading: Reading) -> Iterator[pl.DataFra
     for row in reading.own:
         if row.first_position is None:
             continue
-        query = sa.select(events.c.stream, events.c.subject, events.c.id).where(
+        query = sa.select(events.c.stream, events.c.subject).where(
             events.c.document_id == row.id, events.c.position.between(row.first_position, row.last_position)
         )
         found = connection.execute(query)
         while rows := found.fetchmany(SLICE):
-            table = pl.DataFrame(
-                [tuple(row) for row in rows],
-                schema={"stream": pl.String, "subject": pl.String, "id": pl.String},
-                orient="row",
-            )
-            yield table.with_columns(key=pl.col("id").str.head(20))
+            schema = {"stream": pl.String, "subject": pl.String}
+            table = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+            yield table.with_columns(keys(table))
 
 
 def _instead(
@@ -364,7 +362,7 @@ def _instead(
     if before is not None:
         if before["fingerprint"] == head.fingerprint:
             return None
-        return before | {"id": _said_again(own["key"], before["id"], head)}
+        return before | {"id": _said_again(before["id"], head)}
     newest = revisions[0]
     data = _said(connection, [newest.position])[newest.position]
     if data.get("status") == WITHDRAWN:
@@ -373,10 +371,10 @@ def _instead(
     data |= {"kind": "cancelled", "status": WITHDRAWN}
     data["lineage"] |= {"mapping": mapping.mapping or data["lineage"]["mapping"]}
     data["lineage"] |= {"mapping_version": mapping.mapping_version or data["lineage"]["mapping_version"]}
-    fingerprint = hashlib.blake2b(f"{WITHDRAWN}\x1f{head.id}".encode(), digest_size=8).hexdigest()
+    withdrawn = sha256_of(f"{WITHDRAWN}\x1f{head.id}")
     return _row(connection, newest, key=own["key"]) | {
-        "id": _said_again(own["key"], fingerprint, head),
-        "fingerprint": fingerprint,
+        "id": withdrawn[: len(head.id)],
+        "fingerprint": withdrawn[:FINGERPRINT],
         "kind": "cancelled",
         "data": msgspec.json.encode(data).decode(),
     }
@@ -390,7 +388,7 @@ def _before(
     earlier = next((row for row in revisions if ranks[row.document_id] < reading.rank), None)
     rank, corrected = standing.overtaken.get(key, (0, None))
     if corrected is not None and rank < reading.rank and (earlier is None or rank >= ranks[earlier.document_id]):
-        return {name: corrected[name] for name in EVENT_COLUMNS}
+        return {name: corrected[name] for name in (*EVENT_COLUMNS, "key")}
     return None if earlier is None else _row(connection, earlier, key=key)
 
 
@@ -402,7 +400,7 @@ def _row(connection: Connection, event: Row[Any], *, key: str) -> dict[str, Any]
             hint="correct the document that stands now, or have its sender send another",
         )
     beside = {"key": key, "data": data}
-    return {name: beside[name] if name in beside else getattr(event, name) for name in EVENT_COLUMNS}
+    return {name: beside[name] if name in beside else getattr(event, name) for name in (*EVENT_COLUMNS, "key")}
 
 
 # -- telling ------------------------------------------------------------------------------------------

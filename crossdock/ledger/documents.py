@@ -32,6 +32,7 @@ from crossdock.translation import (
     EnvelopeClosed,
     Translated,
 )
+from mappings.identities import keys
 from mappings.remembered import is_constant
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
@@ -295,7 +296,7 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
         for id, count in Counter(written.unchanged.to_list()).items():
             by_id[id].unchanged += count
         for (id,), said_again in written.confirmed.group_by("document_id"):
-            write_confirmations(connection, int(id), said_again["key"].to_list())
+            write_confirmations(connection, int(id), keys(said_again).to_list())
         for row in written.stale.iter_rows(named=True):
             stale.setdefault(row["document_id"], []).append(_stale(row))
     return stale

@@ -69,7 +69,7 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
     """Append what is new in ``incoming`` (EVENT_COLUMNS and ``document_id``) after ``position``."""
     for table in incoming:
         for piece in table.iter_slices(SLICE):
-            written = _revise(connection, _storable(piece), position)
+            written = _revise(connection, storable(piece), position)
             if written.fresh.height:
                 _insert(connection, written.fresh.select(_COLUMNS))
                 bodies.write(connection, position + 1, written.fresh["data"])
@@ -191,7 +191,7 @@ def _stored(row: Any, origin: tuple[str, str, str], data: str) -> StoredEvent:
 # -- revisions --------------------------------------------------------------------------------------
 
 
-def _storable(table: pl.DataFrame) -> pl.DataFrame:
+def storable(table: pl.DataFrame) -> pl.DataFrame:
     """With subjects that both databases can hold."""
     if not table["subject"].str.contains("\0", literal=True).any():
         return table

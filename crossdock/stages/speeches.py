@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +11,8 @@ import polars as pl
 
 from crossdock.ledger import PayloadRecord
 from crossdock.translation import Document
+from mappings.identities import identified_one
 from mappings.normalise import empty_events
-from mappings.occurrences import key_hashes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +38,11 @@ def lineage_of(record: PayloadRecord, document: str, mapping: str | None, versio
 
 def events_of(stream: str, speeches: Iterable[Speech], origin: Mapping[str, Any]) -> pl.DataFrame:
     """Events of one stream as ``mappings.normalise`` makes them; the id tells the origin's document from any other."""
-    some = list(speeches)
-    keys = key_hashes(stream, pl.Series([one.subject for one in some], dtype=pl.String)).bin.encode("hex").to_list()
     made = []
-    for key, one in zip(keys, some, strict=True):
-        content = hashlib.blake2b(msgspec.json.encode(one.data), digest_size=8)
-        fingerprint = content.hexdigest()
-        content.update(origin["document"].encode())
+    for one in speeches:
         made.append(
             {
-                "id": key + content.hexdigest()[:12],
-                "key": key,
-                "fingerprint": fingerprint,
+                **identified_one(origin["document"], msgspec.json.encode(one.data).decode() + one.subject),
                 "stream": stream,
                 "kind": one.data["kind"],
                 "subject": one.subject,

@@ -124,7 +124,7 @@ def cloud_event(row: Mapping[str, Any]) -> dict[str, Any]:
         "subject": row["subject"],
         "time": row["time"],
         "recordedtime": RECEIVED,
-        "partitionkey": row["key"],
+        "partitionkey": row["subject"],
         "sequence": 1,
         "correlationid": "golden",
         "datacontenttype": "application/json",

@@ -169,7 +169,6 @@ def _row(subject: str, revision: int) -> dict[str, object]:
     key = sha256(subject.encode()).hexdigest()[:20]
     return {
         "id": f"{key}{revision:012x}",
-        "key": key,
         "fingerprint": f"{revision:016x}",
         "stream": "demand",
         "kind": "changed",

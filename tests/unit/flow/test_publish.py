@@ -33,7 +33,6 @@ def filled(ledger: Ledger) -> Ledger:
         rows.append(
             {
                 "id": f"{key}{number:012x}",
-                "key": key,
                 "fingerprint": "0" * 16,
                 "stream": "demand",
                 "kind": "ordered",

@@ -108,7 +108,6 @@ class Fact:
         }
         return {
             "id": self.id,
-            "key": self.key,
             "fingerprint": sha(self.says)[:16],
             "stream": self.stream,
             "kind": data["kind"],

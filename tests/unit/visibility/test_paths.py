@@ -78,7 +78,7 @@ def _store(ledger: Ledger, number: int, partner: str, events: Sequence[StoredEve
     columns = ("stream", "kind", "subject", "time", "partner", "item", "site", "data")
     rows = [
         {name: getattr(one, name) for name in columns}
-        | {"id": f"{one.position:032x}", "key": f"{one.position:020x}", "fingerprint": f"{one.position:016x}"}
+        | {"id": f"{one.position:032x}", "fingerprint": f"{one.position:016x}"}
         | {"line": line}
         for line, one in enumerate(events, start=1)
     ]
