@@ -286,7 +286,7 @@ def serve(
         service = service_of(dock, origins=origin or ())
         place = workplace_of(dock, service)
         tls = Tls(certificate=certificate, key=key, oldest=oldest) if certificate else None
-        rendering = Rendering()
+        rendering = Rendering(service.zone)
         console = routes(place, rendering)
         meanwhile = partial(beside, service=service, token=token, rendering=rendering)
         answer(service, token, console, host=host, port=port, ready=ready, tls=tls, meanwhile=meanwhile)
@@ -308,7 +308,7 @@ def answers(
     if json:
         _echo_rows(rows)
     else:
-        display.show(display.console(), answers_view(rows))
+        display.show(display.console(), answers_view(rows, status))
 
 
 @app.command(rich_help_panel=REMEMBERED)

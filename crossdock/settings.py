@@ -5,7 +5,8 @@ follows from it unless it is set on its own: ``CROSSDOCK_LEDGER`` (an SQLAlchemy
 ``CROSSDOCK_ARCHIVE``, ``CROSSDOCK_FEED`` (the folder sink's), ``CROSSDOCK_DATA_DOCS``.
 ``CROSSDOCK_PARTNERS``, ``CROSSDOCK_CHANNELS``, ``CROSSDOCK_OUTLETS`` and ``CROSSDOCK_MAPPINGS`` (the
 standard mappings; code lists lie in ``codes`` beside it) are the folders of YAML, by default the shipped
-ones; ``CROSSDOCK_VISIBILITY`` is the file that says who sees what.
+ones; ``CROSSDOCK_VISIBILITY`` is the file that says who sees what. ``CROSSDOCK_TIMEZONE`` is the zone (of
+the IANA database; default UTC) in which people are shown times, and a day begins.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Settings:
     outlets: Path
     mappings: Path
     visibility: Path
+    zone: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -53,4 +55,5 @@ class Settings:
             outlets=place("CROSSDOCK_OUTLETS", _TREE / "connectors" / "outlets"),
             mappings=place("CROSSDOCK_MAPPINGS", _TREE / "mappings" / "standard"),
             visibility=place("CROSSDOCK_VISIBILITY", _TREE / "schemas" / "visibility.yaml"),
+            zone=env.get("CROSSDOCK_TIMEZONE") or "UTC",
         )

@@ -112,15 +112,15 @@ def _zero() -> dict[str, Any]:
 
 
 def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime, until: datetime) -> Markup:
-    """Payloads by hour from ``since`` to ``until``, those that could not be read apart."""
+    """Payloads by hour from ``since`` to ``until``, in the zone of these, those that could not be read apart."""
     rows = []
     for hour in hours:
-        at: datetime = hour["hour"]
+        at, local = hour["hour"], hour["hour"].astimezone(since.tzinfo)
         for kind, number in (("read", hour["payloads"] - hour["unreadable"]), ("not readable", hour["unreadable"])):
             if number:
-                told = f"{at:%d %b %H}:00: {number} {kind} by {hour['channel']}"
+                told = f"{local:%d %b %H:%M}: {number} {kind} by {hour['channel']}"
                 to = f"/documents?hour={at:%Y-%m-%dT%H}Z&channel={quote(hour['channel'])}"
-                middle = (at + timedelta(minutes=30)).isoformat()
+                middle = _wall(local + timedelta(minutes=30))
                 rows.append({"hour": middle, "kind": kind, "payloads": number, "told": told, "to": to})
     colours = {"domain": ["read", "not readable"], "range": [GOOD, BAD]}
     spec = {
@@ -130,7 +130,7 @@ def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime,
         "encoding": {
             "x": {
                 "field": "hour", "type": "temporal", "axis": {"title": None, "format": "%a %H:%M", "tickCount": 8},
-                "scale": {"type": "utc", "domain": [since.isoformat(), until.isoformat()], "nice": False},
+                "scale": {"type": "utc", "domain": [_wall(since), _wall(until)], "nice": False},
             },
             "y": {
                 "field": "payloads", "type": "quantitative", "title": None, "stack": "zero",
@@ -142,6 +142,11 @@ def hours_chart(hours: Sequence[dict[str, Any]], title: str, *, since: datetime,
         },
     }  # fmt: skip
     return drawn(spec, width=_WIDTH, height=130)
+
+
+def _wall(at: datetime) -> str:
+    """What the clock on the wall says, as if it were UTC: Vega knows no other zone but its process's."""
+    return at.replace(tzinfo=UTC).isoformat()
 
 
 def drawn(spec: dict[str, Any], *, width: int, height: int) -> Markup:

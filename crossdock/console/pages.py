@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -44,7 +44,7 @@ Number = Annotated[int, Path(ge=1, le=LAST)]
 def routes(workplace: Workplace, rendering: Rendering | None = None) -> APIRouter:
     """Every page, and the forms on them."""
     router = APIRouter(include_in_schema=False)
-    pages = _Pages(workplace, rendering or Rendering())
+    pages = _Pages(workplace, rendering or Rendering(workplace.service.zone))
     for path, page in (
         ("/", pages.dock),
         ("/documents/{document}", pages.document),
@@ -85,7 +85,7 @@ class _Pages:
         self.rendering = rendering
 
     def dock(self, request: Request) -> HTMLResponse:
-        ledger, now = self._service.ledger, datetime.now(UTC)
+        ledger, now = self._service.ledger, self._service.now()
         quiet = [one for one in partners.standings(self._place, now) if one.quiet]
         until = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)  # the same picture for an hour
         hours = ledger.searching.hours(until - HOURS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -12,15 +12,16 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from crossdock.console.times import Times
 from crossdock.feed.access import viewer_of
-from crossdock.views.display import clock, count, moment, place, quoted, references, size
+from crossdock.views.display import count, place, quoted, references, size
 
 
 class Rendering:
     """Pages out of templates."""
 
-    def __init__(self) -> None:
-        self.templates = templates()
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self.templates = templates(Times(zone))
 
     def prepare(self) -> None:
         """Compile every template; each takes some milliseconds when it is first used."""
@@ -65,7 +66,7 @@ class Leaf:
         return cls(newest, older)
 
 
-def templates() -> Environment:
+def templates(times: Times) -> Environment:
     """The pages' templates: everything escaped, nothing silently missing."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader("crossdock.console"), PackageLoader("crossdock.feed")]),
@@ -74,14 +75,11 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"about": about, "clock": clock, "count": count, "line": line, "minute": minute, "place": place}
+    made.filters |= {"about": about, "count": count, "line": line, "place": place}
+    made.filters |= {"minute": times.minute, "second": times.second}
+    made.globals["zone"] = str(times.zone)
     made.filters |= {"quoted": quoted, "size": size, "span": span}
     return made
-
-
-def minute(instant: datetime | str) -> str:
-    """``2026-03-01 08:00Z``; an event's own time as it is written, the day alone where it is midnight."""
-    return moment(instant) if isinstance(instant, str) else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}Z"
 
 
 def about(subject: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from markupsafe import Markup
@@ -77,7 +77,7 @@ def places(service: Service, view: View, search: str, items: Sequence[str], *, a
     item, site = after.get("item", ""), after.get("site", "")
     if not view.sees_all_supply:
         return _by_item(service, view, search, items, (item, site))
-    today, outlooks = datetime.now(UTC).date(), service.ledger.outlooks
+    today, outlooks = service.now().date(), service.ledger.outlooks
     done = reckon(service, seconds=_RECKONING)
     begins = (_day(after.get("short", "")), item, site) if item else None
     found = outlooks.page(search=search, items=items, after=begins, limit=PLACES)
@@ -111,7 +111,7 @@ def _day(written: str) -> date:
 
 def _by_item(service: Service, view: View, search: str, items: Sequence[str], after: tuple[str, str]) -> Places:
     """What somebody sees of it who does not see everything, reckoned now, in order of items."""
-    ledger, now = service.ledger, datetime.now(UTC)
+    ledger, now = service.ledger, service.now()
     ledger.spans.follow()
     found = ledger.spans.places(search=search, items=items, limit=PLACES, after=after)
     rows, left = [], RECKONED
@@ -132,7 +132,7 @@ def supply_page(
     service: Service, view: View, item: str, site: str, *, now: datetime | None = None
 ) -> SupplyPage | None:
     """None where nothing is known, or nothing that ``view`` lets through."""
-    found = look_up_supply(service.ledger, view, item, site, now=now or datetime.now(UTC))
+    found = look_up_supply(service.ledger, view, item, site, now=now or service.now())
     if not found.unit:  # no event is seen
         return None
     gathered: dict[date, list[Movement]] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from crossdock.feed.service import Service
 from crossdock.feed.supply import outlook
@@ -16,13 +15,13 @@ _SLICE, _BREATH = 0.05, 0.2  #: seconds of work, and between two such slices
 _SEEN = Viewer(audience=Audience.INTEGRATION, name="crossdock")
 
 
-def reckon(service: Service, *, seconds: float, now: datetime | None = None) -> bool:
+def reckon(service: Service, *, seconds: float) -> bool:
     """Reckon what holds no longer, as far as ``seconds`` allow; whether nothing was left.
 
     Outlooks are those of who sees everything: to be shown to nobody else but who ``sees_all_supply``.
     """
     deadline = time.monotonic() + seconds
-    ledger, today = service.ledger, (now or datetime.now(UTC)).date()
+    ledger, today = service.ledger, service.now().date()
     ledger.spans.follow(seconds=seconds)
     ledger.outlooks.follow(seconds=seconds)
     view = service.visibility.view(_SEEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -133,7 +133,7 @@ def routes(service: Service) -> APIRouter:
         horizon: Annotated[int, Query(ge=1, le=730, description="Days ahead.")] = 91,
     ) -> Response:
         view = service.visibility.view(viewer_of(request))
-        found = look_up_supply(ledger, view, item, site, now=datetime.now(UTC), horizon=horizon)
+        found = look_up_supply(ledger, view, item, site, now=service.now(), horizon=horizon)
         return Response(_encode(found), media_type=JSON)
 
     return router
