@@ -42,10 +42,12 @@ def record() -> None:
     """Let Great Expectations look at what it has not seen, and write Data Docs. Exit code 1 where it disagrees."""
     from crossdock.dock import Dock
     from crossdock.expectations import record as look
+    from crossdock.views.display import count
 
     with Dock.open(create=False) as dock:
         done = look(archive=dock.archive, ledger=dock.ledger, context=dock.context(), data_docs=dock.settings.data_docs)
-        typer.echo(f"{done.batches:,} batches looked at, {done.unsure:,} of them not comparable any more")
+        looked_at = count(done.batches, "batch", "batches")
+        typer.echo(f"{looked_at} looked at, {done.unsure:,} of them not comparable any more")
         typer.echo(f"Data Docs: {dock.settings.data_docs / 'index.html'}")
     for alarm in done.alarms:
         typer.echo(alarm)

@@ -28,10 +28,10 @@ def responded_line(responded: Responded) -> Text:
     return said or Text("nothing to answer", style=DIM)
 
 
-def answers_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """One line an answer, newest first; below it why a referee refused it."""
+def answers_view(rows: Sequence[Mapping[str, Any]], status: str | None = None) -> RenderableType:
+    """One line an answer, newest first; below it why a referee refused it. ``status``: they are all in that state."""
     if not rows:
-        return Text("no answer was ever owed", style=DIM)
+        return Text(f"no answer is {status}" if status else "no answer was ever owed", style=DIM)
     table = plain_table()
     for name in ("answer", "to", "answers", "state", "due", "file"):
         table.add_column(name, overflow="fold")

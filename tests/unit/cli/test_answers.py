@@ -49,6 +49,7 @@ def test_a_run_says_what_was_answered_and_the_answer_is_listed(answering: Instal
 def test_nothing_owed_is_said(installation: Installation) -> None:
     assert installation.run("respond").stdout.strip() == "nothing to answer"
     assert installation.run("answers").stdout.strip() == "no answer was ever owed"
+    assert installation.run("answers", "--status", "refused").stdout.strip() == "no answer is refused"
 
 
 def test_an_outlet_that_cannot_carry_it_keeps_the_answer_waiting(answering: Installation) -> None:
