@@ -187,7 +187,8 @@ def load_grammar(version: str, standard: Standard = X12) -> Grammar:
     tables = standard.tables
     base = _read(tables / "elements.yaml"), _read(tables / "segments.yaml")
     overlay = _overlay(version, standard)
-    codes, grown = _read(tables / "codes.yaml") | overlay["codes"], overlay["grown"]
+    listed, grown = _read(tables / "codes.yaml"), overlay["grown"]
+    codes = {number: _spelt(text, listed) for number, text in (listed | overlay["codes"]).items()}
     texts = base[0]["elements"] | overlay["elements"]
     elements = {number: _element(number, text, codes, whole=number not in grown) for number, text in texts.items()}
     composites: dict[str, Composite] = {}
@@ -248,9 +249,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _element(number: str, text: str, codes: Mapping[str, str], *, whole: bool) -> Element:
     type_, least, most, *name = text.split(None, 3)
-    words = [codes[word[1:]] if word[0] == "+" else word for word in codes.get(number, "").split()]
-    listed = _listed(" ".join(words)) if words else None
+    listed = _listed(codes[number]) if number in codes else None
     return Element(number, type_, int(least), int(most), name[0] if name else "", listed, whole)
+
+
+def _spelt(text: str, listed: Mapping[str, str]) -> str:
+    """``+98`` stands for all codes of that list in the base version, ``+EANCOM`` for a list that many share."""
+    return " ".join(listed[word[1:]] if word[0] == "+" else word for word in text.split())
 
 
 @cache

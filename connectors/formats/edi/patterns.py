@@ -16,7 +16,7 @@ from connectors.formats.edi.grammar import Composite, Element, Segment
 from connectors.formats.edi.judge import judge_segment
 
 #: code lists up to this size are spelled out in the pattern, longer ones are looked up
-SPELLED_CODES = 12
+SPELLED_CODES = 24
 
 _DAY_OF_MONTH = (
     "(?:(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)|02(?:0[1-9]|1[0-9]|2[0-8]))"

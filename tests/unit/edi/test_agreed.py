@@ -85,7 +85,7 @@ def test_a_partners_own_segment_may_be_asked_for(wrap, read) -> None:
         ({"tighten": ["drop PO1"]}, "to leave it out would relax"),
         ({"relax": ["need N1"]}, "need would tighten"),
         ({"relax": ["max N1 5"]}, "that would tighten"),
-        ({"relax": ["codes BEG02 XX"]}, "allowed anyway"),
+        ({"relax": ["codes CUR02 XXX"]}, "allowed anyway"),
         ({"relax": ["after BEG: NTE M"]}, "write O"),
         ({"relax": ["after BEG: QQQ O"]}, "there is no segment QQQ"),
         ({"relax": ["note PO1 P0106"]}, "it has C0302"),

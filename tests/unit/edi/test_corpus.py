@@ -86,6 +86,7 @@ WRONG_ALL_THE_SAME = {
         "element.too_short", "value.unreadable",  # ShipNotice: DTM02 = 200
         "group.duplicate",  # MixedTransactions: two groups of one number
         "quantity.missing", "unit.missing",  # ReceivingAdvice: RCD without a quantity
+        "element.code",  # PurchaseOrderCSV: BEG02 = 02
     },
     "EdiWeave-EdiWeave__": {
         "group.duplicate", "set.duplicate", "interchange.duplicate",  # copies of one message, their numbers unchanged
@@ -95,8 +96,11 @@ WRONG_ALL_THE_SAME = {
     "eskrano-php-edi-coed__": {
         "set.count", "group.count", "set.control_number", "group.control_number", "interchange.control_number",
         "segment.missing",  # trailers of another interchange were pasted
+        "element.code",  # TD512 = BS, MAN01 = 2I
     },
-    "ballerina--module-balle__": {"element.too_long", "element.condition", "item.missing"},  # PO106 holds the item
+    "ballerina--module-balle__": {
+        "element.too_long", "element.condition", "element.code", "item.missing",  # PO106 holds the item, PO105 its kind
+    },
     "prendleman-sterling-edi__": {
         "set.count", "element.missing", "element.too_long", "element.too_short", "element.character",
         "element.condition", "item.missing", "segment.unexpected",  # written by hand: PO106, ACK and SE01 are not X12

@@ -151,7 +151,7 @@ def test_sets(version: str, set_id: str) -> None:
 
 
 #: elements whose codes the tables mix with those of others
-MIXED = ("478",)  # payment methods
+MIXED = ("333", "478")  # prices, payment methods
 
 
 @pytest.mark.parametrize("version", ["003010", "004010", "005010"])
@@ -163,6 +163,10 @@ def test_every_code_seen_in_the_tables_is_in_our_closed_lists(version) -> None:
             assert set(seen.split()) <= lists[number], number
 
 
+#: long lists of which these tables have seen a few codes; ours are from another table
+SEEN_IN_PART = {"98", "235", "236", "366", "368", "374", "647", "673", "735"}
+
+
 def test_long_lists_hold_nothing_that_no_table_has() -> None:
     known: dict[str, set[str]] = {}
     for version in ("003010", "004010", "005010"):
@@ -172,7 +176,7 @@ def test_long_lists_hold_nothing_that_no_table_has() -> None:
     lists = code_lists(load_grammar("004010"))
     long = [number for number, codes in lists.items() if len(codes) > 100 and number != "353"]
     assert len(long) >= 10
-    assert {number for number in long if lists[number] != known[number]} == set()
+    assert {number for number in long if lists[number] != known.get(number)} == SEEN_IN_PART
 
 
 def code_lists(grammar: Grammar) -> dict[str, frozenset[str]]:
