@@ -23,7 +23,7 @@ from crossdock.ledger.tables import documents, event_marks, events, feed, iso, p
 from schemas.errors import GivenUpError
 
 #: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.
-SLICE = 8192
+SLICE = 16_384
 _DOCUMENT = "document_id"
 _KEY = "_key"
 _COLUMNS = tuple(column.name for column in events.columns)
@@ -69,11 +69,11 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
     """Append what is new in ``incoming`` (EVENT_COLUMNS and ``document_id``) after ``position``."""
     for table in incoming:
         for piece in table.iter_slices(SLICE):
-            written = _revise(connection, storable(piece), position)
+            written = _revise(connection, piece, position)
             if written.fresh.height:
-                _insert(connection, written.fresh.select(_COLUMNS))
+                _insert(connection, written.fresh)
                 bodies.write(connection, position + 1, written.fresh["data"])
-                _mark(connection, written.fresh["id"], position + 1)
+                _mark(connection, written.fresh, position + 1)
                 position += written.fresh.height
             yield written
 
@@ -191,32 +191,53 @@ def _stored(row: Any, origin: tuple[str, str, str], data: str) -> StoredEvent:
 # -- revisions --------------------------------------------------------------------------------------
 
 
-def storable(table: pl.DataFrame) -> pl.DataFrame:
-    """With subjects that both databases can hold."""
-    if not table["subject"].str.contains("\0", literal=True).any():
-        return table
-    return table.with_columns(pl.col("subject").str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
-
-
 def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Written:
     """Judge each event of ``table`` in order: new with its sequence and position, or unchanged.
 
     Where no key is known and each comes once, which is how most documents come, nothing is left to be judged.
     """
-    latest = _latest(connection, table)
-    if latest or table["subject"].is_duplicated().any():
+    about = _about_subjects(table)
+    if about["nul"]:
+        table = storable(table)
+        about = _about_subjects(table)
+    any_known = connection.scalar(_any_between(about["first"], about["last"])) is not None
+    latest = _latest(connection, table) if any_known else {}
+    if latest or about["repeated"]:
         return _judged(connection, table, latest, position)
-    positions = pl.int_range(position + 1, position + 1 + pl.len()).alias("position")
     nothing = table.clear()
     return Written(
-        fresh=table.with_columns(_FIRST, positions).select(*_COLUMNS, "data"),
+        fresh=table.select(*_ALL_FIRST, _positions(position)),
         unchanged=nothing[_DOCUMENT],
         stale=nothing,
         confirmed=nothing,
     )
 
 
-_FIRST = pl.lit(1, pl.Int64).alias("sequence")
+def storable(table: pl.DataFrame) -> pl.DataFrame:
+    """With subjects that both databases can hold."""
+    return table.with_columns(_SUBJECT.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
+
+
+def _about_subjects(table: pl.DataFrame) -> dict[str, Any]:
+    """All in one look at the column: see ``bulk`` for why."""
+    return table.select(_ABOUT_SUBJECTS).row(0, named=True)
+
+
+_SUBJECT = pl.col("subject")
+_ABOUT_SUBJECTS = (
+    _SUBJECT.min().alias("first"),
+    _SUBJECT.max().alias("last"),
+    (_SUBJECT.n_unique() < pl.len()).alias("repeated"),
+    _SUBJECT.str.contains("\0", literal=True).any().alias("nul"),
+)
+_ALL_FIRST = (
+    *(pl.col(name) for name in (*_COLUMNS, "data") if name not in ("position", "sequence")),
+    pl.lit(1, pl.Int64).alias("sequence"),
+)
+
+
+def _positions(after: int) -> pl.Expr:
+    return pl.int_range(after + 1, after + 1 + pl.len()).alias("position")
 
 
 def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Revision], position: int) -> Written:
@@ -235,9 +256,8 @@ def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Re
         verdicts = verdicts.scatter(judged.keys(), list(judged.values()))
     judged_table = table.with_columns(verdicts)
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
-    positions = pl.int_range(position + 1, position + 1 + pl.len()).alias("position")
     return Written(
-        fresh=fresh.with_columns(positions).select(*_COLUMNS, "data"),
+        fresh=fresh.with_columns(_positions(position)).select(*_COLUMNS, "data"),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
         confirmed=table[confirmed],
@@ -347,9 +367,9 @@ _KNOWN = {
 
 def _insert(connection: Connection, table: pl.DataFrame) -> None:
     if connection.dialect.name == "postgresql":
-        _copy(connection, table)
+        _copy(connection, table.select(_COLUMNS))
     else:
-        bulk.insert_table(connection, events, table)
+        bulk.insert_table(connection, events, table, _COLUMNS)
 
 
 def _copy(connection: Connection, table: pl.DataFrame) -> None:
@@ -372,8 +392,8 @@ _COPY = f"COPY events ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
 _MARK = 4  #: bytes
 
 
-def _mark(connection: Connection, ids: pl.Series, first: int) -> None:
-    marks = bytes.fromhex(ids.str.tail(2 * _MARK).str.join("").item())
+def _mark(connection: Connection, table: pl.DataFrame, first: int) -> None:
+    marks = bytes.fromhex(table.select(pl.col("id").str.tail(2 * _MARK).str.join("")).item())
     connection.execute(event_marks.insert(), {"first_position": first, "marks": marks})
 
 
