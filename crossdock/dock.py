@@ -14,20 +14,21 @@ that a ``Dock`` costs nothing until it is asked for something::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from crossdock.progress import Progress, Unwatched, WatchedSink, watched_archive
 from crossdock.settings import Settings
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from connectors.archive import Archive
-    from connectors.base import Outbox, Sink, Source
+    from connectors.base import Outbox, Source
     from connectors.channel import Channel
     from connectors.connections import Connection, Connections
     from connectors.outlet import Outlet
@@ -43,28 +44,6 @@ Configured = TypeVar("Configured", "Channel", "Outlet")
 
 #: Arrivals taken from a source in one go. A source with more is asked again at once.
 ARRIVALS = 1000
-
-
-class Progress(Protocol):
-    """Somebody who wants to see long work move. All calls come from the caller's own thread."""
-
-    def begin(self, what: str, total: int, unit: str) -> None:
-        """Work on ``what`` starts: ``total`` (0 if nobody knows) of ``unit``: payloads, bytes or events."""
-        ...
-
-    def advance(self, done: int, lines: int = 0) -> None:
-        """``done`` more of the unit are through, and ``lines`` more lines."""
-        ...
-
-    def end(self) -> None: ...
-
-
-class Unwatched:
-    """A Progress nobody looks at."""
-
-    def begin(self, what: str, total: int, unit: str) -> None: ...
-    def advance(self, done: int, lines: int = 0) -> None: ...
-    def end(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +368,7 @@ class Dock:
         with closing(open_sink(outlet, home=self.settings.home, connections=self.connections)) as sink:
             watch.begin(name, behind, "events")
             try:
-                watched = _WatchedSink(sink, watch.advance)
+                watched = WatchedSink(sink, watch.advance)
                 view = view_of(outlet, self.settings, lambda: self.library, self.ledger)
                 return publish_outlet(outlet, watched, ledger=self.ledger, view=view)
             finally:
@@ -428,7 +407,7 @@ class Dock:
     def _work_off(self, channel: Channel, watch: Progress) -> Iterator[StoreSummary]:
         """Translate all payloads of the channel that wait, this run's and those of runs that were killed."""
         seen: set[int] = set()
-        archive = _watched(self.settings.archive, watch.advance)
+        archive = watched_archive(self.settings.archive, watch.advance)
         while waiting := [id for id in self.ledger.waiting(channel.channel) if id not in seen]:
             seen.update(waiting)
             watch.begin(channel.channel, sum(self.ledger.payload(id).size for id in waiting), "bytes")
@@ -459,60 +438,3 @@ def _on_shelf(kind: str, name: str, shelf: Shelf[Configured], folder: Path) -> C
     if name in shelf.broken:
         raise shelf.broken[name]
     raise ConfigError(unknown(kind, name, (*shelf, *shelf.broken)), hint=f"each {kind} is a YAML file in {folder}")
-
-
-class _WatchedSink:
-    """A sink, telling ``on_events`` how many events it took."""
-
-    def __init__(self, sink: Sink, on_events: Callable[[int], None]) -> None:
-        self._sink = sink
-        self._on_events = on_events
-
-    def deliver(self, events: Sequence[bytes]) -> None:
-        self._sink.deliver(events)
-        self._on_events(len(events))
-
-    def close(self) -> None:
-        self._sink.close()
-
-
-def _watched(root: Path, on_bytes: Callable[[int], None]) -> Archive:
-    """The archive at ``root``, telling ``on_bytes`` how much further into a payload each read got."""
-    from io import BufferedReader, RawIOBase
-
-    from connectors.archive import Archive
-
-    class Counted(RawIOBase):
-        def __init__(self, stream: BinaryIO) -> None:
-            self._stream = stream
-            self._furthest = 0
-
-        def readable(self) -> bool:
-            return True
-
-        def seekable(self) -> bool:
-            return True
-
-        def seek(self, offset: int, whence: int = 0) -> int:
-            return self._stream.seek(offset, whence)
-
-        def tell(self) -> int:
-            return self._stream.tell()
-
-        def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-            piece = self._stream.read(len(buffer))
-            buffer[: len(piece)] = piece
-            if (here := self._stream.tell()) > self._furthest:
-                on_bytes(here - self._furthest)
-                self._furthest = here
-            return len(piece)
-
-        def close(self) -> None:
-            self._stream.close()
-            super().close()
-
-    class Watched(Archive):
-        def open(self, sha256: str) -> BinaryIO:
-            return BufferedReader(Counted(super().open(sha256)), 1 << 18)
-
-    return Watched(root)

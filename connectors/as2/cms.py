@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: Digests by the names of RFC 5751, 3.4.3.2, lower case; the dashless spelling of older partners is understood too.
 DIGESTS = ("sha-256", "sha-384", "sha-512", "sha-224", "sha-1")
 WEAK = frozenset({"sha-1", "tripledes_3key"})
-CIPHERS = ("aes-256", "aes-128")  #: that we encrypt with, CBC
 
 
 class CmsError(ValueError):
