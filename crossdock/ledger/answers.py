@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger.answer_tables import answers, control_numbers, envelopes, transmissions
 from crossdock.ledger.envelopes import AGAIN, INTERCHANGE, MADE, OWED, REFUSED, OwedAnswer, facts
-from crossdock.ledger.tables import answers, control_numbers, documents, envelopes, findings, transmissions
+from crossdock.ledger.tables import documents, findings
 from crossdock.ledger.text import storable, texts
 from schemas.documents import GroupEnd, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage

@@ -19,7 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from crossdock.acting import actor
-from crossdock.ledger.tables import audit, iso, states
+from crossdock.ledger.columns import iso
+from crossdock.ledger.tables import audit, states
 from crossdock.ledger.text import storable
 
 #: Any number, the same in every process: the advisory lock under which PostgreSQL's trail is written.

@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from crossdock.ledger import feed
+from crossdock.ledger.answer_tables import answers
 from crossdock.ledger.answers import listed, states
 from crossdock.ledger.database import Database
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.spans import Wanted
-from crossdock.ledger.tables import answers, documents, events, parked_lines, payloads, spans
+from crossdock.ledger.tables import documents, events, parked_lines, payloads, spans
 from crossdock.ledger.text import holds
 
 

@@ -14,8 +14,8 @@ import polars as pl
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import audit, master
+from crossdock.ledger.columns import iso
 from crossdock.ledger.master import columns_of, name_of
-from crossdock.ledger.tables import iso
 from schemas.master import MASTER_EXTRAS, MASTER_TABLES
 
 BY_HAND = "by hand"  #: the source of such rows

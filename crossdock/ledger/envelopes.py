@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import held_back
+from crossdock.ledger.answer_tables import answers, envelopes, held_interchanges
 from crossdock.ledger.resent import supersede_corrected
-from crossdock.ledger.tables import answers, documents, envelopes, findings, held_interchanges
+from crossdock.ledger.tables import documents, findings
 from crossdock.ledger.tables import payloads as payload_table
 from crossdock.ledger.text import storable
 from crossdock.translation import EnvelopeClosed

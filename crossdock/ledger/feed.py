@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import bodies, bulk, news
+from crossdock.ledger.columns import iso
 from crossdock.ledger.records import StoredEvent
-from crossdock.ledger.tables import documents, event_marks, events, feed, iso, payloads
+from crossdock.ledger.tables import documents, event_marks, events, feed, payloads
 from schemas.errors import GivenUpError
 
 #: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from crossdock.ledger import audit, bulk
+from crossdock.ledger.answer_tables import answers, envelopes
 from crossdock.ledger.envelopes import AGAIN, MADE, OWED, facts
 from crossdock.ledger.parked import REJECTED, WAITING
-from crossdock.ledger.tables import answers, documents, envelopes, findings, parked_lines, payloads
+from crossdock.ledger.tables import documents, findings, parked_lines, payloads
 from crossdock.ledger.text import storable, to_json
 from schemas.documents import EnvelopeEnd, GroupEnd, InterchangeEnd, WorkbookEnd
 from schemas.findings import Finding, Severity, Stage

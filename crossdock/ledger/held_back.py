@@ -10,8 +10,9 @@ from sqlalchemy.engine import Connection
 
 from crossdock.ledger import audit
 from crossdock.ledger import payloads as payload_rows
+from crossdock.ledger.answer_tables import envelopes, held_interchanges
 from crossdock.ledger.records import PayloadRecord
-from crossdock.ledger.tables import envelopes, held_interchanges, payloads
+from crossdock.ledger.tables import payloads
 from crossdock.ledger.text import storable
 from schemas.documents import InterchangeEnd
 from schemas.errors import PermanentError

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import answers, feed, held
+from crossdock.ledger.columns import iso
 from crossdock.ledger.records import StoredEvent
-from crossdock.ledger.tables import cursors, deliveries, documents, events, findings, iso, payloads
+from crossdock.ledger.tables import cursors, deliveries, documents, events, findings, payloads
 from crossdock.ledger.tables import feed as head
 from crossdock.ledger.text import texts
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger.tables import received_answers, transmissions
+from crossdock.ledger.answer_tables import received_answers, transmissions
 from crossdock.ledger.text import storable
 from crossdock.translation import AnswerReceived
 

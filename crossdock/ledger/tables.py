@@ -1,101 +1,39 @@
-"""The tables. ``migrations/`` builds them; a test holds the two together.
+"""The tables, but for those of ``answer_tables``. ``migrations/`` builds them; a test holds the two together.
 
-Instants are stored in UTC: ISO 8601 text in SQLite, ``timestamptz`` in PostgreSQL. Structured
-values that are only ever read whole (metadata, a finding's standard codes) are JSON text.
+Structured values that are only ever read whole (metadata, a finding's standard codes) are JSON text.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+
+import crossdock.ledger.answer_tables  # noqa: F401 - they belong to the same metadata, and refer to tables from here
+from crossdock.ledger.columns import BIG, Instant, count, metadata, row_id, text
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
 REVISION = "0013"
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, in UTC."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.Text())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a naive datetime says no instant: {value!r}")
-        return value if dialect.name == "postgresql" else iso(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if dialect.name == "postgresql":
-            return value.astimezone(UTC) if isinstance(value, datetime) else None
-        return datetime.fromisoformat(value)
-
-
-def iso(instant: datetime) -> str:
-    """ISO 8601 in UTC with six digits of a second, so that text sorts as time does."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-def _text(name: str, *, null: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=null)
-
-
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
-
-
-#: SQLite's row id is an INTEGER, and only that.
-_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-
-def _id(name: str = "id") -> sa.Column[int]:
-    """SQLite's row id, PostgreSQL's identity."""
-    return sa.Column(name, _BIG, primary_key=True)
-
-
 payloads = sa.Table(
     "payloads",
     metadata,
-    _id(),
-    _text("sha256"),
+    row_id(),
+    text("sha256"),
     sa.Column("size", sa.BigInteger, nullable=False),
-    _text("channel"),
-    _text("key"),
-    _text("name"),
+    text("channel"),
+    text("key"),
+    text("name"),
     sa.Column("received_at", Instant, nullable=False),  # when it reached the source
     sa.Column("recorded_at", Instant, nullable=False),  # when the ledger took note
-    _text("metadata"),
+    text("metadata"),
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("payloads.id")),
     sa.Column("duplicate_of", sa.BigInteger, sa.ForeignKey("payloads.id")),
     sa.Column("replay_of", sa.BigInteger),  # the payload whose bytes were read again
     sa.Column("pruned_at", Instant),  # when its bytes were given up
-    _text("status"),
+    text("status"),
     sa.Column("status_at", Instant, nullable=False),
-    _count("infos"),
-    _count("warnings"),
-    _count("errors"),
+    count("infos"),
+    count("warnings"),
+    count("errors"),
     sa.UniqueConstraint("channel", "sha256", "key"),
 )
 sa.Index(
@@ -108,40 +46,40 @@ sa.Index(
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("id", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("id", BIG, primary_key=True, autoincrement=False),
     sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
-    _text("document"),  # the deterministic id, made of the payload's SHA-256 and the ordinal
+    text("document"),  # the deterministic id, made of the payload's SHA-256 and the ordinal
     sa.Column("ordinal", sa.BigInteger, nullable=False),
-    _text("type"),
-    _text("version"),
-    _text("sender"),
-    _text("receiver"),
-    _text("control_number"),
-    _text("interchange"),
-    _text("functional_group"),
+    text("type"),
+    text("version"),
+    text("sender"),
+    text("receiver"),
+    text("control_number"),
+    text("interchange"),
+    text("functional_group"),
     sa.Column("test", sa.Boolean, nullable=False),
-    _text("location"),
+    text("location"),
     sa.Column("byte_offset", sa.BigInteger),
-    _text("attributes"),
-    _text("partner"),
-    _text("mapping", null=True),
-    _text("mapping_version"),
+    text("attributes"),
+    text("partner"),
+    text("mapping", null=True),
+    text("mapping_version"),
     sa.Column(
         "master_version", sa.Text, nullable=False, server_default=sa.text("''")
     ),  # the master tables it was read with
     sa.Column("replaced_by", sa.BigInteger),  # the row of a newer reading
-    _text("status"),
+    text("status"),
     sa.Column("read_at", Instant, nullable=False),  # when reading it began
     sa.Column("stored_at", Instant, nullable=False),  # when verdict, events and findings were committed
-    _count("lines"),
-    _count("unchanged"),
-    _count("parked"),
-    _count("infos"),
-    _count("warnings"),
-    _count("errors"),
-    _count("demand"),
-    _count("shipment"),
-    _count("inventory"),
+    count("lines"),
+    count("unchanged"),
+    count("parked"),
+    count("infos"),
+    count("warnings"),
+    count("errors"),
+    count("demand"),
+    count("shipment"),
+    count("inventory"),
     sa.Column("first_position", sa.BigInteger),  # of its events in the feed, which lie side by side
     sa.Column("last_position", sa.BigInteger),
     sa.UniqueConstraint("payload_id", "document"),
@@ -151,17 +89,17 @@ documents = sa.Table(
 findings = sa.Table(
     "findings",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id")),  # null: concerns the payload
-    _text("code"),
-    _text("severity"),
-    _text("stage"),
-    _text("message"),
-    _text("location"),
-    _text("value", null=True),
-    _text("expected", null=True),
-    _text("standard"),
+    text("code"),
+    text("severity"),
+    text("stage"),
+    text("message"),
+    text("location"),
+    text("value", null=True),
+    text("expected", null=True),
+    text("standard"),
     sa.Column("line", sa.BigInteger),
     sa.Column("byte_offset", sa.BigInteger),
     sa.Column("byte_length", sa.BigInteger),
@@ -172,15 +110,15 @@ findings = sa.Table(
 parked_lines = sa.Table(
     "parked_lines",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False, index=True),
     sa.Column("line", sa.BigInteger, nullable=False),
-    _text("cause"),  # the code of the finding that parked it
-    _text("location"),
+    text("cause"),  # the code of the finding that parked it
+    text("location"),
     sa.Column("byte_offset", sa.BigInteger),
     sa.Column("byte_length", sa.BigInteger),
-    _text("fields"),  # the canonical line, a JSON object of text
-    _text("status"),
+    text("fields"),  # the canonical line, a JSON object of text
+    text("status"),
     sa.Column("parked_at", Instant, nullable=False),
     sa.Column("status_at", Instant, nullable=False),
     sa.Column(
@@ -199,13 +137,13 @@ parked_lines = sa.Table(
 whole_orders = sa.Table(
     "whole_orders",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
     sa.Column("order_key", sa.Text, nullable=False, index=True),  # partner and order, as in subjects
-    _text("kind"),  # order or order_response
-    _text("word"),  # cancelled, accepted, rejected, except
-    _text("number", null=True),  # the document's own
-    _text("time"),
+    text("kind"),  # order or order_response
+    text("word"),  # cancelled, accepted, rejected, except
+    text("number", null=True),  # the document's own
+    text("time"),
     sa.Column("waits", sa.Boolean, nullable=False),  # nothing was known of the order
 )
 
@@ -214,17 +152,17 @@ whole_orders = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("position", _BIG, primary_key=True, autoincrement=False),
-    _text("id"),
+    sa.Column("position", BIG, primary_key=True, autoincrement=False),
+    text("id"),
     sa.Column("subject", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-    _text("stream"),
+    text("stream"),
     sa.Column("sequence", sa.BigInteger, nullable=False),
-    _text("fingerprint"),
-    _text("kind"),
-    _text("time"),
-    _text("partner"),
-    _text("item"),
-    _text("site"),
+    text("fingerprint"),
+    text("kind"),
+    text("time"),
+    text("partner"),
+    text("item"),
+    text("site"),
     sa.Column("document_id", sa.BigInteger, sa.ForeignKey("documents.id"), nullable=False),
     sa.Column("line", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("subject", "stream", "sequence"),
@@ -235,7 +173,7 @@ events = sa.Table(
 event_bodies = sa.Table(
     "event_bodies",
     metadata,
-    sa.Column("first_position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("first_position", BIG, primary_key=True, autoincrement=False),
     sa.Column("bodies", sa.LargeBinary, nullable=False),
 )
 
@@ -244,7 +182,7 @@ event_bodies = sa.Table(
 event_marks = sa.Table(
     "event_marks",
     metadata,
-    sa.Column("first_position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("first_position", BIG, primary_key=True, autoincrement=False),
     sa.Column("marks", sa.LargeBinary, nullable=False),
 )
 
@@ -266,25 +204,25 @@ cursors = sa.Table(
     sa.Column("moved_at", Instant, nullable=False),
     sa.Column("paused_at", Instant),  # null: it is not paused
     sa.Column("pause_reason", sa.Text, nullable=False, server_default=sa.text("''")),
-    _count("failures"),  # in a row, up to now
+    count("failures"),  # in a row, up to now
     sa.Column("failure", sa.Text, nullable=False, server_default=sa.text("''")),  # the last one of them
     sa.Column("retry_at", Instant),  # it is left alone until then
-    _count("refusals"),  # events refused with none taken between them
+    count("refusals"),  # events refused with none taken between them
 )
 
 #: What a sink did not take: waiting for another try or for an earlier event of its key, or dead (see ``held``).
 held_events = sa.Table(
     "held_events",
     metadata,
-    _text("sink"),
+    text("sink"),
     sa.Column("position", sa.BigInteger, nullable=False),
-    _text("id"),
-    _text("stream"),
-    _text("subject"),
+    text("id"),
+    text("stream"),
+    text("subject"),
     sa.Column("attempts", sa.BigInteger, nullable=False),
-    _text("status"),  # waiting, dead
+    text("status"),  # waiting, dead
     sa.Column("retry_at", Instant),
-    _text("cause"),
+    text("cause"),
     sa.Column("held_at", Instant, nullable=False),
     sa.PrimaryKeyConstraint("sink", "position"),
     sa.ForeignKeyConstraint(["sink"], ["cursors.sink"]),
@@ -293,7 +231,7 @@ held_events = sa.Table(
 deliveries = sa.Table(
     "deliveries",
     metadata,
-    _text("sink"),
+    text("sink"),
     sa.Column("first_position", sa.BigInteger, nullable=False),
     sa.Column("last_position", sa.BigInteger, nullable=False),
     sa.Column("delivered_at", Instant, nullable=False),
@@ -305,15 +243,15 @@ deliveries = sa.Table(
 spans = sa.Table(
     "spans",
     metadata,
-    sa.Column("position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("position", BIG, primary_key=True, autoincrement=False),
     sa.Column("until", sa.BigInteger),  # position of the next revision; null: it stands
-    _text("stream"),
-    _text("kind"),
-    _text("time"),
-    _text("partner"),
-    _text("item"),
-    _text("site"),
-    _text("digest"),  # JSON: what supply is reckoned from
+    text("stream"),
+    text("kind"),
+    text("time"),
+    text("partner"),
+    text("item"),
+    text("site"),
+    text("digest"),  # JSON: what supply is reckoned from
     sa.Index("ix_spans_item", "item", "site", "position"),
     sa.Index("ix_spans_partner", "partner", "position"),
 )
@@ -322,15 +260,15 @@ spans = sa.Table(
 outlooks = sa.Table(
     "outlooks",
     metadata,
-    _text("item"),
-    _text("site"),
+    text("item"),
+    text("site"),
     sa.Column("changed", sa.BigInteger, nullable=False),  # how far the feed was when something of it changed last
     sa.Column("holds_until", sa.Date, nullable=False),  # unless something changes
     sa.Column("short_on", sa.Date, nullable=False),  # the last day of all: never
-    _text("on_hand", null=True),
-    _text("in_transit"),
-    _text("demand"),
-    _text("unit"),
+    text("on_hand", null=True),
+    text("in_transit"),
+    text("demand"),
+    text("unit"),
     sa.PrimaryKeyConstraint("item", "site"),
     sa.Index("ix_outlooks_holds_until", "holds_until"),
     sa.Index("ix_outlooks_short_on", "short_on", "item", "site"),
@@ -349,12 +287,12 @@ tokens = sa.Table(
     "tokens",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    _text("name"),
-    _text("audience"),
-    _text("partner"),  # of a supplier
-    _text("hash"),
+    text("name"),
+    text("audience"),
+    text("partner"),  # of a supplier
+    text("hash"),
     sa.Column("per_minute", sa.BigInteger, nullable=False),
-    _text("made_by"),
+    text("made_by"),
     sa.Column("made_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("revoked_at", Instant),
@@ -364,9 +302,9 @@ tokens = sa.Table(
 states = sa.Table(
     "states",
     metadata,
-    _text("scope"),
-    _text("key"),
-    _text("value"),
+    text("scope"),
+    text("key"),
+    text("value"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.PrimaryKeyConstraint("scope", "key"),
 )
@@ -374,12 +312,12 @@ states = sa.Table(
 master_versions = sa.Table(
     "master_versions",
     metadata,
-    _text("name"),
+    text("name"),
     sa.Column("version", sa.BigInteger, nullable=False),
-    _text("content_sha256"),
+    text("content_sha256"),
     sa.Column("row_count", sa.BigInteger, nullable=False),
-    _text("source"),
-    _text("actor"),
+    text("source"),
+    text("actor"),
     sa.Column("loaded_at", Instant, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),  # the table as Parquet
     sa.PrimaryKeyConstraint("name", "version"),
@@ -397,146 +335,39 @@ master_in_force = sa.Table(
 master_rejections = sa.Table(
     "master_rejections",
     metadata,
-    _id(),
-    _text("name"),
-    _text("source"),
-    _text("actor"),
+    row_id(),
+    text("name"),
+    text("source"),
+    text("actor"),
     sa.Column("rejected_at", Instant, nullable=False),
-    _text("reasons"),  # a JSON list of sentences
+    text("reasons"),  # a JSON list of sentences
     sa.Column("payload_id", sa.BigInteger, nullable=True),  # what holds the load
-    _text("decision", null=True),  # accepted or discarded, by a person
+    text("decision", null=True),  # accepted or discarded, by a person
 )
 
 #: What became of batches of events that were held against their expectations.
 batch_verdicts = sa.Table(
     "batch_verdicts",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
     sa.Column("part", sa.BigInteger, nullable=False),  # 0; others where a version before 2026-12 judged in parts
-    _text("partner"),
-    _text("type"),
-    _text("suite"),
-    _text("suite_version"),
-    _text("master_version"),
-    _text("fingerprint"),  # of the rows judged
-    _text("outcome"),  # passed, warned, parked or stopped
-    _count("rows"),
-    _count("documents"),
-    _count("expectations"),
-    _text("parameters"),  # a JSON object of bounds
-    _text("missed"),  # a JSON list
+    text("partner"),
+    text("type"),
+    text("suite"),
+    text("suite_version"),
+    text("master_version"),
+    text("fingerprint"),  # of the rows judged
+    text("outcome"),  # passed, warned, parked or stopped
+    count("rows"),
+    count("documents"),
+    count("expectations"),
+    text("parameters"),  # a JSON object of bounds
+    text("missed"),  # a JSON list
     sa.Column("judged_at", Instant, nullable=False),
-    _text("referee"),  # agrees, differs or unsure; empty until it has looked
+    text("referee"),  # agrees, differs or unsure; empty until it has looked
     sa.UniqueConstraint("payload_id", "part", "partner", "type"),
     sa.Index("ix_batch_verdicts_partner", "partner", "type", "judged_at"),
-)
-
-#: What the reader said of each functional group and interchange: what an answer is made from.
-envelopes = sa.Table(
-    "envelopes",
-    metadata,
-    _id(),
-    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
-    _text("kind"),  # group or interchange
-    sa.Column("ordinal", sa.BigInteger, nullable=False),  # among the payload's of that kind
-    _text("format"),
-    _text("partner"),
-    _text("sender"),
-    _text("receiver"),
-    _text("control_number"),
-    _text("type"),  # of a group: GS01
-    sa.Column("byte_offset", sa.BigInteger),  # of an interchange
-    sa.Column("byte_length", sa.BigInteger),
-    _text("facts"),  # schemas.documents.GroupEnd or InterchangeEnd, as JSON
-    sa.Column("recorded_at", Instant, nullable=False),
-    sa.UniqueConstraint("payload_id", "kind", "ordinal"),
-    sa.Index("ix_envelopes_control_number", "sender", "receiver", "control_number"),
-)
-
-#: Interchanges that were held back for their control number, until somebody decides.
-held_interchanges = sa.Table(
-    "held_interchanges",
-    metadata,
-    _id(),
-    sa.Column("envelope_id", sa.BigInteger, sa.ForeignKey("envelopes.id"), nullable=False, unique=True),
-    _text("code"),  # of the finding that held it back
-    _text("status"),  # held, used, dropped
-    sa.Column("decided_at", Instant),
-    _text("reason"),
-)
-
-#: Outbound interchanges, each exactly as it leaves.
-transmissions = sa.Table(
-    "transmissions",
-    metadata,
-    _id(),
-    _text("partner"),
-    _text("kind"),  # 997, 999, TA1, 824
-    _text("format"),
-    _text("sender"),
-    _text("receiver"),
-    sa.Column("interchange_number", sa.BigInteger, nullable=False),
-    sa.Column("group_number", sa.BigInteger, nullable=False),  # 0 where it has no group
-    sa.Column("set_number", sa.BigInteger, nullable=False),
-    _text("name"),  # of the file
-    sa.Column("content", sa.LargeBinary, nullable=False),
-    _text("outlet"),
-    _text("status"),  # made, sent
-    sa.Column("made_at", Instant, nullable=False),
-    sa.Column("sent_at", Instant),
-    sa.Column("answer_by", Instant),  # when the partner should have acknowledged it; null: never
-    sa.Column("answered_at", Instant),
-    _text("answer"),  # what they said: accepted, accepted_with_errors, partly_accepted, rejected; empty: nothing yet
-    _text("answer_detail"),
-    sa.UniqueConstraint("partner", "interchange_number"),
-    sa.Index("ix_transmissions_status", "status"),
-)
-
-#: Answers that partners are promised.
-answers = sa.Table(
-    "answers",
-    metadata,
-    _id(),
-    sa.Column("envelope_id", sa.BigInteger, sa.ForeignKey("envelopes.id"), nullable=False),
-    _text("kind"),
-    _text("partner"),
-    _text("status"),  # owed, made, refused
-    sa.Column("owed_at", Instant, nullable=False),
-    sa.Column("due_at", Instant, nullable=False),
-    sa.Column("status_at", Instant, nullable=False),
-    _text("reason"),  # why a referee refused it
-    sa.Column("transmission_id", sa.BigInteger, sa.ForeignKey("transmissions.id")),
-    sa.UniqueConstraint("envelope_id", "kind"),
-    sa.Index("ix_answers_status", "status"),
-)
-
-#: Our own control numbers: the last one given, of each partner and kind (interchange, group, set).
-control_numbers = sa.Table(
-    "control_numbers",
-    metadata,
-    _text("partner"),
-    _text("kind"),
-    sa.Column("last", sa.BigInteger, nullable=False),
-    sa.Column("moved_at", Instant, nullable=False),
-    sa.PrimaryKeyConstraint("partner", "kind"),
-)
-
-#: What partners say of what we sent.
-received_answers = sa.Table(
-    "received_answers",
-    metadata,
-    _id(),
-    sa.Column("payload_id", sa.BigInteger, sa.ForeignKey("payloads.id"), nullable=False),
-    sa.Column("ordinal", sa.BigInteger, nullable=False),  # of the document, or among the TA1 of the interchange
-    _text("partner"),
-    _text("kind"),
-    sa.Column("number", sa.BigInteger, nullable=False),  # the control number it names
-    _text("outcome"),
-    _text("detail"),
-    sa.Column("transmission_id", sa.BigInteger, sa.ForeignKey("transmissions.id")),  # null: nothing we sent
-    sa.Column("recorded_at", Instant, nullable=False),
-    sa.UniqueConstraint("payload_id", "kind", "ordinal", "number"),
 )
 
 #: Keys of which a document said again what stood: it spoke last, though there is no event of it. A correction of
@@ -544,7 +375,7 @@ received_answers = sa.Table(
 confirmations = sa.Table(
     "confirmations",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("rank", sa.BigInteger, nullable=False),
     sa.Column("keys", sa.LargeBinary, nullable=False),
 )
@@ -553,15 +384,15 @@ confirmations = sa.Table(
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("id", BIG, primary_key=True, autoincrement=False),
     sa.Column("at", Instant, nullable=False),
-    _text("actor"),  # person, command or DAG run
-    _text("action"),
-    _text("subject"),
-    _text("reason"),
-    _text("detail"),  # a JSON object
-    _text("previous"),
-    _text("hash"),
+    text("actor"),  # person, command or DAG run
+    text("action"),
+    text("subject"),
+    text("reason"),
+    text("detail"),  # a JSON object
+    text("previous"),
+    text("hash"),
     sa.Index("ix_audit_subject", "subject"),
     sa.Index("ix_audit_actor", "actor"),
 )
@@ -571,6 +402,6 @@ holds = sa.Table(
     "holds",
     metadata,
     sa.Column("partner", sa.Text, primary_key=True),
-    _text("reason"),
+    text("reason"),
     sa.Column("since", Instant, nullable=False),
 )

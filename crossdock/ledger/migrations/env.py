@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from crossdock.ledger.tables import metadata
+from crossdock.ledger.columns import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from crossdock.ledger import Ledger
+from crossdock.ledger.columns import metadata
 from crossdock.ledger.database import Database
-from crossdock.ledger.tables import REVISION, metadata
+from crossdock.ledger.tables import REVISION
 from schemas.errors import ConfigError, PermanentError, TransientError
 
 
