@@ -135,6 +135,15 @@ def _digits(numbers: pl.Expr, width: int, name: str) -> pl.Expr:
     return numbers.cast(pl.String).str.zfill(width).str.join("").cast(pl.Binary).alias(name)
 
 
+def rows(connection: Connection, query: sa.Select[Any], read: Callable[[str], list[Any]]) -> Sequence[Any]:
+    """The rows of a query, in any order; of SQLite as one value, of whose JSON ``read`` makes them."""
+    if connection.dialect.name != "sqlite":
+        return connection.execute(query).all()
+    found = query.subquery()
+    together = sa.select(sa.func.json_group_array(sa.func.json_array(*found.c)))
+    return read(connection.scalar(together) or "[]")
+
+
 def update(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Set the other columns that ``rows`` name where the first one, the table's key, is theirs."""
     if not rows:

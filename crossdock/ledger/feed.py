@@ -100,12 +100,8 @@ def page_of(
 
 
 def _rows(connection: Connection, query: sa.Select[Any]) -> Sequence[Any]:
-    """The rows of a query like ``_STORED``, in order; of SQLite as one value, for the reason that ``bulk`` has."""
-    if connection.dialect.name != "sqlite":
-        return connection.execute(query).all()
-    found = query.subquery()
-    together = sa.select(sa.func.json_group_array(sa.func.json_array(*found.c)))
-    return sorted(_read_rows(connection.scalar(together) or "[]"), key=itemgetter(_POSITION))
+    """The rows of a query like ``_STORED``, in order."""
+    return sorted(bulk.rows(connection, query, _read_rows), key=itemgetter(_POSITION))
 
 
 def at(connection: Connection, positions: Sequence[int]) -> list[StoredEvent]:

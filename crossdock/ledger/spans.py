@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -190,10 +191,11 @@ class Spans:
         status: str | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """Documents, newest first, as rows with name and channel of the payload they stand in."""
+        """Documents as they were read last, newest first, as rows with name and channel of their payload."""
         query = (
             sa.select(documents, payloads.c.name, payloads.c.channel)
             .join_from(documents, payloads)
+            .where(documents.c.replaced_by.is_(None))
             .order_by(documents.c.id.desc())
             .limit(limit)
         )
@@ -211,9 +213,12 @@ def digests(
     connection: Connection, *conditions: sa.ColumnElement[bool], at: int | None = None
 ) -> Iterator[StoredEvent]:
     """See ``Spans.digests``."""
-    columns = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")
-    query = sa.select(*(spans.c[name] for name in columns)).where(*_standing(at), *conditions)
-    return (_digested(row) for row in connection.execute(query.order_by(spans.c.position)))
+    query = sa.select(*(spans.c[name] for name in _OF_A_DIGEST)).where(*_standing(at), *conditions)
+    return (_digested(row) for row in sorted(bulk.rows(connection, query, _read_digests), key=itemgetter(0)))
+
+
+_OF_A_DIGEST = ("position", "stream", "kind", "time", "partner", "item", "site", "digest")
+_read_digests = msgspec.json.Decoder(list[tuple[int, str, str, str, str, str, str, str]]).decode
 
 
 def position_of(connection: Connection, name: str = _NAME) -> int:
@@ -233,22 +238,23 @@ def _from_feed(connection: Connection, wanted: Wanted, after: int, limit: int) -
     return feed.page_of(connection, wanted.conditions(events), after=after, limit=limit)
 
 
-def _digested(row: Any) -> StoredEvent:
+def _digested(row: Sequence[Any]) -> StoredEvent:
+    position, stream, kind, time, partner, item, site, digest = row
     return StoredEvent(
-        position=row.position,
+        position=position,
         id="",
-        stream=row.stream,
-        kind=row.kind,
+        stream=stream,
+        kind=kind,
         subject="",
         sequence=0,
-        time=row.time,
+        time=time,
         recorded_at="",
-        partner=row.partner,
-        item=row.item,
-        site=row.site,
+        partner=partner,
+        item=item,
+        site=site,
         document="",
         channel="",
-        data=row.digest,
+        data=digest,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from crossdock.feed.app import feed_app
 from crossdock.feed.service import service_of
+from tests.masters import in_force
 
 from .conftest import TOKEN, Browser
 from .test_access import basic
@@ -208,3 +210,31 @@ def test_nor_may_it_hand_anything_over(browser, dock, token, known):
     (known.home / "partners" / "acme.yaml").unlink()
     assert browser.post("/v1/documents?name=a.edi", token=mine, content=b"ISA*00*").status_code == 403
     assert dock.ledger.summary() == []
+
+
+def test_what_was_read_again_counts_once(browser, dock, token, known):
+    """By the API, on the supplier's page and on the Dock: a replay adds revisions, not documents or lines that wait."""
+    (known.home / "channels" / "inbox.yaml").write_text(
+        "channel: inbox\npartner: ACME\nsource: {kind: folder, path: in, quiet: 0s}\n"
+    )
+    known.drop("stock.csv", "Item,Site,On hand,Unit,As of\nP-100,N1,5,EA,2026-03-01\nP-999,N1,5,EA,2026-03-01\n")
+    known.run("run")
+    mine = token(partner="ACME")
+
+    def told() -> list[Any]:
+        own = browser.get("/v1/documents", token=mine).json()["documents"]
+        everybodys = browser.get("/v1/documents").json()["documents"]
+        pages = [browser.get(path, token=who).text for path, who in (("/supplier", mine), ("/", TOKEN))]
+        totals = [re.search(r'<dl class="totals">.*?</dl>', page, re.DOTALL)[0] for page in pages]
+        numbers = [re.findall(r"<dt>([^<]+)</dt><dd>\D*?(\d+)", total.replace("\n", "")) for total in totals]
+        return [[(one["document"], one["parked"]) for one in (*own, *everybodys)], *numbers]
+
+    before = told()
+    assert ("lines that wait", "1") in before[1]
+    assert ("lines parked", "1") in before[2]
+    in_force(dock, "cross_references", {"kind": "unit", "theirs": "EA", "ours": "DZN"})
+    assert "1 change" in known.run("replay", "--all", "--reason", "dozens").output
+    *same, dock_after = told()
+    assert same == before[:2]
+    assert [one for one in dock_after if one[0] != "events"] == [one for one in before[2] if one[0] != "events"]
+    assert dict(dock_after)["events"] == "2"
