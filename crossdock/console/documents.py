@@ -57,6 +57,15 @@ def ours(place: Workplace, text: str) -> list[str]:
     return list(dict.fromkeys(found))[:_ITEMS]
 
 
+def called(place: Workplace, items: Sequence[str]) -> dict[str, str]:
+    """How our master data describe these items; those without a description are left out."""
+    table = place.service.ledger.master().get("items")
+    if table is None or "description" not in table.columns:
+        return {}
+    rows = table.filter(table["item"].is_in(items)).select("item", "description").drop_nulls().rows()
+    return {item: description for item, description in rows if description}
+
+
 def _holds(table: Any, column: str, text: str) -> Any:
     import polars as pl
 
@@ -71,12 +80,18 @@ class DocumentPage:
 
     row: Row
     payload: Any  #: PayloadRecord
+    findings: Sequence[Row]
     raw: Raw
     parked: Sequence[Row]
     events: Sequence[Row]
     answers: Sequence[Row]
     timeline: Sequence[tuple[str, datetime]]
     airflow_run: str
+
+    def found(self, line: Row) -> str | None:
+        """The value for which a parked line waits; None where there is none."""
+        same = (one for one in self.findings if one["line"] == line["line"] and one["code"] == line["cause"])
+        return next((one["value"] for one in same), None)
 
     @property
     def count(self) -> int:
@@ -110,6 +125,7 @@ def document_page(place: Workplace, document: str) -> DocumentPage | None:
     return DocumentPage(
         row=row,
         payload=payload,
+        findings=findings,
         raw=raw,
         parked=ledger.searching.parked_of(document, limit=LINES),
         events=ledger.searching.events_of(document, limit=EVENTS),

@@ -57,10 +57,14 @@ def own_page(service: Service, view: View) -> OwnPage:
     return OwnPage(
         name=partner.name if partner is not None else view.partner or "",
         tier=str(view.tier or ""),
-        documents=documents_seen(ledger, view, limit=DOCUMENTS),
+        documents=sorted(documents_seen(ledger, view, limit=DOCUMENTS), key=_is_clean),
         orders=_shown(service, view, dict(still_open[:ORDERS])),
         open=len(still_open),
     )
+
+
+def _is_clean(row: Row) -> bool:
+    return not row["errors"] and not row["parked"]
 
 
 def own_document(service: Service, view: View, document: str) -> Row | None:

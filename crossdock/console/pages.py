@@ -202,14 +202,15 @@ class _Pages:
         search, view = q.strip()[:200], self._service.visibility.view(viewer_of(request))
         items = documents.ours(self._place, search)
         found = supply_page.places(self._service, view, search, items, after=request.query_params)
-        return self._page(request, "supply.html", found=found, search=search)
+        called = documents.called(self._place, [row.item for row in found.rows])
+        return self._page(request, "supply.html", found=found, search=search, called=called)
 
     def supply_of(self, request: Request, item: str, site: str) -> HTMLResponse:
         view = self._service.visibility.view(viewer_of(request))
         page = supply_page.supply_page(self._service, view, item, site)
         if page is None:
             raise HTTPException(404, f"Nothing is known of {item} at {site}.")
-        return self._page(request, "supply_of.html", page=page)
+        return self._page(request, "supply_of.html", page=page, called=documents.called(self._place, [item]))
 
     def event(self, request: Request, position: Number) -> HTMLResponse:
         view = self._service.visibility.view(viewer_of(request))
