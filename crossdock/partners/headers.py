@@ -16,7 +16,8 @@ from connectors.formats.workbook import headers
 from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.drift import Drift, compare, fingerprint
 from connectors.formats.workbook.headers import Fit
-from connectors.formats.workbook.reader import CHUNK, best_fits, confirmed_of, headings_of, wanting
+from connectors.formats.workbook.layout import layout_of
+from connectors.formats.workbook.reader import CHUNK, best_fits, wanting
 from connectors.formats.workbook.sheets import Batch, Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
 from crossdock.desk import Desk
@@ -156,13 +157,13 @@ def _likeliest(fits: Sequence[Fit]) -> Fit | None:
         return fits[0] if fits else None
 
     def alike(fit: Fit) -> int:
-        return len({plain(title) for title in confirmed_of(fit.plan)} & {plain(title) for title in fit.header})
+        return len({plain(title) for title in layout_of(fit.plan).columns} & {plain(title) for title in fit.header})
 
     return max(fits, key=alike)  # the first of those that are alike
 
 
 def _review(sheet: Sheet, first: Batch, fit: Fit, mapping: CompiledMapping, partner: str) -> Review | None:
-    confirmed = confirmed_of(fit.plan)
+    confirmed = layout_of(fit.plan).columns
     drift = compare(fit, confirmed)
     differs = bool(confirmed) and bool(drift.renamed or drift.vanished or drift.appeared or drift.moved)
     if not differs and not fit.missing:
@@ -190,7 +191,7 @@ def _columns(fit: Fit, first: Batch) -> Iterator[Column]:
 
 def _proposed(fit: Fit, drift: Drift, mapping: CompiledMapping) -> Iterator[Proposed]:
     """For each field that has lost its column, and for each that is needed and has none, what may hold it."""
-    headings = headings_of(fit.plan)
+    headings = layout_of(fit.plan).headings
     had: dict[str, str] = {}
     for title in chain((one.old for one in drift.renamed), drift.vanished):
         for path in headings.paths_of.get(plain(title), ()):

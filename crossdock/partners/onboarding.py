@@ -20,10 +20,12 @@ import polars as pl
 import yaml
 
 from connectors.formats.workbook import headers
+from connectors.formats.workbook.agreement import agreed_on
 from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.headers import Fit
+from connectors.formats.workbook.layout import layout_of
 from connectors.formats.workbook.periods import periods_in
-from connectors.formats.workbook.reader import CHUNK, agreed_on, headings_of
+from connectors.formats.workbook.reader import CHUNK
 from connectors.formats.workbook.sheets import Batch, Sheet, opened
 from connectors.formats.workbook.unreadable import Unreadable
 from crossdock.partners.language import language, languages
@@ -182,7 +184,7 @@ def _of_workbook(content: bytes, sample: Path, ask: Ask) -> dict[str, Any]:
 def _document(sheet: Sheet, first: Batch, library: Library, ask: Ask) -> tuple[Fit, dict[str, Any]] | None:
     """What a sheet is, and how it is read; None where it is no document."""
     mappings = [one for type_, one in sorted(library.standard.items()) if type_.startswith("workbook.")]
-    fits = headers.fits(sheet, first, [(one.plan, headings_of(one.plan)) for one in mappings])
+    fits = headers.fits(sheet, first, [(one.plan, layout_of(one.plan).headings) for one in mappings])
     if not fits:
         return None
     choices = tuple(one.document for one in mappings)

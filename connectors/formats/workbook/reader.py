@@ -21,62 +21,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from itertools import chain, islice
-from typing import BinaryIO, cast
+from itertools import islice
+from typing import BinaryIO
 
 from connectors.base import Plans, ReadItem
 from connectors.collector import no_collection
-from connectors.formats.workbook import columns, headers
+from connectors.formats.workbook import headers
+from connectors.formats.workbook.agreement import agreed_on
 from connectors.formats.workbook.cells import plain, text_of
 from connectors.formats.workbook.delimited import looks_delimited
 from connectors.formats.workbook.drift import drift, fingerprint
-from connectors.formats.workbook.headers import VALUE, Fit, Headings
+from connectors.formats.workbook.headers import Fit, Headings
+from connectors.formats.workbook.layout import Layout, layout_of
 from connectors.formats.workbook.merged import Downwards
 from connectors.formats.workbook.sheets import REFERENCE, Batch, Sheet, opened
-from connectors.formats.workbook.table import Agreed, Table, passed_over
+from connectors.formats.workbook.table import Table, passed_over
 from connectors.formats.workbook.unreadable import OLE2, ZIP, Unreadable
 from schemas.documents import DocumentEnd, DocumentStart, Interchange, LineChunk, LinePlan, WorkbookEnd
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity, Stage
-from schemas.lines import KINDS, FieldType
 
 CHUNK = 8192  #: rows a chunk holds at most
-GLANCE = 256  #: rows that are looked at together: few enough for the processor's cache
 
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".tsv")
 _PAGES = (".html", ".htm")
 _CORRECTS = re.compile(re.escape(REFERENCE) + r"([0-9a-f]{64})")
-_IDENTIFIERS = frozenset(
-    {"item", "partner_item", "order", "shipment", "receipt", "document_number", "lot", "serial", "package", "transport"}
-)
-
-
-def _of_type(*types: FieldType) -> frozenset[str]:
-    return frozenset(name for kind in KINDS.values() for name, field in kind.items() if field.type in types)
-
-
-_NUMBERS = _of_type(FieldType.DECIMAL)
-_DATES = _of_type(FieldType.DATE, FieldType.TIME)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """A plan's private form: what its headings are, and which paths hold numbers and dates."""
-
-    headings: Headings
-    sheet: str
-    decimal: str
-    dates: str
-    language: str
-    columns: tuple[str, ...]
-    only: Mapping[str, frozenset[str]]  #: by path
-    numbers: frozenset[str]
-    days: frozenset[str]
-    identifiers: frozenset[str]
-    weighty: frozenset[str]
 
 
 class Workbook:
@@ -94,46 +66,19 @@ class Workbook:
 
     def compile(self, type: str, line: str, paths: Iterable[str], options: Mapping[str, object]) -> LinePlan:
         """Raises ConfigError for a blank header, a line loop (each row is a line) or an option that makes no sense."""
-        fields = {str(name): tuple(names) for name, names in _mapping(options.get("fields")).items()}
-        named = chain.from_iterable(fields.values())
-        wanted = tuple(dict.fromkeys(chain(paths, named)))
-        fields = fields or {path: (path,) for path in wanted}
-        problems = [f"{type}: a column header is empty" for path in wanted if not path.strip()]
+        layout = Layout.of(paths, options)
+        problems = [f"{type}: a column header is empty" for path in layout.wanted if not path.strip()]
         if line:
             problems.append(f"{type}: line: given {line!r}, but each row is a line; leave it out")
-        if not wanted:
+        if not layout.wanted:
             problems.append(f"{type}: names no column header at all")
         if problems:
             raise ConfigError(f"{type}: the mapping asks for what a workbook does not have", problems=tuple(problems))
-
-        def serving(names: frozenset[str]) -> frozenset[str]:
-            return frozenset(path for field, alternatives in fields.items() if field in names for path in alternatives)
-
-        only = {
-            path: frozenset(map(plain, values))
-            for field, values in _mapping(options.get("only")).items()
-            for path in fields.get(field, ())
-        }
-        numbers = serving(_NUMBERS)
-        required = tuple(cast(Sequence[str], options.get("required") or ()))
-        layout = _Layout(
-            headings=Headings.of(wanted, fields, required, numbers),
-            sheet=str(options.get("sheet") or "*"),
-            decimal=str(options.get("decimal") or "auto"),
-            dates=str(options.get("dates") or "auto"),
-            language=str(options.get("language") or ""),
-            columns=tuple(cast(Sequence[str], options.get("columns") or ())),
-            only=only,
-            numbers=numbers,
-            days=serving(_DATES),
-            identifiers=serving(_IDENTIFIERS),
-            weighty=serving(_IDENTIFIERS | _NUMBERS | _DATES | frozenset(required)),
-        )
-        return LinePlan(type=type, paths=wanted, options=options, compiled=layout)
+        return LinePlan(type=type, paths=layout.wanted, options=options, compiled=layout)
 
     def read(self, stream: BinaryIO, *, name: str, plans: Plans, metadata: Mapping[str, str]) -> Iterator[ReadItem]:
         sender = metadata.get("from", "")
-        candidates = [plan for plan in plans.candidates(sender) if isinstance(plan.compiled, _Layout)]
+        candidates = [plan for plan in plans.candidates(sender) if isinstance(plan.compiled, Layout)]
         corrects, documents, loose, inside = "", 0, [], False
         try:
             for item in _read(stream, candidates, sender, pasted="body" in metadata):
@@ -223,7 +168,7 @@ def best_fits(sheet: Sheet, first: Batch, expected: Sequence[tuple[LinePlan, Hea
     """As ``headers.fits``; but a sheet with the whole header that a person confirmed is what that person said it is."""
 
     def is_confirmed(fit: Fit) -> bool:
-        confirmed = frozenset(map(plain, _layout(fit.plan).columns))
+        confirmed = frozenset(map(plain, layout_of(fit.plan).columns))
         return fit.complete and bool(confirmed) and confirmed <= {plain(title) for title in fit.header}
 
     return sorted(headers.fits(sheet, first, expected), key=lambda fit: not is_confirmed(fit))
@@ -233,10 +178,10 @@ def _meant(fits: list[Fit], first: Batch) -> list[Fit]:
     """Those that would read a row: a plan may only want rows of which there is none. All, where it is so with all."""
 
     def wants_any(fit: Fit) -> bool:
-        only = {fit.columns[path]: values for path, values in _layout(fit.plan).only.items() if path in fit.columns}
+        only = {fit.columns[path]: values for path, values in layout_of(fit.plan).only.items() if path in fit.columns}
         return not only or any(
             index < len(row) and plain(text_of(row[index])) in values
-            for row in _after(first, fit.row).rows
+            for row in first.after(fit.row).rows
             for index, values in only.items()
         )
 
@@ -245,7 +190,7 @@ def _meant(fits: list[Fit], first: Batch) -> list[Fit]:
 
 def _is_agreed(fits: Sequence[Fit]) -> bool:
     """Whether the sheet plainly is one that was agreed on: half of the headers that a person confirmed stand there."""
-    confirmed = frozenset(map(plain, _layout(fits[0].plan).columns)) if fits else frozenset()
+    confirmed = frozenset(map(plain, layout_of(fits[0].plan).columns)) if fits else frozenset()
     return bool(confirmed) and 2 * len(confirmed & {plain(title) for title in fits[0].header}) >= len(confirmed)
 
 
@@ -253,14 +198,14 @@ def wanting(sheet: Sheet, candidates: Sequence[LinePlan], *, any_name: bool = Fa
     """The candidates for a sheet of this name; all of them where it is not the supplier who named it."""
     free = any_name or not sheet.named
     return [
-        (plan, _layout(plan).headings)
+        (plan, layout_of(plan).headings)
         for plan in candidates
-        if free or fnmatch(sheet.name.casefold().strip(), _layout(plan).sheet.casefold())
+        if free or fnmatch(sheet.name.casefold().strip(), layout_of(plan).sheet.casefold())
     ]
 
 
 def _document(ordinal: int, sheet: Sheet, fit: Fit, sender: str) -> Iterator[ReadItem]:
-    layout = _layout(fit.plan)
+    layout = layout_of(fit.plan)
     agreed, doubts = agreed_on(sheet, fit)
     yield DocumentStart(
         ordinal=ordinal,
@@ -317,120 +262,13 @@ def _chunks(sheet: Sheet, fit: Fit, table: Table) -> Iterator[tuple[LineChunk, l
             batch = next(batches, None)
             if batch is None:
                 return
-            body = _after(batch, fit.row)
+            body = batch.after(fit.row)
             body = merged.onto(body) if body.rows and sheet.merged else body
             made = table.chunk(body) if body.rows else None
             end = body.offsets[-1] + body.lengths[-1] if body.offsets and body.lengths else None
             del batch, body
         if made is not None:
             yield *made, end
-
-
-def _after(batch: Batch, row: int) -> Batch:
-    if batch.numbers[0] > row:
-        return batch
-    skip = next((index for index, number in enumerate(batch.numbers) if number > row), len(batch.numbers))
-    return Batch(
-        batch.numbers[skip:],
-        batch.rows[skip:],
-        batch.offsets[skip:] if batch.offsets else None,
-        batch.lengths[skip:] if batch.lengths else None,
-    )
-
-
-# -- how columns are written ----------------------------------------------------------------------------
-
-
-def agreed_on(sheet: Sheet, fit: Fit) -> tuple[Agreed, list[Finding]]:
-    """How each column is written: as agreed, else as all of it proves, else as is usual; with what stays unclear."""
-    layout = _layout(fit.plan)
-    numbers: dict[str, tuple[int, ...]] = {
-        path: (index,) for path, index in fit.columns.items() if path in layout.numbers
-    }
-    if fit.periods:
-        numbers[VALUE] = tuple(period.index for period in fit.periods)
-    days: dict[str, tuple[int, ...]] = {path: (index,) for path, index in fit.columns.items() if path in layout.days}
-    marks = dict.fromkeys(numbers, layout.decimal) if layout.decimal != "auto" else {}
-    orders = dict.fromkeys(days, layout.dates) if layout.dates != "auto" else {}
-    for path, told in fit.qualified.items():
-        if path in days and path not in orders and (order := columns.order_in(told.text)):
-            orders[path] = order
-    seen = _evidence(
-        sheet,
-        fit,
-        {p: i for p, i in numbers.items() if p not in marks},
-        {p: i for p, i in days.items() if p not in orders},
-    )
-    doubts: list[Finding] = []
-    for path, evidence in seen.items():
-        what, chosen, usual = (
-            ("decimal", marks, columns.usual_mark(layout.language))
-            if path in numbers
-            else ("dates", orders, columns.usual_order(layout.language))
-        )
-        if verdict := evidence.verdict():
-            chosen[path] = verdict
-        elif evidence.doubt == "ambiguous" and usual:
-            chosen[path] = usual
-        elif evidence.doubt:
-            doubts.append(_unclear(sheet, fit, path, what, evidence))
-        elif what == "decimal" and (usual or evidence.numbers):
-            chosen[path] = usual or "."  # nothing there has a mark: one that is told of is the partner's own
-    if layout.dates == "auto":
-        orders |= _above(layout, {path: told.text for path, told in fit.above.items()}, days)
-    only = {path: values for path, values in layout.only.items() if path in fit.columns}
-    return Agreed(marks, orders, layout.days, layout.identifiers, layout.weighty, only), doubts
-
-
-def _above(layout: _Layout, texts: Mapping[str, str], days: Collection[str]) -> dict[str, str]:
-    """How dates are written that stand above tables: as one itself proves, else as is usual."""
-    orders: dict[str, str] = {}
-    for path in layout.days - set(days):
-        evidence = columns.Evidence()
-        columns.look_at_dates(evidence, [texts.get(path, "")])
-        if order := evidence.verdict() or columns.usual_order(layout.language):
-            orders[path] = order
-    return orders
-
-
-def _evidence(
-    sheet: Sheet, fit: Fit, numbers: Mapping[str, tuple[int, ...]], days: Mapping[str, tuple[int, ...]]
-) -> dict[str, columns.Evidence]:
-    """What all rows of the sheet prove of the columns that nothing is agreed on."""
-    seen = {path: columns.Evidence() for path in (*numbers, *days)}
-    if not seen:
-        return seen
-    wanted = [*((path, index, True) for path, some in numbers.items() for index in some)]
-    wanted += [(path, index, False) for path, some in days.items() for index in some]
-    try:
-        with no_collection():
-            for batch in sheet.batches(GLANCE):
-                rows = _after(batch, fit.row).rows
-                for path, index, is_number in wanted:
-                    cells = [row[index] for row in rows if index < len(row)]
-                    (columns.look_at_numbers if is_number else columns.look_at_dates)(seen[path], cells)
-    except Unreadable:
-        pass  # said when the rows are read
-    return seen
-
-
-def _unclear(sheet: Sheet, fit: Fit, path: str, what: str, evidence: columns.Evidence) -> Finding:
-    title = fit.titles.get(path, "with the periods")
-    index = fit.columns.get(path, fit.periods[0].index if fit.periods else 0)
-    told = (
-        ("whether its decimal mark is a comma or a point", "decimal: ',' or '.' in the partner's file")
-        if what == "decimal"
-        else ("whether the day or the month comes first", "dates: dmy or mdy in the partner's file")
-    )
-    return Finding(
-        code=f"workbook.{what}_{evidence.doubt}",
-        severity=Severity.WARNING,
-        stage=Stage.STRUCTURE,
-        message=f"the column {title} does not tell {told[0]}",
-        location=headers.place(sheet, index, fit.row),
-        value=evidence.unclear or evidence.example,
-        expected=told[1],
-    )
 
 
 # -- findings -------------------------------------------------------------------------------------------
@@ -465,21 +303,3 @@ def _none_of_ours(why: Finding) -> Finding:
         value=why.value,
         expected="a person who reads the mail, or a table with the agreed headers",
     )
-
-
-def headings_of(plan: LinePlan) -> Headings:
-    """What the plan expects of a header."""
-    return _layout(plan).headings
-
-
-def confirmed_of(plan: LinePlan) -> tuple[str, ...]:
-    """The headers of its sheet as a person confirmed them; empty where nobody has."""
-    return _layout(plan).columns
-
-
-def _layout(plan: LinePlan) -> _Layout:
-    return cast(_Layout, plan.compiled)
-
-
-def _mapping(given: object) -> Mapping[str, Sequence[str]]:
-    return cast(Mapping[str, Sequence[str]], given or {})

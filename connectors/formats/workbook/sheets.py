@@ -36,6 +36,18 @@ class Batch:
     offsets: Sequence[int] | None = None
     lengths: Sequence[int] | None = None
 
+    def after(self, row: int) -> Batch:
+        """The rows below that one."""
+        if self.numbers[0] > row:
+            return self
+        skip = next((index for index, number in enumerate(self.numbers) if number > row), len(self.numbers))
+        return Batch(
+            self.numbers[skip:],
+            self.rows[skip:],
+            self.offsets[skip:] if self.offsets else None,
+            self.lengths[skip:] if self.lengths else None,
+        )
+
 
 class Sheet(Protocol):
     """A sheet. ``name`` is empty where the file has none; rows begin in column ``first_column``, counted from 0."""
