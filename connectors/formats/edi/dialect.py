@@ -192,7 +192,8 @@ class X12Dialect(Dialect):
 
     ``Finding.standard`` holds the codes themselves (``AK304`` element 720, ``AK403`` element 723, ``AK502`` element 718
     of a set, ``AK905`` element 716 of a group, ``TA105`` element 618 of an interchange) and the segment id, position
-    and element they concern (``AK301``, ``AK302``, ``AK401``, ``AK402``).
+    and element they concern (``AK301``, ``AK302``, ``AK401``, ``AK402``), and the element of that segment whose value
+    makes it so, where a syntax note does (``CTX05``).
     """
 
     document, named, closes = "set", "ST02", "SE"
@@ -208,7 +209,11 @@ class X12Dialect(Dialect):
             "AK401": f"{fault.position}:{fault.component}" if fault.component else str(fault.position),
             "AK403": fault.ak403,
         }
-        return standard | {"AK402": fault.number} if fault.number else standard
+        if fault.number:
+            standard["AK402"] = fault.number
+        if fault.trigger:
+            standard["CTX05"] = f"{fault.position}:{fault.trigger}" if fault.component else str(fault.trigger)
+        return standard
 
     def codes_of_segment(self, code: str, id_: str, number: int, position: int) -> dict[str, str]:  # noqa: ARG002
         standard = {"AK301": id_[:3], "AK302": str(number)}

@@ -34,6 +34,7 @@ class Fault:
     message: str
     expected: str
     number: str = ""  #: data element reference number
+    trigger: int = 0  #: the position whose value makes it so, by a syntax note; in the same composite where it is one
     severity: Severity = Severity.ERROR
 
 
@@ -54,7 +55,7 @@ def judge_segment(spec: Segment, elements: Sequence[str], delimiters: Delimiters
             f"{spec.id} ends with element {len(uses):02d}", f"at most {len(uses)} elements",
         )  # fmt: skip
     for note in spec.notes:
-        yield from _judge_note(note, values, 0)
+        yield from _judge_note(note, values, uses, 0)
 
 
 def _missing(use: Use, position: int, component: int = 0) -> Fault:
@@ -100,14 +101,14 @@ def _judge_composite(composite: Composite, value: str, position: int, delimiters
             f"{len(values)} components", f"at most {len(composite.uses)}", composite.number,
         )  # fmt: skip
     for note in composite.notes:
-        yield from _judge_note(note, values, position)
+        yield from _judge_note(note, values, composite.uses, position)
 
 
 def judge_value(element: Element, value: str, position: int, component: int, delimiters: Delimiters) -> Iterator[Fault]:
     """The faults of one filled simple element."""
 
     def fault(code: str, ak403: str, message: str, expected: str, severity: Severity = Severity.ERROR) -> Fault:
-        return Fault(code, ak403, position, component, value, message, expected, element.number, severity)
+        return Fault(code, ak403, position, component, value, message, expected, element.number, severity=severity)
 
     kind = element.type
     size = len(value)
@@ -178,15 +179,17 @@ def _listed(codes: frozenset[str]) -> str:
     return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
 
 
-def _judge_note(note: Note, values: Sequence[str], position: int) -> Iterator[Fault]:
+def _judge_note(note: Note, values: Sequence[str], uses: Sequence[Use], position: int) -> Iterator[Fault]:
     """X12.6 3.5.5: paired, required, exclusion, conditional, list conditional."""
     filled = [p <= len(values) and values[p - 1] != "" for p in note.positions]
     names = ", ".join(f"{p:02d}" for p in note.positions)
     missing = [p for p, there in zip(note.positions, filled, strict=True) if not there]
+    trigger = next((p for p, there in zip(note.positions, filled, strict=True) if there), 0)
 
     def fault(place: int, message: str, code: str = "element.condition", ak403: str = "2") -> Fault:
         spot = (position, place) if position else (place, 0)
-        return Fault(code, ak403, *spot, "", message, f"syntax note {note}")
+        number = uses[place - 1].element.number
+        return Fault(code, ak403, *spot, "", message, f"syntax note {note}", number, trigger)
 
     if note.kind == "P" and any(filled) and missing:
         yield from (fault(p, f"of elements {names} all or none are needed") for p in missing)

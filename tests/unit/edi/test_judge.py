@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.formats.edi.delimiters import Delimiters
+from connectors.formats.edi.dialect import X12Dialect
 from connectors.formats.edi.grammar import Element, load_grammar
 from connectors.formats.edi.judge import judge_segment, judge_value
 from connectors.formats.edi.patterns import SegmentCheck, element_pattern, long_codes
@@ -75,6 +76,22 @@ def faults(text: str, version: str = "004010") -> list[tuple[str, str, int, int]
 )
 def test_one_segment(text: str, expected: list[tuple[str, str, int, int]]) -> None:
     assert faults(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("PO1*1**EA", {"AK401": "2", "AK402": "330", "AK403": "2", "CTX05": "3"}),  # C0302
+        ("N1*ST**92", {"AK401": "4", "AK402": "67", "AK403": "2", "CTX05": "3"}),  # P0304
+        ("N1*ST", {"AK401": "2", "AK402": "93", "AK403": "2"}),  # R0203: nothing stands there that asks for it
+        ("TD3*TL*ABCD*1*G*10*LB", {"AK401": "4", "AK402": "187", "AK403": "10", "CTX05": "1"}),  # E0104
+    ],
+)
+def test_what_makes_an_element_wrong_is_named(text: str, codes: dict[str, str]) -> None:
+    elements = text.split("*")
+    fault = next(judge_segment(load_grammar("004010").segments[elements[0]], elements, STARS))
+    segment = {"AK301": elements[0], "AK302": "7", "AK304": "8"}
+    assert X12Dialect().codes_of_element(fault, elements[0], 7) == segment | codes
 
 
 def test_versions_differ() -> None:

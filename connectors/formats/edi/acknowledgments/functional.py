@@ -93,17 +93,20 @@ class _Acknowledgment:
         yield (self.words.outcome, outcome, *(_distinct(codes) if outcome != "A" else ()))
 
     def _notes(self, errors: Sequence[Finding]) -> Iterator[Row]:
-        """AK3 and AK4, in the order of the set's segments; elements follow the AK3 that says 8."""
+        """AK3 and AK4 with its CTX, in the order of the set's segments; elements follow the AK3 that says 8."""
         placed = sorted((_place(finding), number) for number, finding in enumerate(errors) if _is_placed(finding))
         for place, some in groupby(placed[:MOST_SEGMENTS], key=lambda pair: pair[0]):
             yield (self.words.segment, place.id, str(place.position), "", place.code)
-            elements = (self._element(errors[number]) for _, number in some if place.code == "8")
-            filled = [row for row in elements if row is not None]
-            yield from filled[:MOST_ELEMENTS]
+            faults = [errors[number] for _, number in some if place.code == "8"]
+            elements = ((self._element(fault), self._context(fault)) for fault in faults)
+            filled = [(row, context) for row, context in elements if row is not None]
+            for row, context in filled[:MOST_ELEMENTS]:
+                yield row
+                yield from context
 
     def _element(self, finding: Finding) -> Row | None:
         """AK4 of a finding; None for one that names no element."""
-        position, _, component = finding.standard.get("AK401", "").partition(":")
+        position = finding.standard.get("AK401", "").partition(":")[0]
         code = finding.standard.get("AK403", "")
         if not position.isdecimal() or not 1 <= int(position) <= 99 or not code:
             return None
@@ -111,10 +114,23 @@ class _Acknowledgment:
         if known is not None and code not in known:
             code = "3" if code in _REPETITIONS else "7"
         composite = isinstance(self.grammar.segments[self.words.element].uses[0].element, Composite)
-        spot = f"{position}{self.writer.delimiters.component}{component}" if component and composite else position
+        spot = self._spot(finding.standard["AK401"]) if composite else position
         number = finding.standard.get("AK402", "")
         number = number if number.isdecimal() and len(number) <= 4 else ""
         return (self.words.element, spot, number, code, self.writer.clean(finding.value, 99))
+
+    def _context(self, finding: Finding) -> Iterator[Row]:
+        """CTX of a 999 (005010X231, element context): which element of the segment makes that one wrong."""
+        standard = finding.standard
+        if self.words.context and "CTX05" in standard:
+            segment, position = standard["AK301"], standard["AK302"]
+            yield ("CTX", "SITUATIONAL TRIGGER", segment, position, "", self._spot(standard["CTX05"]))
+
+    def _spot(self, place: str) -> str:
+        """C030: an element, and a component of it where there is a separator for them."""
+        position, _, component = place.partition(":")
+        separator = self.writer.delimiters.component
+        return f"{position}{separator}{component}" if separator and component else position
 
     @property
     def _codes(self) -> frozenset[str] | None:
@@ -134,9 +150,10 @@ class _Words:
     segment: str
     element: str
     outcome: str
+    context: bool  #: whether CTX may follow
 
 
-_WORDS = {"997": _Words("AK3", "AK4", "AK5"), "999": _Words("IK3", "IK4", "IK5")}
+_WORDS = {"997": _Words("AK3", "AK4", "AK5", False), "999": _Words("IK3", "IK4", "IK5", True)}
 
 
 @dataclass(frozen=True, slots=True, order=True)

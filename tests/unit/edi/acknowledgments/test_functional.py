@@ -146,6 +146,28 @@ def test_005010_is_answered_by_a_999_that_names_release_and_guide(desk, all_refe
     all_referees.judge(answer)
 
 
+@pytest.mark.parametrize(
+    ("kind", "version", "notes"),
+    [
+        ("997", "004010", ["AK3*N1*4**8", "AK4*4*67*2", "AK3*SN1*9**8", "AK4*3*355*7*QQ", "AK4*6:2*355*2"]),
+        ("999", "005010", [
+            "IK3*N1*4**8", "IK4*4*67*2", "CTX*SITUATIONAL TRIGGER*N1*4**3",
+            "IK3*SN1*9**8", "IK4*3*355*7*QQ", "IK4*6:2*355*2", "CTX*SITUATIONAL TRIGGER*SN1*9**6:1",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_999_says_which_element_makes_another_one_wrong(kind, version, notes, desk, all_referees: Referees) -> None:
+    errors = [
+        desk.error(AK301="N1", AK302="4", AK304="8", AK401="4", AK402="67", AK403="2", CTX05="3"),
+        desk.error(value="QQ", AK301="SN1", AK302="9", AK304="8", AK401="3", AK402="355", AK403="7"),
+        desk.error(AK301="SN1", AK302="9", AK304="8", AK401="6:2", AK402="355", AK403="2", CTX05="6:1"),
+    ]
+    verdict = desk.verdict("0001", *errors)
+    answer = acknowledge_group(desk.group(version=version), [verdict], kind, desk.numbers, desk.at)
+    assert [row for row in body(answer) if row[:3] in ("AK3", "AK4", "IK3", "IK4", "CTX")] == notes
+    all_referees.judge(answer)
+
+
 def test_before_004010_the_year_has_two_digits(desk, all_referees: Referees) -> None:
     answer = acknowledge_group(desk.group(version="003040"), [desk.verdict()], "997", desk.numbers, desk.at)
     assert b"~GS*FA*RVM*ACME-SHIP*260301*1205*8*X*003040~" in answer
