@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 
 import polars as pl
@@ -40,11 +40,11 @@ class Remembered:
         if len(first) > MANY and not keys.null_count():
             return _anew(keys, first, questions, ask)
         asked = keys.gather(first).to_list()
-        new = [place for place, key in zip(first, asked, strict=True) if key is not None and key not in known]
-        if new:
+        if not known.keys() >= {*asked} - {None}:
+            new = [place for place, key in zip(first, asked, strict=True) if key is not None and key not in known]
             places = pl.Series(new, dtype=pl.UInt32)
             self._learn(known, keys.gather(places).to_list(), [column.gather(places) for column in questions], ask)
-        return _replaced(keys, {key: known[key] for key in asked if key is not None})
+        return _replaced(keys, asked, list(map(known.get, asked)))
 
     def _learn(
         self, known: dict[str, str | None], keys: Sequence[str], questions: Sequence[pl.Series], ask: Ask
@@ -65,14 +65,14 @@ def fits(pattern: str, text: str) -> bool:
     return bool(pl.Series([text]).str.contains(pattern)[0])
 
 
-def _replaced(keys: pl.Series, answers: Mapping[str, str | None]) -> pl.Series:
+def _replaced(keys: pl.Series, asked: Sequence[str | None], answers: Sequence[str | None]) -> pl.Series:
     """The answer to each key. Often that is the key itself, or the same for all: no table need be looked through."""
-    if all(key == answer for key, answer in answers.items()):
+    if answers == asked:
         return keys
-    distinct = set(answers.values())
-    if len(distinct) == 1 and not keys.null_count():
-        return pl.Series([*distinct], dtype=pl.String).new_from_index(0, len(keys))
-    return keys.replace_strict(list(answers), list(answers.values()), default=None, return_dtype=pl.String)
+    if len({*answers}) == 1 and not keys.null_count():
+        return pl.Series([answers[0]], dtype=pl.String).new_from_index(0, len(keys))
+    pairs = {key: answer for key, answer in zip(asked, answers, strict=True) if key is not None}
+    return keys.replace_strict(list(pairs), list(pairs.values()), default=None, return_dtype=pl.String)
 
 
 def _anew(keys: pl.Series, first: pl.Series, questions: Sequence[pl.Series], ask: Ask) -> pl.Series:

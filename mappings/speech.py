@@ -22,18 +22,24 @@ class Speech:
     What all rows have in common is looked at once, columns that say nothing are passed over.
     """
 
-    def __init__(self, lines: pl.DataFrame, spoken: Collection[str] = (), marks: str = "") -> None:
-        """``spoken``: columns to be looked at together, for anything that JSON escapes and for any of ``marks``."""
+    def __init__(
+        self, lines: pl.DataFrame, spoken: Collection[str] = (), marks: str = "", *, plain: Collection[str] = ()
+    ) -> None:
+        """``spoken``: columns to be looked at together, for anything that JSON escapes and for any of ``marks``;
+        ``plain``: columns of which it is known that they have nothing of it."""
         self._lines = lines
+        self._plain = plain
         self._texts: dict[str, list[Piece]] = {}
         self._constant: dict[str, bool] = {}
-        self._together = [name for name in lines.columns if name in spoken and lines[name].dtype == pl.String]
+        self._together = [
+            name for name in lines.columns if name in spoken and name not in plain and lines[name].dtype == pl.String
+        ]
         self._pattern = f"[{_ESCAPED}{re.escape(marks)}]"
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether nothing odd stands in the spoken columns, those left out that say the same in every row."""
-        varying = [name for name in self._together if self._speaks(name) and not self.is_constant(name)]
+        varying = [name for name in self._together if self.speaks(name) and not self.is_constant(name)]
         texts = pl.concat_str(varying, ignore_nulls=True) if varying else pl.lit("")
         return not self._lines.select(texts.str.contains(self._pattern).any()).item()
 
@@ -43,9 +49,17 @@ class Speech:
             self._constant[column] = is_constant(self._lines[column])
         return self._constant[column]
 
+    def speaks(self, column: str) -> bool:
+        """Whether the table has such a column, and anything in it."""
+        return column in self._lines.columns and self._lines[column].null_count() < self._lines.height
+
+    def first(self, column: str) -> str:
+        """What the first row says there."""
+        return str(self._lines[column].first())
+
     def members(self, named: Sequence[tuple[str, str]]) -> list[Piece]:
         """``"name":"text","name":"text"`` for each (name, column) that the table has, null ones left out."""
-        there = [(name, column) for name, column in named if self._speaks(column)]
+        there = [(name, column) for name, column in named if self.speaks(column)]
         if there and self._lines[there[0][1]].null_count():
             optional = [pl.concat_str(*_exprs([f'"{name}":"', *self.text(column), '"'])) for name, column in there]
             return [pl.concat_str(*optional, separator=",", ignore_nulls=True)]
@@ -57,7 +71,7 @@ class Speech:
 
     def told(self, column: str) -> list[Piece]:
         """What stands in a column, as in ``text``; nothing where the table has no such column, or nothing in it."""
-        return self.text(column) if self._speaks(column) else []
+        return self.text(column) if self.speaks(column) else []
 
     def text(self, column: str) -> list[Piece]:
         """What stands in a column, as between the quotes of JSON."""
@@ -65,14 +79,11 @@ class Speech:
             self._texts[column] = [self._escaped(column)]
         return self._texts[column]
 
-    def _speaks(self, column: str) -> bool:
-        return column in self._lines.columns and self._lines[column].null_count() < self._lines.height
-
     def _escaped(self, column: str) -> Piece:
         text = self._lines[column]
         if self.is_constant(column):
             return _quoted(text[0])
-        if column in self._together and self.is_plain:
+        if column in self._plain or (column in self._together and self.is_plain):
             return pl.col(column)
         odd = text.str.contains(f"[{_ESCAPED}]")
         if not odd.any():
