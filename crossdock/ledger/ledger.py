@@ -8,13 +8,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-import polars as pl
-
 from connectors.base import State
 from crossdock.ledger import (
-    answers,
     audit,
-    by_hand,
     documents,
     envelopes,
     feed,
@@ -22,18 +18,17 @@ from crossdock.ledger import (
     held,
     held_back,
     looking,
-    master,
     news,
     parked,
     payloads,
-    received,
     relay,
 )
-from crossdock.ledger.answers import ControlNumbers, Judged, Transmission
+from crossdock.ledger.answering import Answering
 from crossdock.ledger.browsing import Browsing
 from crossdock.ledger.claims import Claims
 from crossdock.ledger.database import PATIENCE, Database
-from crossdock.ledger.envelopes import OwedAnswer, Parties, SeenInterchange
+from crossdock.ledger.envelopes import Parties, SeenInterchange
+from crossdock.ledger.mastering import Mastering
 from crossdock.ledger.outlooks import Outlooks
 from crossdock.ledger.parked import Waiting
 from crossdock.ledger.readings import Readings
@@ -50,12 +45,10 @@ from crossdock.ledger.verdicts import Verdicts
 from crossdock.ledger.vouching import Vouching
 from crossdock.ledger.whole_orders import WholeOrders
 from crossdock.translation import Translated
-from schemas.documents import GroupEnd, Interchange
 from schemas.findings import Finding
-from schemas.master import MASTER_TABLES
 
 
-class Ledger:
+class Ledger(Answering, Mastering):
     """What happened to everything. Every method is one transaction unless it says otherwise.
 
     Raises TransientError when the database is locked or away, PermanentError when it refuses or
@@ -342,121 +335,6 @@ class Ledger:
         with self._database.write() as connection:
             held_back.drop(connection, id, reason, datetime.now(UTC))
 
-    # -- answers ----------------------------------------------------------------------------------
-
-    def owed(self, limit: int = 1000) -> list[OwedAnswer]:
-        """Answers that partners are promised and that are not made yet, the most urgent first."""
-        with self._database.read() as connection:
-            return answers.owed(connection, limit)
-
-    def is_owed(self, answer: int) -> bool:
-        """Whether nobody has made or refused it yet."""
-        with self._database.read() as connection:
-            return answers.is_owed(connection, answer)
-
-    def judged(self, payload: int, first: int, last: int) -> list[Judged]:
-        """The documents of the payload with these ordinals, in order, each with its errors (10,000 at most)."""
-        with self._database.read() as connection:
-            return list(answers.judged(connection, payload, first, last))
-
-    def groups(self, payload: int, interchange: Interchange) -> list[GroupEnd]:
-        """The groups of an interchange of the payload, in order."""
-        with self._database.read() as connection:
-            return envelopes.groups(connection, payload, interchange)
-
-    def last_numbers(self, partner: str) -> ControlNumbers:
-        """The last of our control numbers that the partner was given."""
-        with self._database.read() as connection:
-            return answers.last_numbers(connection, partner)
-
-    def record_answer(
-        self,
-        answer: OwedAnswer,
-        *,
-        seen: ControlNumbers,
-        given: ControlNumbers,
-        name: str,
-        content: bytes,
-        outlet: str,
-        answer_by: datetime | None = None,
-    ) -> bool:
-        """Keep an answer as it will leave, and move the partner's control numbers from ``seen`` to ``given``.
-
-        All of it in one transaction, so that numbers have neither gaps nor doubles. False, and
-        nothing happened: the numbers were taken meanwhile, or the answer is no longer owed.
-        """
-        try:
-            with self._database.write() as connection:
-                answers.record(
-                    connection,
-                    answer,
-                    seen=seen,
-                    given=given,
-                    name=name,
-                    content=content,
-                    outlet=outlet,
-                    answer_by=answer_by,
-                    now=datetime.now(UTC),
-                )
-                detail = {"partner": answer.partner, "kind": answer.kind, "name": name}
-                audit.note(connection, "answer.made", f"answer {answer.id}", detail=detail)
-        except answers.Overtaken:
-            return False
-        return True
-
-    def refuse_answer(self, answer: int, reason: str) -> None:
-        """A referee does not let it leave: it stays listed, unsent."""
-        with self._database.write() as connection:
-            answers.refuse(connection, answer, reason, datetime.now(UTC))
-            audit.note(connection, "answer.refused", f"answer {answer}", reason=reason)
-
-    def owe_again(self) -> int:
-        """Let refused answers be made again; how many."""
-        with self._database.write() as connection:
-            return answers.owe_again(connection, datetime.now(UTC))
-
-    def answers_made(self, partner: str, kind: str, since: datetime) -> int:
-        """How many answers of this kind were made for the partner since then."""
-        with self._database.read() as connection:
-            return answers.made_since(connection, partner, kind, since)
-
-    def unsent(self, limit: int = 1000, *, after: int = 0) -> list[Transmission]:
-        """Outbound interchanges made but not known to be handed over, oldest first, beyond the id ``after``."""
-        with self._database.read() as connection:
-            return answers.unsent(connection, limit, after)
-
-    def note_sent(self, transmission: int) -> None:
-        """It was handed over. Idempotent."""
-        with self._database.write() as connection:
-            answers.note_sent(connection, transmission, datetime.now(UTC))
-            audit.note(connection, "transmission.sent", f"transmission {transmission}")
-
-    def answers_of(self, payload: int, group: str, ordinal: int) -> list[dict[str, Any]]:
-        """What was answered to the group or interchange that a document came in."""
-        with self._database.read() as connection:
-            return answers.of_document(connection, payload, group, ordinal)
-
-    def answers(self, *, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
-        """Answers, newest first: what each answers, when it is due, how it left, why a referee refused it."""
-        with self._database.read() as connection:
-            return answers.listing(connection, status=status, limit=limit)
-
-    def answer_summary(self) -> list[dict[str, Any]]:
-        """Per partner and kind: how many were sent (and late), wait (and are overdue), or were refused."""
-        with self._database.read() as connection:
-            return answers.summary(connection, datetime.now(UTC))
-
-    def transmission_of(self, partner: str, level: str, number: int) -> int | None:
-        """What we sent the partner as the ``interchange`` or ``group`` (the level) of that number; None if nothing."""
-        with self._database.read() as connection:
-            return received.transmission_of(connection, partner, level, number)
-
-    def expectations(self) -> list[dict[str, Any]]:
-        """Per partner and kind of what we sent: how much waits for an answer (or will be late within the hour), is
-        overdue, was accepted (in time or late) or rejected."""
-        with self._database.read() as connection:
-            return received.expectations(connection, datetime.now(UTC))
-
     # -- looking ----------------------------------------------------------------------------------
 
     def summary(self) -> list[dict[str, Any]]:
@@ -523,80 +401,8 @@ class Ledger:
         with self._database.read() as connection:
             return looking.trace(connection, event_id)
 
-    # -- sources' memory and master data ----------------------------------------------------------
+    # -- sources' memory ------------------------------------------------------------------------------
 
     def state(self, scope: str) -> State:
         """A small key-value memory for one channel's source."""
         return LedgerState(self._database, scope)
-
-    def load_master(self, table: str, rows: pl.DataFrame, *, source: str, actor: str) -> int:
-        """Put a new version of a master table in force; the old ones are kept. Returns the version.
-
-        A load equal to the version in force makes no new one. Raises ConfigError for an unknown
-        table or a missing column.
-        """
-        with self._database.write() as connection:
-            return master.load(connection, table, rows, source=source, actor=actor)
-
-    def note_rejected_master(
-        self, table: str, *, source: str, actor: str, reasons: Sequence[str], payload: int | None = None
-    ) -> None:
-        """A load failed its expectations; the version in force stays. Shown by ``crossdock status``."""
-        with self._database.write() as connection:
-            master.note_rejected(connection, table, source=source, actor=actor, reasons=reasons, payload=payload)
-
-    def held_master(self) -> list[dict[str, Any]]:
-        """Loads of master tables that were held back and that nobody has decided on, newest first."""
-        with self._database.read() as connection:
-            return master.held(connection)
-
-    def decide_master(self, id: int, decision: str, *, reason: str) -> bool:
-        """``decision``: accepted or discarded; False where somebody else had decided."""
-        with self._database.write() as connection:
-            return master.decide(connection, id, decision, reason)
-
-    def master(self) -> Mapping[str, pl.DataFrame]:
-        """The tables in force, by name: partners, items, sites, units, cross_references; rows by hand included."""
-        with self._database.read() as connection:
-            return by_hand.together(master.stored(connection))
-
-    def loaded_master(self) -> Mapping[str, pl.DataFrame]:
-        """The tables in force as they were loaded, without what was added by hand."""
-        with self._database.read() as connection:
-            stored = master.stored(connection)
-        return {table: stored[table] for table in MASTER_TABLES}
-
-    def added_master(self, table: str) -> pl.DataFrame:
-        """What was added by hand to ``cross_references`` or ``units``, with author, reason and time."""
-        with self._database.read() as connection:
-            return by_hand.rows(connection, table)
-
-    def add_master(self, table: str, row: Mapping[str, str], *, author: str, reason: str) -> int:
-        """Add one row by hand, as a new version; loads leave it alone. Returns the version."""
-        with self._database.write() as connection:
-            return by_hand.add(connection, table, row, author=author, reason=reason)
-
-    def withdraw_master(self, table: str, row: Mapping[str, str], *, author: str, reason: str) -> int:
-        """Take a row that was added by hand away again; how many there were."""
-        with self._database.write() as connection:
-            return by_hand.withdraw(connection, table, row, author=author, reason=reason)
-
-    def master_table(self, name: str, version: int) -> pl.DataFrame:
-        """One version of a master table. Raises ConfigError when there is none."""
-        with self._database.read() as connection:
-            return master.version(connection, name, version)
-
-    def master_versions(self, name: str) -> list[int]:
-        """The versions of a master table that are kept, the newest first."""
-        with self._database.read() as connection:
-            return master.numbers(connection, name)
-
-    def master_version(self) -> str:
-        """A word that changes whenever any table in force changes, to know when to load anew."""
-        with self._database.read() as connection:
-            return master.version_word(connection)
-
-    def master_loads(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Loads of master tables, newest first: in force, superseded or rejected (with the reasons)."""
-        with self._database.read() as connection:
-            return master.history(connection, limit)
