@@ -132,7 +132,7 @@ def _with_kind_and_time(lines: pl.DataFrame, kind: LineKind, origin: Origin) -> 
 def _kinds(purposes: pl.Series, by_purpose: Mapping[str, str]) -> pl.Series:
     usual = next(iter(by_purpose.values()))
     if purposes.null_count() == len(purposes) or is_constant(purposes):
-        return constant(by_purpose.get(purposes.first() or "", usual), len(purposes))
+        return constant(by_purpose.get(str(purposes.first()), usual), len(purposes))
     kinds = purposes.replace_strict(list(by_purpose), list(by_purpose.values()), default=usual, return_dtype=pl.String)
     return kinds.fill_null(usual)
 
