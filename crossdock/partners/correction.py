@@ -304,25 +304,13 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
     found: list[Problem] = []
     spoken: set[tuple[str, str, str]] = set()
     sheets = read.by_name
-    for finding in sorted(read.findings, key=lambda one: one.code.endswith(".missing")):
-        if finding.severity is Severity.INFO or finding.code in _OURS or not _concerns(finding, words):
-            continue
-        match = _CELL.fullmatch(finding.location)
-        sheet, cell = (match[1] or "", f"{match[2]}{match[3]}") if match else (finding.location, "")
-        if sheet not in sheets and not match:
-            sheet = ""
-        own = sheets.get(sheet)
-        if own is not None and match is not None and finding.line is not None:
-            cell = own.cell_of(finding, match[2], match[3])
-            match = _CELL.fullmatch(cell)
-        missing = finding.code.endswith(".missing")
-        if (missing and (sheet, cell, "") in spoken) or (cell and (sheet, cell, finding.code) in spoken):
+    concerning = (one for one in read.findings if _concerns(one, words))
+    for finding in sorted(concerning, key=_says_missing):
+        sheet, cell = _whereabouts(finding, sheets)
+        if (_says_missing(finding) and (sheet, cell, "") in spoken) or (cell and (sheet, cell, finding.code) in spoken):
             continue
         spoken |= {(sheet, cell, ""), (sheet, cell, finding.code)}
-        at_value = own is not None and match is not None and (not missing or own.title(match[2]) != "")
-        column = own.title(match[2]) if own is not None and match is not None and at_value else ""
-        if missing and match is not None and own is not None and match[2] == column_letter(own.first_column):
-            column = ""  # the line's own place: nothing says where the value should stand
+        column = _column(finding, sheets.get(sheet), cell)
         told = words.tell(finding, column=column)
         if finding.code.startswith("partner."):
             told = Told(told.what, told.expected, ())  # who else we deal with is nobody's business
@@ -348,8 +336,34 @@ def _problems(read: _Read, words: Language) -> list[Problem]:
     )
 
 
+def _says_missing(finding: Finding) -> bool:
+    return finding.code.endswith(".missing")
+
+
+def _whereabouts(finding: Finding, sheets: Mapping[str, _Sheet]) -> tuple[str, str]:
+    """The sheet and the cell that a finding is about; each empty where it concerns more than that."""
+    match = _CELL.fullmatch(finding.location)
+    if match is None:
+        return (finding.location if finding.location in sheets else ""), ""
+    sheet, letters, row = match[1] or "", match[2], match[3]
+    if sheet in sheets and finding.line is not None:
+        return sheet, sheets[sheet].cell_of(finding, letters, row)
+    return sheet, f"{letters}{row}"
+
+
+def _column(finding: Finding, sheet: _Sheet | None, cell: str) -> str:
+    """The header over the cell; empty where the finding is at its line alone, and nothing says in which column."""
+    match = _CELL.fullmatch(cell)
+    if sheet is None or match is None:
+        return ""
+    line_itself = _says_missing(finding) and match[2] == column_letter(sheet.first_column)
+    return "" if line_itself else sheet.title(match[2])
+
+
 def _concerns(finding: Finding, words: Language) -> bool:
     """Whether a partner need know: a remark that holds nothing back is told only where there are words for it."""
+    if finding.severity is Severity.INFO or finding.code in _OURS:
+        return False
     return finding.severity is Severity.ERROR or finding.stage is not Stage.BUSINESS or words.knows(finding.code)
 
 
@@ -411,15 +425,7 @@ def _page(
         ("faulty", f"{counts[1]}"),
     )
     unread = not read.sheets and errors > 0
-    title = (
-        "title_unread"
-        if unread
-        else "title_right"
-        if not errors
-        else "title_wrong_one"
-        if errors == 1
-        else "title_wrong"
-    )
+    title = "title_unread" if unread else {0: "title_right", 1: "title_wrong_one"}.get(errors, "title_wrong")
     sentences = [say["unread"]] if unread else [say["how"], say["resend"]] if errors else []
     return Page(
         name=say["sheet"],
