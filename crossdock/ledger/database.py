@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from crossdock.ledger.bulk import NUMBERS
 from crossdock.ledger.errors import vendor_errors
 from crossdock.ledger.tables import REVISION
 from schemas.errors import ConfigError, PermanentError
@@ -175,6 +176,10 @@ def _sqlite(url: URL, patience: float) -> Engine:
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @sa.event.listens_for(engine, "rollback")
+    def _forget(connection: Connection) -> None:
+        connection.info.pop(NUMBERS, None)
 
     return engine
 

@@ -88,6 +88,22 @@ def test_a_table_is_inserted_as_it_is(rows: list[tuple[int, str, str, str]], fir
     assert [tuple(row) for row in kept] == table.rows()
 
 
+def test_what_was_rolled_back_is_inserted_at_the_next_try(tmp_path: Path) -> None:
+    """And more rows after fewer: a connection counts rows once, and anew after a rollback."""
+    database = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    declared = sa.Table("given", sa.MetaData())
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE given (number UNIQUE)")
+    with pytest.raises(PermanentError), database.write() as connection:
+        bulk.insert_table(connection, declared, pl.DataFrame({"number": [*range(99), 7]}))
+    for rows in (range(50), range(50, 200), range(200, 203)):
+        with database.write() as connection:
+            bulk.insert_table(connection, declared, pl.DataFrame({"number": rows}))
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT number FROM given ORDER BY rowid").scalars().all() == list(range(203))
+    database.close()
+
+
 def test_a_null_is_refused() -> None:
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection, pytest.raises(ValueError, match="column one holds nulls"):
