@@ -68,10 +68,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A folder into which things land, and whether a file of some name there says that something has."""
+    """A folder into which things land, and whether a file of some name there says that something has.
+
+    What has landed is complete ``rests`` seconds later.
+    """
 
     folder: Path
     wants: Callable[[str], bool]
+    rests: float = 0.0
 
 
 @runtime_checkable

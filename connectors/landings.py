@@ -2,7 +2,9 @@
 
 For folders the kernel tells (inotify); mailboxes and SFTP servers are waited at, each by a thread of its own. What
 cannot be told (a file that another machine wrote to a network folder, a notification that was lost) is found by a look
-every half minute, and by the channel's schedule. Nothing is taken here: whoever hears a name lets the channel receive.
+every half minute, and by the channel's schedule. What was told and still lies in its folder after a minute is told
+once more: the run that it started has failed, or came to nothing. Nothing is taken here: whoever hears a name lets the
+channel receive.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ KINDS = FOLDERS | WAITED_AT
 LOOK = 30.0  #: seconds between two looks at what nobody tells, and at the channel files
 GRACE = 5.0  #: seconds before the first of them: who listens may still be on the way
 PAUSE = 0.5  #: seconds for which what lands after something was told is told together
+AGAIN = 60.0  #: seconds after which what still lies in a folder is told once more
 _GAP = 0.02  #: seconds without a notification after which a burst is over
 _WAIT = 60.0  #: seconds that a source waits in one go
 _AGAIN, _MUCH_LATER = 15.0, 300.0  #: seconds until the next try, where it may help and where a person has to
@@ -57,16 +60,17 @@ async def landings(
     connections: Connections,
     grace: float = GRACE,
     look: float = LOOK,
+    again: float = AGAIN,
 ) -> AsyncIterator[str]:
     """Names of channels at which something has landed, for ever; the same name at most twice a second.
 
-    ``connections`` is called from threads. What is wrong as a whole (no folder of channels, no inotify to be had) is
-    logged and tried again after ``look`` seconds: whoever listens has nobody to start it anew.
+    ``connections`` is called from threads. Whatever goes wrong as a whole (no folder of channels, no inotify to be had)
+    is logged and tried again after ``look`` seconds: whoever listens has nobody to start it anew.
     """
     while True:
         try:
             if kind in FOLDERS:
-                told = _in_folders(configured, home, grace, look)
+                told = _in_folders(configured, home, grace, look, again)
             else:
                 told = _waited_for(configured, home, look, connections)
             async with aclosing(told):
@@ -75,12 +79,25 @@ async def landings(
         except (CrossdockError, OSError) as error:
             log.error("what lands at channels of kind %s is not told until this is mended: %s", kind, error)
             await asyncio.sleep(look)
+        except Exception:
+            log.exception("what lands at channels of kind %s is not told for %.0f seconds", kind, look)
+            await asyncio.sleep(look)
+
+
+def may_wait(channel: Channel, *, home: Path) -> bool:
+    """Whether something may wait at the channel already: looked up in a folder, always so where one has to ask."""
+    if channel.source["kind"] not in FOLDERS:
+        return True
+    (place,) = _places({channel.channel: channel}, home).values()
+    return bool(_lying(place))
 
 
 # -- folders ------------------------------------------------------------------------------------------
 
 
-async def _in_folders(configured: Configured, home: Path, grace: float, look: float) -> AsyncGenerator[str]:
+async def _in_folders(
+    configured: Configured, home: Path, grace: float, look: float, again: float
+) -> AsyncGenerator[str]:
     from asyncinotify import Inotify
 
     loop = asyncio.get_running_loop()
@@ -92,7 +109,7 @@ async def _in_folders(configured: Configured, home: Path, grace: float, look: fl
             landed = set(watched.told_by(await _burst(inotify, until=look_at)))
             if loop.time() >= look_at:
                 watched.follow(_places(await asyncio.to_thread(configured), home))
-                landed |= await asyncio.to_thread(watched.found)
+                landed |= await asyncio.to_thread(watched.found, loop.time(), again)
                 look_at = loop.time() + look
             for channel in sorted(landed):
                 yield channel
@@ -129,13 +146,27 @@ def _places(channels: Mapping[str, Channel], home: Path) -> dict[str, Place]:
     return places
 
 
+_Lying = tuple[str, int, int]  #: name, when it was modified (ns), size
+
+
+def _lying(place: Place) -> set[_Lying]:
+    """What lies there and tells that something has landed; nothing where the folder cannot be looked into."""
+    from connectors.sources.folder import stamps
+
+    with suppress(OSError), os.scandir(place.folder) as entries:
+        found = stamps(entries).items()
+        return {(name, stamp.modified, stamp.size) for name, stamp in found if place.wants(name)}
+    return set()
+
+
 @dataclass(slots=True)
 class _Watched:
-    """The folders that the kernel watches for us, and what lay in them at the last look."""
+    """The folders that the kernel watches for us, and what lay in them at the last look, by channel, with the time when
+    it was first seen; None where it was told once more."""
 
     inotify: Inotify
     places: Mapping[str, Place] = field(default_factory=dict)
-    seen: frozenset[tuple[str, str, int, int]] = frozenset()
+    seen: Mapping[tuple[str, _Lying], float | None] = field(default_factory=dict)
 
     def follow(self, places: Mapping[str, Place]) -> None:
         """Watch the folders of ``places`` and no others. One that is not there is tried at the next look."""
@@ -159,18 +190,19 @@ class _Watched:
                 if place.folder == event.watch.path and place.wants(str(event.name)):
                     yield channel
 
-    def found(self) -> set[str]:
-        """The channels in whose folders lies what was not there at the last look."""
-        from connectors.sources.folder import stamps
-
-        lies = set()
+    def found(self, now: float, again: float) -> set[str]:
+        """The channels in whose folders lies what was not there at the last look, or since ``again`` seconds."""
+        told = set()
+        seen: dict[tuple[str, _Lying], float | None] = {}
         for channel, place in self.places.items():
-            with suppress(OSError), os.scandir(place.folder) as entries:
-                found = stamps(entries).items()
-                lies |= {(channel, name, stamp.modified, stamp.size) for name, stamp in found if place.wants(name)}
-        fresh = lies - self.seen
-        self.seen = frozenset(lies)
-        return {channel for channel, *_ in fresh}
+            for file in _lying(place):
+                since = self.seen.get((channel, file), now)
+                is_late = since is not None and now - since >= max(again, place.rests)
+                seen[channel, file] = None if is_late else since
+                if is_late or (channel, file) not in self.seen:
+                    told.add(channel)
+        self.seen = seen
+        return told
 
 
 # -- mailboxes and servers ----------------------------------------------------------------------------
@@ -235,6 +267,9 @@ class _Waiter:
             except CrossdockError as error:
                 log.error("%s: what lands is not told until this is mended: %s", self.channel.channel, error)
                 self._over.wait(_MUCH_LATER)
+            except Exception:
+                log.exception("%s: what lands is not told for %.0f seconds", self.channel.channel, _AGAIN)
+                self._over.wait(_AGAIN)
 
     def _wait(self) -> None:
         source = open_source(self.channel, home=self._home, state=_Nothing(), connections=self._connections)

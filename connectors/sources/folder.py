@@ -63,7 +63,9 @@ def open_source(options: Options, *, home: Path, state: State, connections: Conn
 def place(options: Options, *, home: Path) -> Place:
     """Where files land; with markers, it is they that say so."""
     wanted = _wanted(options)
-    return Place(folder=home / options.path, wants=wanted if wanted.marker is None else wanted.is_marker)
+    if wanted.marker is not None:
+        return Place(folder=home / options.path, wants=wanted.is_marker)
+    return Place(folder=home / options.path, wants=wanted, rests=options.quiet.total_seconds())
 
 
 def _wanted(options: Options) -> Wanted:

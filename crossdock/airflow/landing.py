@@ -5,26 +5,27 @@ Channels of one kind share one watch in the triggerer: one inotify for all folde
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Hashable, Mapping
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from connectors.channel import Channel, load_channels
-from connectors.landings import is_watched, landings
+from connectors.landings import is_watched, landings, may_wait
 from crossdock import word
 from crossdock.airflow.connection import connection
 from crossdock.settings import Settings
-
-#: Kinds and channels of which this process's shared watches told while no trigger listened for them.
-_unheard: set[tuple[str, str]] = set()
+from schemas.errors import CrossdockError
 
 
 class Landing(BaseEventTrigger):
     """Fires for each landing at ``channel``, whose source is of that ``kind``; what landed the run finds out.
 
-    The watch of a kind may run long before a channel's own trigger comes to listen (its DAG was switched on a moment
-    ago, say). What the watch told meanwhile the trigger fires for as soon as it comes.
+    The watch of a kind may run while a channel's own trigger does not (its DAG is paused, or was switched on a moment
+    ago): what landed meanwhile nobody heard. So it fires, too, when it begins and something may wait there.
     """
 
     def __init__(self, channel: str, kind: str) -> None:
@@ -39,21 +40,15 @@ class Landing(BaseEventTrigger):
         return "crossdock", self.kind
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[str]:
+    def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[str]:
         """Names of channels of the kind at which something landed."""
-        kind = kwargs["kind"]
-        async for channel in landed(kind):
-            _unheard.add((kind, channel))
-            yield channel
+        return landed(kwargs["kind"])
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[str]) -> AsyncIterator[TriggerEvent]:
-        mine = (self.kind, self.channel)
-        if mine in _unheard:
-            _unheard.discard(mine)
+        if await asyncio.to_thread(waits, self.kind, self.channel):
             yield TriggerEvent({"channel": self.channel})
         async for channel in shared_stream:
             if channel == self.channel:
-                _unheard.discard(mine)
                 yield TriggerEvent({"channel": channel})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -66,15 +61,27 @@ class Landing(BaseEventTrigger):
 def landed(kind: str) -> AsyncIterator[str]:
     """What lands at this installation's channels of a kind; of kind ``word``, that word was left."""
     settings = Settings.from_environment()
+    configured = partial(_configured, kind, settings)
+    if kind == WORD:  # it stays where it is
+        return landings("folder", configured, home=settings.home, connections=connection, again=math.inf)
+    return landings(kind, configured, home=settings.home, connections=connection)
 
-    def configured() -> Mapping[str, Channel]:
-        if kind == WORD:
-            return {kind: _WORD}
-        channels = load_channels(settings.channels)
-        return {name: one for name, one in channels.items() if is_watched(one) and one.source["kind"] == kind}
 
-    like = "folder" if kind == WORD else kind
-    return landings(like, configured, home=settings.home, connections=connection)
+def waits(kind: str, channel: str) -> bool:
+    """Whether something may wait at the channel."""
+    settings = Settings.from_environment()
+    try:
+        found = _configured(kind, settings).get(channel)
+        return found is not None and may_wait(found, home=settings.home)
+    except CrossdockError:  # the watch says so
+        return False
+
+
+def _configured(kind: str, settings: Settings) -> Mapping[str, Channel]:
+    if kind == WORD:
+        return {kind: _WORD}
+    channels = load_channels(settings.channels)
+    return {name: one for name, one in channels.items() if is_watched(one) and one.source["kind"] == kind}
 
 
 WORD = "word"  #: the kind of a watch for word that was left (``crossdock.word``)

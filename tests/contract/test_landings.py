@@ -129,6 +129,25 @@ def test_what_lay_there_before_anybody_listened_is_told_once(inbox: Path) -> Non
         assert ear.listen(0.8) == []
 
 
+def test_what_nobody_took_is_told_once_more_after_a_while(inbox: Path) -> None:
+    (inbox / "taken.edi").write_text("x")
+    with listening("folder", {"edi": channel("edi")}, inbox.parent, grace=0.1, look=0.1, again=1.0) as ear:
+        assert ear.hears("edi")
+        (inbox / "taken.edi").unlink()
+        (inbox / "left.edi").write_text("x")
+        assert ear.hears("edi")
+        assert ear.hears("edi", within=5)
+        assert ear.listen(1.5) == []
+
+
+def test_what_has_to_rest_for_long_is_told_once_more_when_it_has(inbox: Path) -> None:
+    (inbox / "a.edi").write_text("x")
+    with listening("folder", {"edi": channel("edi", quiet="2s")}, inbox.parent, grace=0.3, look=0.1, again=0.3) as ear:
+        assert ear.hears("edi")
+        assert ear.listen(1.2) == []
+        assert ear.hears("edi", within=5)
+
+
 def test_folders_and_channels_that_come_later_are_watched_too(tmp_path: Path) -> None:
     channels = {"edi": channel("edi")}
     with listening("folder", channels, tmp_path, grace=0.1, look=0.1) as ear:
@@ -164,6 +183,20 @@ def test_a_fault_of_the_whole_is_logged_and_over_once_it_is_mended(
         (inbox / "a.edi").write_text("x")
         assert ear.hears("edi")
     assert "channels of kind folder is not told until this is mended: channels: there is no such folder" in caplog.text
+
+
+def test_a_fault_that_nobody_foresaw_does_not_end_it(inbox: Path, caplog: pytest.LogCaptureFixture) -> None:
+    asked = iter([ZeroDivisionError("not foreseen")])
+
+    def configured() -> dict[str, Channel]:
+        for fault in asked:
+            raise fault
+        return {"edi": channel("edi")}
+
+    with listening("folder", {}, inbox.parent, configured=configured, grace=0.1, look=0.1) as ear:
+        (inbox / "a.edi").write_text("x")
+        assert ear.hears("edi")
+    assert "is not told for" in caplog.text
 
 
 def test_mail_is_told_once_it_is_delivered(tmp_path: Path) -> None:

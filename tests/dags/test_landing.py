@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ CHANNEL = 'channel: {name}\nsource: {{kind: folder, path: {name}, pattern: "*.ed
 
 
 @pytest.fixture
-def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module, at an installation with the channels ``first`` and ``second``."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     monkeypatch.setenv("CROSSDOCK_HOME", str(tmp_path))
@@ -26,8 +27,7 @@ def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
         (tmp_path / "channels" / f"{name}.yaml").write_text(CHANNEL.format(name=name), encoding="ascii")
     from crossdock.airflow import landing
 
-    yield landing
-    landing._unheard.clear()
+    return landing
 
 
 class Triggerer:
@@ -87,7 +87,11 @@ def test_what_landed_before_its_trigger_came_to_listen_is_not_missed(landing: Mo
     asyncio.run(scene())
 
 
-def test_a_trigger_that_comes_again_fires_for_nothing_old(landing: ModuleType, tmp_path: Path) -> None:
+def test_a_trigger_that_comes_again_fires_for_what_still_lies_there_and_nothing_else(
+    landing: ModuleType, tmp_path: Path
+) -> None:
+    """Its DAG was paused: Airflow dropped what it fired before the trigger was stopped."""
+
     async def scene() -> None:
         triggerer = Triggerer()
         triggerer.begin(landing.Landing("first", "folder"))
@@ -96,8 +100,24 @@ def test_a_trigger_that_comes_again_fires_for_nothing_old(landing: ModuleType, t
         land(tmp_path, "second")
         assert await triggerer.until(1) == ["second"]
         triggerer.begin(landing.Landing("second", "folder"))
+        assert await triggerer.until(2) == ["second", "second"]
+        (tmp_path / "second" / "a.edi").unlink()
+        triggerer.begin(landing.Landing("second", "folder"))
         land(tmp_path, "first")
-        assert await triggerer.until(2) == ["second", "first"]
+        assert await triggerer.until(3) == ["second", "second", "first"]
         await triggerer.stop()
 
     asyncio.run(scene())
+
+
+def test_at_what_has_to_be_asked_something_may_always_wait(landing: ModuleType, tmp_path: Path) -> None:
+    channels = tmp_path / "channels"
+    mailbox = "channel: mail\nsource: {kind: imap, conn_id: none}\nschedule: '@hourly'\n"
+    (channels / "mail.yaml").write_text(mailbox, encoding="ascii")
+    assert landing.waits("imap", "mail")
+    assert not landing.waits("folder", "first")
+    land(tmp_path, "first")
+    assert landing.waits("folder", "first")
+    assert not landing.waits("folder", "nobody")
+    shutil.rmtree(channels)
+    assert not landing.waits("folder", "first")
