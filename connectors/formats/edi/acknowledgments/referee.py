@@ -1,4 +1,5 @@
-"""Nothing leaves before it has been read: each answer by our own reader, a 997 of 004010 or 999 of 005010 by pyx12 too.
+"""Nothing leaves before it has been read: each answer by our own reader, TA1, 997 and 999 of 004010 and 005010 by pyx12
+too.
 
 pyx12 is somebody else's reading of X12.20, so that a mistake of ours is not confirmed by itself. Its
 997 map is made for health care: it lists those functional groups, transaction sets, versions and
@@ -110,7 +111,8 @@ class OurReader:
 
 
 class Pyx12:
-    """Holds a 997 of version 004010 and a 999 of 005010, with or without an industry's suffix, against pyx12's maps.
+    """Holds a 997 of version 004010 and a 999 of 005010, with or without an industry's suffix, and a TA1 in envelopes of
+    either, against pyx12's maps.
 
     All else it passes by.
     """
@@ -165,6 +167,9 @@ def _copy_maps(folder: Path) -> None:
                 element.remove(closed)
             if element.get("xid") == "ST03":
                 element.find("usage").text = "S"  # type: ignore[union-attr]  # a 999 by no implementation guide has none
+        for loop in tree.iter("loop"):
+            if loop.get("xid") == "GS_LOOP":
+                loop.find("usage").text = "S"  # type: ignore[union-attr]  # a TA1 may be all there is
         tree.write(folder / name, encoding="utf-8", xml_declaration=True)
     elements = ET.parse(folder / "dataele.xml")  # noqa: S314
     for element in elements.iter("data_ele"):
@@ -191,11 +196,11 @@ def _write_index(folder: Path, releases: Iterable[tuple[_Map, str]]) -> None:
 
 def _map_of(answer: bytes) -> tuple[_Map, str] | None:
     """The map that pyx12 has for this interchange, and its GS08; None for any other."""
-    starts = [
-        item for item in read_interchanges(Tape(io.BytesIO(answer)), _NoPlans()) if isinstance(item, DocumentStart)
-    ]
+    items = list(read_interchanges(Tape(io.BytesIO(answer)), _NoPlans()))
+    starts = [item for item in items if isinstance(item, DocumentStart)]
     if not starts:
-        return None
+        versions = {item.interchange.version for item in items if isinstance(item, InterchangeEnd)}
+        return next(((one, one.release) for one in _MAPS if versions & {*one.interchanges}), None)
     release, version = starts[0].attributes["release"], starts[0].attributes["interchange_version"]
     for one in _MAPS:
         if all(start.type == f"x12.{one.set}" for start in starts) and version in one.interchanges:

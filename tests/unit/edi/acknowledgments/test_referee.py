@@ -6,8 +6,9 @@ import pickle
 
 import pytest
 
-from connectors.formats.edi.acknowledgments import Refused, acknowledge_group
+from connectors.formats.edi.acknowledgments import Refused, acknowledge_group, acknowledge_interchange
 from connectors.formats.edi.acknowledgments.referee import OurReader, Pyx12
+from schemas.documents import InterchangeEnd
 
 
 @pytest.fixture
@@ -103,3 +104,28 @@ def test_pyx12_knows_a_999_of_any_guide_accepted_rejected_or_in_part(desk, pyx12
     for some in (verdicts[:1], verdicts[2:], verdicts):
         group = desk.group(len(some), version=f"005010{suffix}", type="RC")
         pyx12.judge(acknowledge_group(group, some, "999", desk.numbers, desk.at))
+
+
+def envelope(desk, version: str = "00401", *errors: str, documents: int = 1) -> bytes:
+    """The TA1 of an interchange with these errors."""
+    findings = tuple(desk.error(TA105=code) for code in errors)
+    interchange = desk.interchange(version)
+    end = InterchangeEnd(interchange=interchange, groups=1, documents=documents, length=900, findings=findings)
+    return acknowledge_interchange(end, desk.numbers, desk.at)
+
+
+@pytest.mark.parametrize("version", ["00401", "00501"])
+def test_pyx12_knows_a_ta1(version: str, desk, pyx12: Pyx12) -> None:
+    for answer, said in (
+        (envelope(desk, version), b"*A*000~"),
+        (envelope(desk, version, "021", "001"), b"*E*021~"),
+        (envelope(desk, version, "023", documents=0), b"*R*023~"),
+    ):
+        assert said in answer
+        pyx12.judge(answer)
+
+
+@pytest.mark.parametrize("wrong", [b"*Q*000~", b"*A*999~", b"*A~", b"*A*000*1~"])
+def test_a_faulty_ta1_is_refused_by_pyx12_too(wrong: bytes, desk, pyx12: Pyx12) -> None:
+    with pytest.raises(Refused, match="pyx12"):
+        pyx12.judge(envelope(desk).replace(b"*A*000~", wrong))
