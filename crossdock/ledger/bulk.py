@@ -77,7 +77,7 @@ def _count_to(connection: Connection, rows: int) -> None:
         connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY)")
         connection.exec_driver_sql(
             "WITH RECURSIVE counted (n) AS (SELECT ? UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < ?) "
-            "INSERT INTO temp.numbers SELECT n FROM counted",
+            "INSERT OR IGNORE INTO temp.numbers SELECT n FROM counted",
             (there, rows),
         )
         connection.info[NUMBERS] = rows
