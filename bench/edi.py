@@ -22,6 +22,7 @@ from bench.measure import Benchmark, Measurement, Run, in_child, in_turn
 from bench.pyx12_map import write_map
 from connectors.formats.edi import X12
 from connectors.formats.edi.edifact import Edifact
+from connectors.formats.edi.grammar import load_grammar
 from schemas.documents import DocumentEnd, DocumentStart, LinePlan
 
 SIZE = 5_000_000
@@ -268,7 +269,7 @@ def validating() -> Iterator[Measurement]:
     """A 5 MB ship notice judged in full, against pyx12 judging it by the same rules: it ships no map of an 856, so
     one is written from our own grammar."""
     with tempfile.TemporaryDirectory() as folder:
-        write_map(Path(folder), "856")
+        write_map(Path(folder), "856", load_grammar("004010"))
         path, small = _written(folder, SIZE), _written(folder, SMALL)
         size = Path(path).stat().st_size / 1e6
         ours, peer = in_turn(1, _warmed("read_ours", path, small), _warmed("validate", path, small, maps=folder))

@@ -1,4 +1,4 @@
-"""A map for pyx12 of a transaction set that it ships none for, written from our own grammar.
+"""A map for pyx12 of a transaction set that it ships none for, written from a grammar of 004010.
 
 So both judge the same file by the same rules: order, requirement, maximum use and repeat, type, length, codes.
 Composites, which the measured file has none of, become plain optional text.
@@ -13,24 +13,24 @@ from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from connectors.formats.edi.grammar import UNLIMITED, Element, Grammar, Part, Use, load_grammar
+from connectors.formats.edi.grammar import UNLIMITED, Element, Grammar, Part, Use
 
 _SHIPPED = ("x12.control.00401.xml", "dataele.xml", "codes.xml")
 _FRAME = "997.4010.xml"  #: whose envelope is taken
 _OPENED = ("GS01", "GS08", "ISA05", "ISA07", "ISA12", "ST01")
 
 
-def write_map(folder: Path, set_id: str, version: str = "004010") -> None:
-    """Maps that validate a set of this version, and nothing else, in an empty folder."""
-    grammar = load_grammar(version)
+def write_map(folder: Path, set_id: str, grammar: Grammar) -> None:
+    """Maps that validate this set by this grammar, and nothing else, in an empty folder."""
     with as_file(files("pyx12") / "map") as shipped:
         for name in (*_SHIPPED, _FRAME):
             shutil.copy(shipped / name, folder / name)
-    frame = ET.parse(folder / _FRAME)
-    for element in frame.iter("element"):
+    control, frame = ET.parse(folder / _SHIPPED[0]), ET.parse(folder / _FRAME)
+    for element in (*control.iter("element"), *frame.iter("element")):
         closed = element.find("valid_codes")
         if element.get("xid") in _OPENED and closed is not None:
             element.remove(closed)
+    control.write(folder / _SHIPPED[0], encoding="utf-8", xml_declaration=True)
     body = next(loop for loop in frame.iter("loop") if loop.get("xid") == "ST_LOOP")
     for loop in body.findall("loop"):
         body.remove(loop)
@@ -46,7 +46,7 @@ def write_map(folder: Path, set_id: str, version: str = "004010") -> None:
     _write_elements(folder / "dataele.xml", grammar)
     index = ET.Element("maps")
     of = ET.SubElement(index, "version", icvn="00401")
-    ET.SubElement(of, "map", vriic=version, fic=grammar.sets[set_id].group, abbr=set_id).text = "set.xml"
+    ET.SubElement(of, "map", vriic=grammar.version, fic=grammar.sets[set_id].group, abbr=set_id).text = "set.xml"
     ET.SubElement(of, "map", vriic="", fic="", abbr="X12").text = "x12.control.00401.xml"
     ET.ElementTree(index).write(folder / "maps.xml", encoding="utf-8", xml_declaration=True)
 

@@ -111,8 +111,8 @@ class OurReader:
 
 
 class Pyx12:
-    """Holds a 997 of version 004010 and a 999 of 005010, with or without an industry's suffix, and a TA1 in envelopes of
-    either, against pyx12's maps.
+    """Holds a 997 of version 004010 and a 999 of 005010, with or without an industry's suffix, and a TA1 in an envelope
+    of either, against pyx12's maps.
 
     All else it passes by.
     """
