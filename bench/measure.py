@@ -62,8 +62,8 @@ class Run:
 
 _CHILD = """
 import importlib, inspect, json, sys, time
-from crossdock.own_process import one_thread_for_columns
-one_thread_for_columns()  # as a command and a task of ours do
+from crossdock.own_process import prepare_polars
+prepare_polars()  # as a command and a task of ours do
 module, function, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 work = getattr(importlib.import_module(module), function)
 def peak():  # getrusage would tell that of whoever started us, where it is higher

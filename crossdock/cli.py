@@ -33,7 +33,7 @@ from crossdock.commands import (
     token,
     workbooks,
 )
-from crossdock.own_process import one_thread_for_columns
+from crossdock.own_process import prepare_polars
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -481,5 +481,5 @@ app.add_typer(workbooks.partner, name="partner", rich_help_panel=SETUP)
 
 def main() -> None:
     """The ``crossdock`` command."""
-    one_thread_for_columns()
+    prepare_polars()
     app(prog_name="crossdock")

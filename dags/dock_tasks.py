@@ -14,7 +14,7 @@ from airflow.sdk import Asset, AssetWatcher, RetryDecision, RetryPolicy
 from connectors.channel import load_channels
 from connectors.outlet import load_outlets
 from crossdock.airflow.landing import WORD, Landing
-from crossdock.own_process import one_thread_for_columns
+from crossdock.own_process import prepare_polars
 from crossdock.settings import Settings
 from schemas.errors import ConfigError, PermanentError, TransientError
 
@@ -101,7 +101,7 @@ def configured_outlets() -> Iterator[Outlet]:
 
 def open_dock() -> Dock:
     """The dock this installation's environment describes, its connections those of Airflow."""
-    one_thread_for_columns()
+    prepare_polars()
     from crossdock.airflow.connection import connection
     from crossdock.dock import Dock
 
