@@ -322,7 +322,7 @@ def explain(sheet: Sheet, first: Batch, fits_: Sequence[Fit], wanting: Sequence[
         )
     if fits_:
         fit = fits_[0]
-        row = first.rows[fit.row - first.numbers[0]]
+        row = first.rows[first.numbers.index(fit.row)]
         found = [text for cell in row if (text := text_of(cell))]
         hints = [_hint(name, fit.headings.fields.get(name, (name,)), found) for name in fit.missing]
         return _finding(

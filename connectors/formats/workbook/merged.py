@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -22,13 +23,13 @@ class Downwards:
 
     def onto(self, batch: Batch) -> Batch:
         """The batch with their values in every row of theirs that says anything of its own."""
-        first, last = batch.numbers[0], batch.numbers[-1]
+        numbers = batch.numbers
         areas = [
             area
             for area in self.sheet.merged
             if self.header <= area[0][0] < area[1][0]
-            and area[0][0] < last
-            and area[1][0] + 1 >= first
+            and area[0][0] < numbers[-1]
+            and area[1][0] + 1 >= numbers[0]
             and area[0][1] - self.sheet.first_column in self.columns
         ]
         if not areas:
@@ -37,11 +38,12 @@ class Downwards:
         says = [any(cell not in ("", None) for cell in row) for row in rows]
         for area in areas:
             (top, left), (bottom, _) = area
-            index, at = left - self.sheet.first_column, top + 1 - first
-            if at >= 0:
-                self._kept[area] = rows[at][index] if index < len(rows[at]) else ""
-            for row in range(max(at + 1, 0), min(bottom + 2 - first, len(rows))):
-                if says[row]:
-                    rows[row] += [""] * (index + 1 - len(rows[row]))
-                    rows[row][index] = self._kept.get(area, "")
+            index, below = left - self.sheet.first_column, bisect_right(numbers, top + 1)
+            if below and numbers[below - 1] == top + 1:
+                row = rows[below - 1]
+                self._kept[area] = row[index] if index < len(row) else ""
+            for at in range(below, bisect_right(numbers, bottom + 1)):
+                if says[at]:
+                    rows[at] += [""] * (index + 1 - len(rows[at]))
+                    rows[at][index] = self._kept.get(area, "")
         return replace(batch, rows=rows)

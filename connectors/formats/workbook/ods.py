@@ -40,18 +40,37 @@ class OdsSheet:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.merged: Sequence[Merged] = ()
-        self.hidden_rows: Sequence[int] = ()
+        self.areas: list[Merged] = []
+        self.merged: Sequence[Merged] = self.areas
+        self._hidden: list[int] = []
+        self.hidden_rows: Sequence[int] = self._hidden
         self._numbers: list[int] = []
         self._rows: list[list[object]] = []
+        self._height = self._cells = 0
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, len(self._rows), size):
             yield Batch(self._numbers[start : start + size], self._rows[start : start + size])
 
-    def add(self, number: int, row: list[object]) -> None:
-        self._numbers.append(number)
-        self._rows.append(row)
+    def take(self, row: etree._Element) -> None:
+        """The next row, which may stand for several. Raises Unreadable where the sheet becomes too large."""
+        repeated = _times(row.get(f"{_TABLE}number-rows-repeated"))
+        values = _row(row, self, self._height)
+        numbers = range(self._height + 1, self._height + repeated + 1)
+        self._height += repeated
+        if not values:
+            return
+        self._cells += len(values) * repeated
+        if self._cells > MOST_CELLS:
+            raise Unreadable(
+                "workbook.too_large",
+                f"the workbook is too large to be opened: sheet {self.name} has too many cells",
+                expected=f"at most {MOST_CELLS} cells and {LARGEST_PART >> 20} MB",
+            )
+        self._numbers += numbers
+        self._rows += [values] * repeated
+        if row.get(f"{_TABLE}visibility") in ("collapse", "filter"):
+            self._hidden += numbers
 
 
 def open_ods(stream: BinaryIO) -> Iterator[OdsSheet | Finding]:
@@ -67,48 +86,32 @@ def open_ods(stream: BinaryIO) -> Iterator[OdsSheet | Finding]:
 def _sheets(content: IO[bytes]) -> Iterator[OdsSheet | Finding]:
     concealed: set[str | None] = set()
     sheet: OdsSheet | None = None
-    row = cells = 0
-    concealed_rows: list[int] = []
     tags = (f"{_TABLE}table", f"{_TABLE}table-row", f"{_STYLE}style")
     events = etree.iterparse(
         content, events=("start", "end"), tag=tags, resolve_entities=False, no_network=True, huge_tree=False
     )
     for event, element in events:
-        if element.tag == f"{_STYLE}style":
-            shown = element.find(f"{_STYLE}table-properties")
-            if event == "end" and shown is not None and shown.get(f"{_TABLE}display") == "false":
-                concealed.add(element.get(f"{_STYLE}name"))
-        elif element.tag == f"{_TABLE}table" and event == "start":
-            sheet, row, cells, concealed_rows = OdsSheet(element.get(f"{_TABLE}name") or ""), 0, 0, []
-            if element.get(f"{_TABLE}style-name") in concealed:
-                if sheet.name != LISTS:
-                    yield hidden(sheet.name)
+        match event, element.tag:
+            case "end", tag if tag == f"{_STYLE}style":
+                shown = element.find(f"{_STYLE}table-properties")
+                if shown is not None and shown.get(f"{_TABLE}display") == "false":
+                    concealed.add(element.get(f"{_STYLE}name"))
+            case "start", tag if tag == f"{_TABLE}table":
+                sheet = OdsSheet(element.get(f"{_TABLE}name") or "")
+                if element.get(f"{_TABLE}style-name") in concealed:
+                    if sheet.name != LISTS:
+                        yield hidden(sheet.name)
+                    sheet = None
+            case "end", tag if tag == f"{_TABLE}table":
+                if sheet is not None:
+                    yield sheet
                 sheet = None
-        elif element.tag == f"{_TABLE}table" and sheet is not None:
-            sheet.hidden_rows = concealed_rows
-            yield sheet
-            sheet = None
-        elif element.tag == f"{_TABLE}table-row" and event == "end":
-            repeated = _times(element.get(f"{_TABLE}number-rows-repeated"))
-            if sheet is not None:
-                values = _row(element, sheet, row)
-                cells += (len(values) if values else 0) * repeated
-                if cells > MOST_CELLS:
-                    raise Unreadable(
-                        "workbook.too_large",
-                        f"the workbook is too large to be opened: sheet {sheet.name} has too many cells",
-                        expected=f"at most {MOST_CELLS} cells and {LARGEST_PART >> 20} MB",
-                    )
-                if values:
-                    concealed_row = element.get(f"{_TABLE}visibility") in ("collapse", "filter")
-                    for number in range(row + 1, row + repeated + 1):
-                        sheet.add(number, values)
-                        if concealed_row:
-                            concealed_rows.append(number)
-            row += repeated
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+            case "end", _:
+                if sheet is not None:
+                    sheet.take(element)
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
 
 
 def _times(text: str | None) -> int:
@@ -125,7 +128,7 @@ def _row(element: etree._Element, sheet: OdsSheet, row: int) -> list[object]:
         wide = _times(cell.get(f"{_TABLE}number-columns-spanned"))
         high = _times(cell.get(f"{_TABLE}number-rows-spanned"))
         if wide > 1 or high > 1:
-            sheet.merged = (*sheet.merged, ((row, column), (row + high - 1, column + wide - 1)))
+            sheet.areas.append(((row, column), (row + high - 1, column + wide - 1)))
         column += times
         if column > _WIDEST:
             break

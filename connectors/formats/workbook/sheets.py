@@ -29,7 +29,10 @@ Merged = tuple[tuple[int, int], tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some consecutive rows. ``numbers`` are row numbers from 1; offsets and lengths are bytes, known for text only."""
+    """Some rows in order, blank ones perhaps left out.
+
+    ``numbers`` are row numbers from 1; offsets and lengths are bytes, known for text only.
+    """
 
     numbers: Sequence[int]
     rows: Sequence[Sequence[object]]

@@ -211,8 +211,8 @@ class Table:
 
     def _unfolded(self, lines: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         """A line for each quantity under a period; the place of the line is that of the quantity."""
-        begin = batch.numbers[0]
-        rows = (lines[_ROW] - begin).to_list()
+        at = {number: index for index, number in enumerate(batch.numbers)}
+        rows = [at[number] for number in lines[_ROW]]
         mark = self.agreed.marks.get(VALUE) or "."
         parts = []
         for period in self.fit.periods:

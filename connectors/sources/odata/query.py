@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from connectors.pulls.watermark import order_of
 from connectors.sources.odata.removed import is_removed, removed_row
 from connectors.sources.odata.values import literal, reader
-from connectors.web.columns import Column, Row, absent, kept_rows, rows_of
+from connectors.web.columns import Column, absent, kept_rows, rows_of
 from connectors.web.pulling import Page
 from connectors.web.session import WebSession
 from schemas.errors import ConfigError, PermanentError
@@ -58,16 +58,11 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
             yield Page(rows=(), unchanged=True)
             return
         told, following, continues = _told(answer.json(), answer.url)
-        entities = [one for one in told if not is_removed(one) and repr(one) not in place.seen]
-        found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
-        rows: list[Row] = list(kept_rows(found, asked.columns, asked.keep or {}))
-        gone = [removed_row(one, asked.key, asked.columns, text) for one in told if is_removed(one)]
-        remember = {_DELTA: urljoin(answer.url, continues)} if asked.delta and continues else {}
         full = asked.page is not None and len(told) >= asked.page and not delta and not continues
-        if begins and not following and not full:
-            remember |= {_ETAG: tag} if (tag := answer.headers.get("ETag", "")) else {}
-        missing = absent(entities[0], asked.way, asked.columns) if entities and not delta else {}
-        yield Page(rows=rows, gone=gone, remember=remember, absent=missing)
+        remember = {_DELTA: urljoin(answer.url, continues)} if asked.delta and continues else {}
+        if begins and not following and not full and (tag := answer.headers.get("ETag", "")):
+            remember |= {_ETAG: tag}
+        yield _page(asked, told, place, text, remember=remember, whole=not delta)
         if following:
             url, parameters = urljoin(answer.url, following), {}
         elif full:
@@ -75,6 +70,26 @@ def pages(session: WebSession, asked: Asked, since: str, kept: Callable[[str], s
             parameters = _parameters(asked, place)
         else:
             return
+
+
+def _page(
+    asked: Asked,
+    told: Sequence[Mapping[str, Any]],
+    place: _Place,
+    text: Callable[[Any], str | None],
+    *,
+    remember: Mapping[str, str],
+    whole: bool,
+) -> Page:
+    """The rows of entities that were ``told``; ``whole``: each has all its properties, not what changed of it."""
+    entities = [one for one in told if not is_removed(one) and repr(one) not in place.seen]
+    found = (row for one in entities for row in rows_of(one, asked.way, asked.columns, text))
+    return Page(
+        rows=list(kept_rows(found, asked.columns, asked.keep or {})),
+        gone=[removed_row(one, asked.key, asked.columns, text) for one in told if is_removed(one)],
+        remember=remember,
+        absent=absent(entities[0], asked.way, asked.columns) if entities and whole else {},
+    )
 
 
 @dataclass(frozen=True, slots=True)

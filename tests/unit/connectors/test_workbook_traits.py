@@ -289,7 +289,9 @@ def test_utf_8_is_believed_over_what_was_agreed() -> None:
 # -- headers ----------------------------------------------------------------------------------------
 
 
-def test_what_is_merged_over_several_rows_is_said_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_merged_over_several_rows_is_said_of_each(
+    monkeypatch: pytest.MonkeyPatch, office: Callable[[bytes, str], bytes]
+) -> None:
     """But for quantities, which are said once, and for rows that say nothing else."""
     monkeypatch.setattr(reader, "CHUNK", 2)  # an area reaches over several batches
 
@@ -303,9 +305,21 @@ def test_what_is_merged_over_several_rows_is_said_of_each(monkeypatch: pytest.Mo
         sheet.merge_cells("B2:B5")
         sheet.merge_cells("D2:D3")
 
-    items = read(made(fill), "s.xlsx")
-    assert lines(items, "Part no.", "Plant", "Qty") == [
-        ("A", "N1", "5"), ("A", "N2", None), ("A", "N3", "1"), ("B", "N1", "7"),
+    for kind, payload in (("xlsx", made(fill)), ("ods", office(made(fill), "ods")), ("xls", office(made(fill), "xls"))):
+        items = read(payload, f"s.{kind}")
+        assert lines(items, "Part no.", "Plant", "Qty") == [
+            ("A", "N1", "5"), ("A", "N2", None), ("A", "N3", "1"), ("B", "N1", "7"),
+        ], kind  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods", "xls"])
+def test_blank_rows_among_periods_move_no_quantity(office: Callable[[bytes, str], bytes], kind: str) -> None:
+    """Nor do totals below them, which are passed over."""
+    table = ["Part no.", "2026-W20", "2026-W21"], ["A", 1, 2], [], [], ["B", 3, 4], [], ["Total", 4, 6]
+    payload = rows(["Forecast"], [], *table)
+    items = read(payload if kind == "xlsx" else office(payload, kind), f"f.{kind}", FORECAST)
+    assert lines(items, "Part no.", "@value", "_at") == [
+        ("A", "1", "Sheet!B4"), ("A", "2", "Sheet!C4"), ("B", "3", "Sheet!B7"), ("B", "4", "Sheet!C7"),
     ]  # fmt: skip
 
 
