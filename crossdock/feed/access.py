@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -240,10 +241,8 @@ def refusal(viewer: Viewer, path: str) -> ASGIApp | None:
 
 
 def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:
-    """``inner`` for this request, or 413 where it says that its body is longer than ``most`` bytes.
-
-    One that grows beyond that without having said so ends there.
-    """
+    """``inner`` for this request, or 413 where its body is longer than ``most`` bytes: at once where it says so, else
+    where it has grown beyond that."""
     written = Headers(scope=scope).get("content-length", "")
     if written.isdecimal() and int(written) > most:
         return problem(413, f"{int(written):,} bytes are too many; {most:,} can be taken.")
@@ -255,7 +254,9 @@ def bounded(inner: ASGIApp, scope: Scope, most: int) -> ASGIApp:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            return message if got <= most else {"type": "http.disconnect"}
+            if got > most:
+                raise HTTPException(413, f"More than {most:,} bytes cannot be taken.")
+            return message
 
         await inner(scope, counted, send)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -125,6 +126,13 @@ def test_an_ended_or_revoked_token_opens_nothing(browser, dock, token):
 def test_a_body_that_is_too_long_is_not_read(dock):
     browser = Browser(feed_app(service_of(dock, most_bytes=1000), TOKEN))
     assert browser.post("/v1/documents?name=a.edi", content=b"x" * 1001).status_code == 413
+
+    async def growing() -> AsyncIterator[bytes]:  # without saying how long it will be
+        for _ in range(11):
+            yield b"x" * 100
+
+    answer = browser.post("/v1/documents?name=a.edi", content=growing())
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
 
 def test_pages_of_other_origins_may_ask_only_where_that_is_said(dock, browser):
