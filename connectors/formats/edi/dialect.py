@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from connectors.formats.edi.delimiters import begins_header
+from connectors.formats.edi.delimiters import LONGEST_MARK, begins_header
 from connectors.formats.edi.findings import LONGEST_VALUE, Spot, is_count, syntax_finding
 from connectors.formats.edi.judge import Fault
 from connectors.formats.edi.tape import spell
@@ -200,6 +200,10 @@ class X12Dialect(Dialect):
     guess = "bytes that are not UTF-8 are read as Windows-1252"
     spell = staticmethod(spell)
     begins_interchange = staticmethod(begins_header)
+
+    def sees_enough(self, text: str, at: int, /) -> bool:
+        """An ISA is told by its second separator, which may stand behind a terminator."""
+        return not text.startswith("ISA", at) or len(text) - at >= LONGEST_MARK
 
     def codes_of_element(self, fault: Fault, id_: str, number: int) -> dict[str, str]:
         standard = {

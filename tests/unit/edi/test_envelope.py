@@ -147,6 +147,17 @@ def test_an_interchange_broken_off_swallows_nothing_of_the_next(marks, outside, 
     ]
 
 
+def test_an_isa_behind_a_set_is_seen_in_any_pieces(wrap, read) -> None:
+    """Its separator is the terminator of what was broken off, so that its first pieces look like segments; and what was
+    broken off is longer than what is looked at of a head."""
+    first, second = wrap("850", *ORDER[:1], *["N9*XX*1"] * 60, "PO1*1", end="~"), wrap("850", *ORDER, end="~").decode()
+    payload = first[: first.index(b"PO1*1")] + second.translate(str.maketrans("*~", "~*")).encode()
+    found = read(payload)
+    assert [end.accepted for end in found.ends] == [False, True]
+    for block in range(1, 60):
+        assert read(payload, block=block, learn=False).plain == found.plain
+
+
 def test_a_segment_that_only_looks_like_an_isa_loses_nothing(wrap, read) -> None:
     found = read(wrap("850", *ORDER[:1], "ISA*what", "ISAX", *ORDER[1:]))
     unplaced = [finding.code for finding in found.errors if finding.code.startswith("segment.")]
