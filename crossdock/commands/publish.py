@@ -34,8 +34,11 @@ def publish(
             _go_on(dock, outlets)
             return
         names = [dock.outlet(name).outlet for name in outlets or ()]
-        for name, count in ({name: dock.publish(name)[name] for name in names} or dock.publish()).items():
-            typer.echo(f"{name} was handed {count:,} event{'' if count == 1 else 's'}")
+        counts = {name: dock.publish(name)[name] for name in names} or dock.publish()
+        paused = {one["sink"]: one["pause_reason"] for one in dock.ledger.sinks() if one["paused_at"] is not None}
+        for name, count in counts.items():
+            handed = f"was handed {count:,} event{'' if count == 1 else 's'}"
+            typer.echo(f"{name} {handed}" + (f" and is paused: {paused[name]}" if name in paused else ""))
 
 
 def _go_on(dock: Dock, only: list[str] | None) -> None:

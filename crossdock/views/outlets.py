@@ -61,6 +61,8 @@ def state_of(sink: Mapping[str, Any] | None, outlet: Outlet | None) -> tuple[str
         return "paused", "bad", sink["pause_reason"]
     if sink["failures"]:
         return "failing", "bad", f"{sink['failures']} in a row: {sink['failure']}"
+    if sink["dead"]:
+        return "dead letters", "bad", "redrive or discard them once somebody has looked (`crossdock outlets letters`)"
     return "well", "good", ""
 
 

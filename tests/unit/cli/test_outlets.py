@@ -68,6 +68,7 @@ def test_pause_and_resume(ran: Installation, orders: Callable[..., str]) -> None
     shown = ran.run("outlets").stdout
     assert "paused" in shown
     assert "they move house" in shown
+    assert "feed was handed 0 events and is paused: they move house" in ran.run("publish", "feed").stdout
     assert ran.run("outlets", "resume", "feed").stdout == "feed was handed 1 event\n"
 
 
@@ -111,6 +112,7 @@ def test_dead_letters_are_shown_and_redriven_by_one_command(
     assert "422" in ran.run("outlets", "letters").stdout
     [letter] = map(json.loads, ran.run("outlets", "letters", "hub", "--status", "dead", "--json").stdout.splitlines())
     assert letter["subject"] == "order/ACME/2/10"
+    assert ["hub", "dead", "letters"] in [line.split()[:3] for line in ran.run("outlets").stdout.splitlines()]
     receiver.refuse = "nothing"
     assert ran.run("outlets", "redrive", "hub").stdout == "hub was handed 1 event\n"
     assert ran.run("outlets", "letters").stdout == "every event was taken\n"
