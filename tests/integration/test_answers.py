@@ -10,6 +10,7 @@ import pytest
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock, Run
 from crossdock.settings import Settings
+from crossdock.uploads import uploads
 from tests.masters import in_force
 
 PARTNER = """\
@@ -202,6 +203,18 @@ def test_a_partners_997_is_matched_to_our_824(
     come_in(dock, "2.edi", from_partner(2, ("AK1", "AG", str(number)), ("AK9", *verdict)))
     assert (expected(dock), noted(dock)) == (counted, told)
     assert [row["status"] for row in dock.ledger.documents() if row["type"] == "x12.997"] == ["accepted"]
+
+
+def test_a_997_that_somebody_else_hands_over_settles_nothing(dock: Dock) -> None:
+    """Whoever may upload for one partner cannot accept, or reject, in the name of another."""
+    (dock.settings.partners / "other.yaml").write_text(PARTNER.replace("ACME", "OTHER"))
+    come_in(dock, "1.edi", interchange(1, ship_notice("S1")))
+    number = next(row for row in dock.ledger.answers() if row["kind"] == "824")["interchange_number"]
+    verdict = from_partner(2, ("AK1", "AG", str(number)), ("AK9", "R", "1", "1", "0", "5"))
+    uploads(dock)(verdict, "2.edi", "OTHER")
+    assert (expected(dock), noted(dock)) == ({"waiting": 1}, ["answer.unmatched"])
+    uploads(dock)(verdict.replace(b"000000002", b"000000003"), "3.edi", "ACME")
+    assert (expected(dock), sorted(noted(dock))) == ({"rejected": 1}, ["answer.rejected", "answer.unmatched"])
 
 
 def test_an_answer_after_its_time_is_late_but_accepted(dock: Dock) -> None:

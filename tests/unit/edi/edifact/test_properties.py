@@ -6,6 +6,7 @@ import io
 import random
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,31 @@ def test_write_then_read_is_the_identity(made, block) -> None:
     ]
     assert found[1:-1] == inner
     assert (found[0][0], found[-1][0]) == ("UNB", "UNZ")
+
+
+@pytest.mark.parametrize(
+    ("version", "marks", "written"),
+    [
+        ("4", Delimiters("+", ":", "'", "*", "?", ".,"), b"FTX+AAI+++A?*B?+C'"),
+        ("3", Delimiters("+", ":", "'", "", "?", ".,"), b"FTX+AAI+++A*B?+C'"),
+        ("4", Delimiters("+", ":", "'", "^", "?", ".,"), b"FTX+AAI+++A*B?+C'"),
+    ],
+)
+def test_the_repetition_mark_is_released_where_it_is_one(version, marks, written) -> None:
+    envelope = EdifactEnvelope(sender="A:14", receiver="B:14", reference="R1", written_at=MOMENT, version=version)
+    text = [Message(type="ORDERS", version="D:96A:UN", reference="1", segments=[["FTX", "AAI", "", "", "A*B+C"]])]
+    payload = b"".join(write_edifact(envelope, text, marks))
+    assert written in payload
+    assert [segment.elements[3] for segment in scan_edifact(io.BytesIO(payload)) if segment.tag == "FTX"] == [
+        ("A*B+C",)
+    ]
+
+
+def test_without_a_release_character_no_value_holds_a_repetition_mark() -> None:
+    envelope = EdifactEnvelope(sender="A:14", receiver="B:14", reference="R1", written_at=MOMENT, version="4")
+    text = [Message(type="ORDERS", version="D:96A:UN", reference="1", segments=[["FTX", "AAI", "", "", "A*B"]])]
+    with pytest.raises(ValueError, match="'A\\*B' holds a service character"):
+        list(write_edifact(envelope, text, Delimiters("+", ":", "'", "*", "", ".,")))
 
 
 @settings(max_examples=60, deadline=None)
