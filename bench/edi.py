@@ -1,7 +1,7 @@
 """How fast EDI is read and fully judged, beside the reader others use, on the same generated file in the same run.
 
 All of it is work of the processor alone, so processor time is compared. Both sides are measured in a process that is
-up and has seen one small file, as a worker has; what ours learned of that file is forgotten with it.
+up, has seen one small file and has settled in, as a worker has; what ours learned of that file is forgotten with it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bench.pyx12_map import write_map
 from connectors.formats.edi import X12
 from connectors.formats.edi.edifact import Edifact
 from connectors.formats.edi.grammar import load_grammar
+from crossdock.own_process import settle_in
 from schemas.documents import DocumentEnd, DocumentStart, LinePlan
 
 SIZE = 5_000_000
@@ -207,6 +208,7 @@ def warmed(function: str, path: str, small: str, **arguments: Any) -> Generator[
     """One of the functions above in a process that is up and has seen one small file, as a worker has."""
     work = {work.__name__: work for work in (read_ours, read_peer, read_advice, read_advice_peer, validate)}[function]
     work(small, **arguments)
+    settle_in()
     yield
     return work(path, **arguments)
 

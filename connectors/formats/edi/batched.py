@@ -247,6 +247,7 @@ class _Passage:
         if body.line_open and owner is not None:
             size = self._next(self.batch.parts, 0)
         named = self._named()
+        level: Scope | None = None
         for index in (*_where(self.batch.branches, letters, size), size):
             if at < index:
                 lines = len(self.parents)
@@ -257,6 +258,8 @@ class _Passage:
                 break
             kind, row = kinds[letters[index]], rows[index]
             if kind.role is Role.BRANCH:
+                if level is not None:
+                    level.in_force()  # nothing is added to it any more
                 level = body.hierarchy.plain_level(row[kind.number], kind.parent_of(row), kind.values(row))
                 if level is None:
                     break

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import sub
+from itertools import chain
+from operator import itemgetter, sub
 from typing import Protocol
 
 import polars as pl
@@ -24,6 +25,7 @@ MOST_ROWS = 4 * CHUNK_ROWS  #: lines of one loop around lines that are kept for 
 MOST_BELOW = 1000  #: levels below one line that are looked through for values
 MOST_AROUND = 1000  #: findings on one loop around lines that are kept until it ends
 FEW = 48  #: lines that are filled in one value at a time
+FEW_ROWS = 16  #: lines found one by one that are kept as those that a batch has found
 
 Values = dict[int, str]  #: by slot
 Row = Sequence[str | None]
@@ -212,12 +214,33 @@ class Lines:
         It becomes a table at once: thousands of texts kept until a chunk is full would all have left the cache.
         """
         if columns:
-            series = [pl.Series(f"own {slot}", column, pl.String) for slot, column in columns.items()]
+            size = len(next(iter(columns.values())))
+            texts = pl.Series(list(chain.from_iterable(columns.values())), dtype=pl.String)  # cheaper than one a slot
+            series = [texts.slice(at * size, size).alias(f"own {slot}") for at, slot in enumerate(columns)]
             self._pieces.append((first, pl.DataFrame(series)))
             self._padded |= padded
 
+    def _keep_rows(self) -> None:
+        """The rows of a few lines, found one by one between batches, as pieces among those of the batches."""
+        if sum(len(rows) for _, rows in self.rows.values()) > FEW_ROWS:
+            return
+        for layout, (positions, rows) in self.rows.items():
+            for position, row in zip(positions, rows, strict=True):
+                columns: dict[int, list[str]] = {}
+                for slot, group in layout.takes:
+                    value = row[group] or ""
+                    if not columns.get(slot, [""])[0].strip(" "):
+                        columns[slot] = [value]
+                padded = any(value.endswith(" ") for (value,) in columns.values())
+                self.keep(position, columns, padded=padded)
+            positions.clear()
+            rows.clear()
+        self._pieces.sort(key=itemgetter(0))
+
     def flush(self) -> LineChunk:
         """The waiting lines as a chunk. All of them are closed."""
+        if self._pieces:
+            self._keep_rows()
         own = self._own()
         positions, outer = _around(self.parents)
         few = len(self.segments) <= FEW and not self._pieces

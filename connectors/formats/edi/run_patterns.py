@@ -72,8 +72,8 @@ class Terms(Protocol):
 class PatternWriter:
     """Writes one pattern.
 
-    ``marked``: an empty group stands behind each member. Without, the first group is the first letter of the
-    opening segment, and members that the grammar demands are no longer optional.
+    ``marked``: an empty group stands behind each member. Without, the first group is something of the opening segment,
+    never empty, and members that the grammar demands are no longer optional.
     """
 
     def __init__(self, terms: Terms, profile: Seen, *, marked: bool) -> None:
@@ -98,11 +98,9 @@ class PatternWriter:
         depth = len(frames) - 1
         frame = frames[depth]
         start = self.machine.state(frames)
-        if self.marked:
-            text = self._segment(profile.spec, profile.shape, start, opening=True)
-        else:
+        text = self._segment(profile.spec, profile.shape, start, opening=True)
+        if not (self.marked or self.groups):
             self.groups = 1
-            text = self._segment(profile.spec, profile.shape, start, opening=True)
             text = f"({text[0]}){text[1:]}"
         text += self.terminator + self._marker(start, depth, 1)
         closing = ""
