@@ -46,6 +46,7 @@ source: {kind: folder, path: landing, pattern: "*.edi", quiet: 1s}
 schedule: "@yearly"
 """
 BROKEN = "channel: broken\nsource: {kind: fodler}\n"
+PATIENCE = 400.0  #: seconds for any step; no promise of speed, for other tests keep the processors busy meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,26 +66,28 @@ class Site:
     def rest(self) -> Rest:
         return self.installation.rest
 
-    def until(self, holds: Callable[[], bool], *, within: float = 400) -> None:
-        """Return once it holds. No promise of speed: other tests keep the processors busy meanwhile."""
-        deadline = time.monotonic() + within
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Return once it holds."""
+        deadline = time.monotonic() + PATIENCE
         while not holds():
             self.running.check()
-            assert time.monotonic() < deadline, f"not within {within:.0f} s"
+            assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s"
             time.sleep(0.3)
 
     def round(self) -> list[DagRun]:
         feed = self.dock.settings.feed
-        return run_round(self.running, self.channels, delivered=lambda: not not_delivered(self.dock.ledger, feed))
+
+        def delivered() -> bool:
+            return not not_delivered(self.dock.ledger, feed)
+
+        return run_round(self.running, self.channels, delivered=delivered, within=PATIENCE)
 
     def alone(self, dag_id: str) -> DagRun:
         """One run of one DAG, to its end."""
         self.rest.unpause(dag_id)
-        run = self.rest.trigger(dag_id)
-        deadline = time.monotonic() + 60
-        while not run.ended and time.monotonic() < deadline:
-            time.sleep(0.5)
-            [run] = self.rest.runs(dag_id)
+        self.rest.trigger(dag_id)
+        self.until(lambda: all(run.ended for run in self.rest.runs(dag_id)))
+        [run] = self.rest.runs(dag_id)
         return run
 
 
@@ -94,8 +97,12 @@ def opened(home: Path, channels: Path, settings: Mapping[str, str]) -> Iterator[
     simulation = simulate(home, seed=7, lines=1000)
     settings = {**connection_environment(home), "CROSSDOCK_CHANNELS": str(channels), **settings}
     installation = Installation(home=home, port=free_port(0), settings=settings, others={"vera": "viewer", "nora": ""})
-    with started(installation) as running, Dock.open(Settings.from_environment(installation.environment())) as dock:
-        wait_for_dags(running, {"master_data", "publish", *(f"inbound_{name}" for name in simulation.channels)})
+    with (
+        started(installation, within=PATIENCE) as running,
+        Dock.open(Settings.from_environment(installation.environment())) as dock,
+    ):
+        expected = {"master_data", "publish", *(f"inbound_{name}" for name in simulation.channels)}
+        wait_for_dags(running, expected, within=PATIENCE)
         yield Site(running=running, simulation=simulation, dock=dock, channels=simulation.channels)
     assert list(processes_of(installation)) == []
 
@@ -204,7 +211,7 @@ def test_what_cannot_be_taken_in_to_the_end_is_translated_all_the_same_and_the_r
 @pytest.fixture(scope="module")
 def watched(site: Site) -> Site:
     """Master data is in force, and the channel ``landing`` switched on."""
-    load_master_data(site.running)
+    load_master_data(site.running, within=PATIENCE)
     site.rest.unpause("inbound_landing")
     return site
 
@@ -353,7 +360,6 @@ def test_a_role_sees_what_is_for_its_audience_and_who_has_none_sees_nothing(logg
     assert nobody.get_by_text("Crossdock", exact=True).count() == 0
 
 
-@pytest.mark.timeout(600)
 def test_the_same_on_postgresql(tmp_path: Path, postgres: Any):
     """As docker-compose.yml runs it: Airflow's database and the ledger both on PostgreSQL, through psycopg."""
     database = postgres.database().replace("postgresql://", "postgresql+psycopg://", 1)
