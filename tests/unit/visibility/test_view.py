@@ -222,7 +222,9 @@ def test_no_rule_lets_through_what_it_withholds(data: Any, partner: str, walled:
     insight = Insight(**given, firewall=walled) if ours else Sights(**given)
     view = View(viewer, insight, now=NOW, house=frozenset(rules.house), firewall=firewall)
     by_id = {one.id: one for one in every_event()}
-    for one in view.events(by_id.values()):
+    shown = list(view.events(by_id.values()))
+    assert [one.id for one in shown] == [one.id for one in by_id.values() if view.sees(one)]
+    for one in shown:
         sight = given[one.stream]
         assert sight is not None
         assert sight.sees(one.kind)
