@@ -19,9 +19,7 @@ WARMING = 200  #: lines of the small file
 ROUNDS = 3
 
 
-def to_durable_events(
-    file: str, small: str, master: str, home: str, warm: str
-) -> Generator[dict[str, int] | None]:
+def to_durable_events(file: str, small: str, master: str, home: str, warm: str) -> Generator[dict[str, int] | None]:
     """Archive, read, judge, map, normalise and commit ``file`` into the empty SQLite ledger under ``home``.
 
     Every step is the one production takes; ``warm`` is another such home, for the small file. Yields the number of
