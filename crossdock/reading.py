@@ -320,7 +320,8 @@ class _Together:
         self.ordinals = whole.get_column(ORDINAL)
         self.table = whole.rechunk().with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
         names = pl.Series(DOCUMENT, [document.document.id for document in documents], pl.String)
-        self.documents = pl.concat([names.new_from_index(at, height) for at, height in enumerate(heights)])
+        each = [names.new_from_index(at, height) for at, height in enumerate(heights)]
+        self.documents = pl.concat(each, rechunk=True)
         self.readers = list(self._numbered_through(chunks))
 
     def documents_of(self, lines: pl.DataFrame) -> pl.Series:
