@@ -321,10 +321,11 @@ class _Lines:
         for text in origins:
             if not found.null_count():
                 break
-            open_ = (found.is_null() & text.is_not_null()).arg_true()
-            if len(open_) == len(found):
+            if found.null_count() == len(found) and not text.null_count():
                 found = self.given.master.look_up(kind.value, partner, text, on)
-            elif len(open_):
+                continue
+            open_ = (found.is_null() & text.is_not_null()).arg_true()
+            if len(open_):
                 ours = self.given.master.look_up(kind.value, partner[open_], text[open_], on[open_])
                 found = found.scatter(open_, ours)
         return found
