@@ -324,10 +324,10 @@ def _tables(entries: Sequence[Entry]) -> Iterator[pl.DataFrame]:
             ids.append(pl.Series("document_id", [entry.id], pl.Int64).new_from_index(0, table.height))
             rows += table.height
             if rows >= feed.SLICE:
-                yield pl.concat(gathered).hstack([pl.concat(ids)])
+                yield pl.concat(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
                 gathered, ids, rows = [], [], 0
     if gathered:
-        yield pl.concat(gathered).hstack([pl.concat(ids)])
+        yield pl.concat(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
 
 
 class _Place(msgspec.Struct, frozen=True):
