@@ -18,22 +18,13 @@ for size in range(50):
 print(faults() - before)
 """
 
-_COLUMNS = """
-import resource, sys, time
+_ALLOCATOR = """
+import os
 from crossdock.own_process import prepare_polars
-if sys.argv[1] == "settled":
-    prepare_polars()
+prepare_polars()
+os.environ["_RJEM_MALLOC_CONF"] += ",confirm_conf:true"
 import polars as pl
-def load():
-    time.sleep(0.02)
-    column = pl.select(pl.int_range(200_000).cast(pl.String) + "x" * 20).to_series()
-    column.str.to_uppercase()
-for _ in range(3):
-    load()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(20):
-    load()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+pl.Series([1])
 """
 
 
@@ -43,11 +34,14 @@ def test_memory_that_was_let_go_of_is_not_had_from_the_system_anew() -> None:
     assert _faults("settled") < 5 * pages
 
 
-def test_columns_are_made_where_earlier_ones_were() -> None:
-    assert _faults("settled", _COLUMNS) < _faults("as it begins", _COLUMNS) / 2
+def test_the_allocator_of_polars_keeps_pages_for_ten_seconds() -> None:
+    done = subprocess.run([sys.executable, "-c", _ALLOCATOR], capture_output=True, text=True, check=True)
+    told = [line.rpartition(": ")[2] for line in done.stderr.splitlines() if "Set conf value" in line]
+    last = dict(one.split(":") for one in told)  # what polars sets itself comes before
+    assert (last["dirty_decay_ms"], last["muzzy_decay_ms"]) == ("10000", "10000")
 
 
-def _faults(how: str, code: str = _CHILD) -> int:
-    """Pages that fifty texts of 4 MB (or what ``code`` makes), each let go of before the next one, cost a process."""
-    done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True)
+def _faults(how: str) -> int:
+    """Pages that fifty texts of 4 MB, each let go of before the next one, cost a process of its own."""
+    done = subprocess.run([sys.executable, "-c", _CHILD, how], capture_output=True, text=True, check=True)
     return int(done.stdout)
