@@ -86,6 +86,10 @@ class Waits(Protocol):
         """Return True as soon as something has arrived that no earlier call told of, False when the time is over."""
         ...
 
+    def lies(self) -> bool:
+        """Whether anything is there that was not taken yet."""
+        ...
+
 
 @runtime_checkable
 class Ripens(Protocol):

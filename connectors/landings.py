@@ -2,8 +2,8 @@
 
 For folders the kernel tells (inotify); mailboxes and SFTP servers are waited at, each by a thread of its own. What
 cannot be told (a file that another machine wrote to a network folder, a notification that was lost) is found by a look
-every half minute, and by the channel's schedule. What was told and still lies in its folder after a minute is told
-once more: the run that it started has failed, or came to nothing. Nothing is taken here: whoever hears a name lets the
+every half minute, and by the channel's schedule. What was told and still lies there after a minute is told once more:
+the run that it started has failed, or came to nothing. Nothing is taken here: whoever hears a name lets the
 channel receive.
 """
 
@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ KINDS = FOLDERS | WAITED_AT
 LOOK = 30.0  #: seconds between two looks at what nobody tells, and at the channel files
 GRACE = 5.0  #: seconds before the first of them: who listens may still be on the way
 PAUSE = 0.5  #: seconds for which what lands after something was told is told together
-AGAIN = 60.0  #: seconds after which what still lies in a folder is told once more
+AGAIN = 60.0  #: seconds after which what still lies where it landed is told once more
 _GAP = 0.02  #: seconds without a notification after which a burst is over
 _WAIT = 60.0  #: seconds that a source waits in one go
 _AGAIN, _MUCH_LATER = 15.0, 300.0  #: seconds until the next try, where it may help and where a person has to
@@ -72,7 +73,7 @@ async def landings(
             if kind in FOLDERS:
                 told = _in_folders(configured, home, grace, look, again)
             else:
-                told = _waited_for(configured, home, look, connections)
+                told = _waited_for(configured, home, look, again, connections)
             async with aclosing(told):
                 async for channel in told:
                     yield channel
@@ -208,7 +209,9 @@ class _Watched:
 # -- mailboxes and servers ----------------------------------------------------------------------------
 
 
-async def _waited_for(configured: Configured, home: Path, look: float, connections: Connections) -> AsyncGenerator[str]:
+async def _waited_for(
+    configured: Configured, home: Path, look: float, again: float, connections: Connections
+) -> AsyncGenerator[str]:
     loop = asyncio.get_running_loop()
     told: asyncio.Queue[str] = asyncio.Queue()
     waiters: dict[str, _Waiter] = {}
@@ -223,7 +226,7 @@ async def _waited_for(configured: Configured, home: Path, look: float, connectio
             for name in [name for name, waiter in waiters.items() if waiter.channel != channels.get(name)]:
                 waiters.pop(name).stop()
             for name in channels.keys() - waiters.keys():
-                waiters[name] = _Waiter(channels[name], home, connections, tell)
+                waiters[name] = _Waiter(channels[name], home, connections, tell, again)
                 waiters[name].start()
             look_at = loop.time() + look
             while (landed := await _heard(told, until=look_at)) is not None:
@@ -244,11 +247,14 @@ async def _heard(told: asyncio.Queue[str], *, until: float) -> str | None:
 class _Waiter:
     """A thread that waits at one channel's source. It ends within ``_WAIT`` seconds of being stopped, and with us."""
 
-    def __init__(self, channel: Channel, home: Path, connections: Connections, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, channel: Channel, home: Path, connections: Connections, tell: Callable[[str], None], again: float
+    ) -> None:
         self.channel = channel
         self._home = home
         self._connections = connections
         self._tell = tell
+        self._again = again
         self._over = threading.Event()
 
     def start(self) -> None:
@@ -275,10 +281,18 @@ class _Waiter:
         source = open_source(self.channel, home=self._home, state=_Nothing(), connections=self._connections)
         with closing(source):
             assert isinstance(source, Waits)
+            once_more: float | None = None
             while not self._over.is_set():
-                if source.wait(_WAIT):
-                    self._tell(self.channel.channel)
-                    self._over.wait(PAUSE)
+                if source.wait(min(_WAIT, self._again)):
+                    once_more = time.monotonic() + self._again
+                elif once_more is None or time.monotonic() < once_more:
+                    continue
+                else:
+                    once_more = None
+                    if not source.lies():
+                        continue
+                self._tell(self.channel.channel)
+                self._over.wait(PAUSE)
 
 
 class _Nothing:

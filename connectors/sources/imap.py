@@ -134,6 +134,11 @@ class ImapSource:
                 client.idle_done()
             return self._is_new_there(client)
 
+    def lies(self) -> bool:
+        """Whether there is a message that was not taken yet."""
+        with self._asking() as client:
+            return bool(client.search(self._not_taken))
+
     def _is_new_there(self, client: IMAPClient) -> bool:
         """Asked rather than believed: what a server tells between two IDLEs nobody hears."""
         lies = frozenset((self._validity, uid) for uid in client.search(self._not_taken))

@@ -126,14 +126,21 @@ class SftpSource:
         """Look every few seconds, over one connection, until there is a file that no earlier call told of."""
         until = time.monotonic() + seconds
         while True:
-            files = self._server.listing(self._path)
-            tells = self._wanted if self._wanted.marker is None else self._wanted.is_marker
-            lies = frozenset((name, stamp) for name, stamp in files.items() if tells(name))
+            lies = self._telling()
             fresh, self._told = lies - self._told, lies
             left = until - time.monotonic()
             if fresh or left <= 0:
                 return bool(fresh)
             self._pause(min(left, _LOOK))
+
+    def lies(self) -> bool:
+        """Whether there is a file that was not taken yet."""
+        return bool(self._telling())
+
+    def _telling(self) -> frozenset[tuple[str, Stamp]]:
+        """The files that say, by their names or as markers, that something has landed."""
+        tells = self._wanted if self._wanted.marker is None else self._wanted.is_marker
+        return frozenset(file for file in self._server.listing(self._path).items() if tells(file[0]))
 
     def close(self) -> None:
         self._server.close()

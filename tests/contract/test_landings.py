@@ -242,7 +242,7 @@ def test_mail_on_a_server_is_told_and_a_mailbox_that_lets_nobody_in_does_not_mat
     def connections(conn_id: str) -> Connection:
         return dovecot.connection() if conn_id == "mail" else no_connection(conn_id)
 
-    with listening("imap", channels, tmp_path, connections=connections) as ear:
+    with listening("imap", channels, tmp_path, connections=connections, again=1.5) as ear:
         ear.listen(1)
         dovecot.append(b"Message-ID: <1@a.example>\r\n\r\nx\r\n", folder="landings")
         assert ear.hears("mail")
@@ -250,6 +250,9 @@ def test_mail_on_a_server_is_told_and_a_mailbox_that_lets_nobody_in_does_not_mat
         dovecot.append(b"Message-ID: <2@a.example>\r\n\r\nx\r\n", folder="landings")
         assert ear.hears("mail")
         assert "locked" not in ear.told
+        assert ear.hears("mail")  # once more, for nobody has taken them
+        ear.listen(3)
+        assert len(ear.told) <= 4
     assert "locked: what lands is not told until this is mended: there is no connection 'locked'" in caplog.text
 
 
@@ -261,3 +264,14 @@ def test_a_file_on_an_sftp_server_is_told(sshd: Any, inbox: Path) -> None:
         assert ear.hears("van")
         (inbox / "a.edi").write_text("x")
         assert ear.hears("van", within=20)
+
+
+@pytest.mark.integration
+def test_what_nobody_took_from_a_server_is_told_once_more(sshd: Any, inbox: Path) -> None:
+    server = Channel(channel="van", source={"kind": "sftp", "conn_id": "van", "path": str(inbox)})
+    (inbox / "a.edi").write_text("x")
+    usual = {"connections": lambda _: sshd.connection(), "again": 1.0}
+    with listening("sftp", {"van": server}, inbox.parent, **usual) as ear:
+        assert ear.hears("van", within=30)
+        assert ear.hears("van", within=30)
+        assert ear.listen(3) == []
