@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crossdock.ledger import Ledger
@@ -12,6 +12,7 @@ from crossdock.mending.repair import TOO_LONG, Cause, causes
 
 MOST = 20  #: payloads, documents and causes that are shown; there may be more, and the page says so
 TOLD = 10  #: findings of each
+TAKEN_IN = timedelta(days=7)  #: before now, of which it is told what each channel took in
 RECENT = 200  #: newest errors that are looked through
 
 Row = Mapping[str, Any]
@@ -40,7 +41,10 @@ class DockPage:
     """Everything the page says, as the ledger's own rows."""
 
     at: datetime
-    channels: Sequence[Row]
+    since: datetime  #: when ``channels`` begins
+    channels: Sequence[Row]  #: what was taken in since then
+    held: Mapping[str, int]  #: see ``Browsing.held``
+    events: int  #: how far the feed is
     causes: Sequence[Cause]  #: what parked lines wait for, the most frequent first
     unreadable: Sequence[Held]  #: payloads in quarantine
     rejected: Sequence[Held]  #: documents
@@ -60,16 +64,15 @@ class DockPage:
     @property
     def tiles(self) -> Sequence[Tile]:
         """The page's headline: what waits for somebody, then what went on."""
-        counted = {name: sum(row[name] for row in self.channels) for name in ("rejected", "quarantined", "waiting")}
         return (
             Tile("lines parked", sum(self.waiting.values()), "/parked", "warn"),
-            Tile("documents rejected", counted["rejected"], "/documents?status=rejected", "bad"),
-            Tile("files not readable", counted["quarantined"], "/files?status=quarantined", "bad"),
-            Tile("files not read yet", counted["waiting"], "/files?status=received", "warn"),
+            Tile("documents rejected", self.held["rejected"], "/documents?status=rejected", "bad"),
+            Tile("files not readable", self.held["quarantined"], "/files?status=quarantined", "bad"),
+            Tile("files not read yet", self.held["received"], "/files?status=received", "warn"),
             Tile("answers overdue", sum(row["overdue"] for row in self.answers), "/answers?state=overdue", "bad"),
             Tile("answers refused", sum(row["refused"] for row in self.answers), "/answers?state=refused", "bad"),
             Tile("partners gone quiet", len(self.quiet), "#late", "warn"),
-            Tile("events", sum(sum(row["events"].values()) for row in self.channels), "/events"),
+            Tile("events", self.events, "/events"),
         )
 
 
@@ -77,9 +80,13 @@ def dock_page(ledger: Ledger, at: datetime, *, quiet: Sequence[Any]) -> DockPage
     """The page as things stand ``at`` this moment; ``quiet`` are partners of whom something should have come."""
     loads = ledger.master_loads()
     in_force = {load["table"]: load for load in loads if load["status"] == "in_force"}
+    since = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - TAKEN_IN
     return DockPage(
         at=at,
-        channels=ledger.summary(),
+        since=since,
+        channels=ledger.summary(since),
+        held=ledger.browsing.held(),
+        events=ledger.spans.newest(),
         causes=causes(ledger, limit=MOST),
         unreadable=[
             Held(about=payload, findings=ledger.findings(payload=payload["id"], limit=TOLD))

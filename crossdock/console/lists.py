@@ -48,34 +48,34 @@ class _Lists:
         self._rendering = rendering
 
     def documents(
-        self, request: Request, q: str = "", *, hour: str = "", file: int | None = None, came: bool = False,
-        dag: str = "", run: str = "", before: Before = None,
+        self, request: Request, q: str = "", *, hour: str = "", since: str = "", file: int | None = None,
+        came: bool = False, dag: str = "", run: str = "", before: Before = None,
     ) -> HTMLResponse:  # fmt: skip
-        text, at = q.strip()[:200], _hour(hour)
+        text, at, begin = q.strip()[:200], _instant(hour), _instant(since)
         chosen = _given(request, "partner", "type", "status", "channel", "stream")
         of_run = AirflowRun(dag, run) if dag and run else None
-        only = Only(**chosen, hour=at, file=file, came=came)
+        only = Only(**chosen, hour=at, since=begin, file=file, came=came)
         rows = documents.found(self._place, text, only, of_run, before)
         nameless = self._ledger.browsing.files(text=text, without_documents=True, limit=10) if text else []
         return self._rendering.page(
-            request, "documents.html", rows=rows, text=text, chosen=chosen, hour=at, nameless=nameless, came=came,
-            file=self._file(file) if file else None, states=files.STATES,
+            request, "documents.html", rows=rows, text=text, chosen=chosen, hour=at, since=begin, nameless=nameless,
+            came=came, file=self._file(file) if file else None, states=files.STATES,
             known={name: sorted({*(row[name] for row in rows), chosen[name]} - {""}) for name in _OF_ROWS}
             | {"partner": sorted({*self._place.library().partners, chosen["partner"]} - {""})},
             shown=Leaf.of(request, rows[-1]["id"] if len(rows) >= documents.MOST else None),
             run=of_run, run_at=documents.address_of(self._place, of_run) if of_run else "",
         )  # fmt: skip
 
-    def files(self, request: Request, q: str = "", *, before: Before = None) -> HTMLResponse:
-        text, chosen = q.strip()[:200], _given(request, "channel", "status")
+    def files(self, request: Request, q: str = "", *, since: str = "", before: Before = None) -> HTMLResponse:
+        text, chosen, begin = q.strip()[:200], _given(request, "channel", "status"), _instant(since)
         rows = self._ledger.browsing.files(
-            text=text, channel=chosen["channel"], status=chosen["status"], before=before, limit=MOST
+            text=text, channel=chosen["channel"], status=chosen["status"], since=begin, before=before, limit=MOST
         )
         channels = sorted({*(row["channel"] for row in rows), chosen["channel"]} - {""})
         shown = Leaf.of(request, rows[-1]["id"] if len(rows) >= MOST else None)
         return self._rendering.page(
             request, "files.html", rows=rows, text=text, chosen=chosen, channels=channels, states=files.STATES,
-            shown=shown,
+            shown=shown, since=begin,
         )  # fmt: skip
 
     def file(self, request: Request, id: Id) -> HTMLResponse:
@@ -125,8 +125,8 @@ def _given(request: Request, *names: str) -> dict[str, str]:
     return {name: asked.get(name, "").strip()[:200] for name in names}
 
 
-def _hour(written: str) -> datetime | None:
-    """The hour that an address names, ``2026-03-01T08Z``; None where it names none."""
+def _instant(written: str) -> datetime | None:
+    """What an address names, such as the hour ``2026-03-01T08Z``; None where it names none."""
     try:
         at = datetime.fromisoformat(written)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ class Browsing:
         text: str = "",
         channel: str = "",
         status: str = "",
+        since: datetime | None = None,
         without_documents: bool = False,
         of: int | None = None,
         before: int | None = None,
@@ -35,7 +37,7 @@ class Browsing:
     ) -> list[dict[str, Any]]:
         """Payloads, each with how many ``documents`` stand in it; ``text`` is part of the name or begins the SHA-256.
 
-        ``of`` is the container whose parts are meant.
+        ``of`` is the container whose parts are meant, ``since`` when they were taken in at the earliest.
         """
         inside = sa.select(sa.func.count()).where(documents.c.payload_id == payloads.c.id).scalar_subquery()
         query = sa.select(payloads, inside.label("documents")).where(payloads.c.replay_of.is_(None))
@@ -48,6 +50,8 @@ class Browsing:
             for column, value in ((payloads.c.channel, channel), (payloads.c.status, status)):
                 if value:
                     query = query.where(column == value)
+            if since is not None:
+                query = query.where(payloads.c.recorded_at >= since)
             if of is not None:
                 query = query.where(payloads.c.parent_id == of)
             rows = connection.execute(_page(query, payloads.c.id, before, limit))
@@ -79,6 +83,20 @@ class Browsing:
         with self._database.read() as connection:
             positions = connection.scalars(_page(query, table.c.position, before, limit)).all()
             return feed.at(connection, positions)[::-1]
+
+    def held(self) -> dict[str, int]:
+        """How many documents are ``rejected``, and how many files ``quarantined`` or ``received`` and not yet read."""
+        rejected = sa.select(sa.func.count()).where(
+            documents.c.status == sa.literal_column("'rejected'"), documents.c.replaced_by.is_(None)
+        )
+        files = {
+            status: sa.select(sa.func.count()).where(
+                payloads.c.status == sa.literal_column(f"'{status}'"), payloads.c.replay_of.is_(None)
+            )
+            for status in ("quarantined", "received")
+        }
+        with self._database.read() as connection:
+            return {name: connection.scalar(query) or 0 for name, query in {"rejected": rejected, **files}.items()}
 
     def waiting(self) -> dict[str, int]:
         """How many parked lines wait, by channel."""

@@ -57,6 +57,7 @@ class Ledger(Answering, Mastering):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.searching = Searching(database)  #: searching and counting for people
         self.outlooks = Outlooks(database)  #: what goes short first
         self.spans = Spans(database)  #: the feed by partner, item and site, and what stood in it at any moment
         self.tokens = Tokens(database)  #: who may ask over HTTP
@@ -108,11 +109,6 @@ class Ledger(Answering, Mastering):
     def superseding(self) -> Superseding:
         """What the feed says of the buckets of a schedule."""
         return Superseding(self._database)
-
-    @property
-    def searching(self) -> Searching:
-        """Searching and counting for people."""
-        return Searching(self._database)
 
     @property
     def browsing(self) -> Browsing:
@@ -337,11 +333,12 @@ class Ledger(Answering, Mastering):
 
     # -- looking ----------------------------------------------------------------------------------
 
-    def summary(self) -> list[dict[str, Any]]:
+    def summary(self, since: datetime | None = None) -> list[dict[str, Any]]:
         """Per channel: payloads (waiting, unpacked, quarantined, duplicates), documents (by verdict), lines,
-        events (by stream), unchanged, parked, findings (by severity) and when the newest payload came."""
+        events (by stream), unchanged, parked, findings (by severity) and when the newest payload came; of what was
+        taken in ``since`` then (None: ever)."""
         with self._database.read() as connection:
-            return looking.summary(connection)
+            return looking.summary(connection, since)
 
     def findings(
         self,

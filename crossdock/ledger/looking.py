@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -22,13 +21,13 @@ _STREAMS = ("demand", "shipment", "inventory")
 _SEVERITIES = {"info": "infos", "warning": "warnings", "error": "errors"}
 
 
-def summary(connection: Connection) -> list[dict[str, Any]]:
+def summary(connection: Connection, since: datetime | None) -> list[dict[str, Any]]:
     """One row a channel, see ``Ledger.summary``."""
-    rows: dict[str, dict[str, Any]] = defaultdict(dict)
-    for row in connection.execute(_PAYLOADS):
-        rows[row.channel] = _payload_counts(row)
-    for row in connection.execute(_DOCUMENTS):
-        _add_documents(rows[row.channel], row)
+    taken_in = () if since is None else (payloads.c.recorded_at >= since,)
+    rows = {row.channel: _payload_counts(row) for row in connection.execute(_PAYLOADS.where(*taken_in))}
+    for row in connection.execute(_DOCUMENTS.where(*taken_in)):
+        if row.channel in rows:  # else all it has since then are readings of earlier files
+            _add_documents(rows[row.channel], row)
     return [rows[channel] for channel in sorted(rows)]
 
 
@@ -246,7 +245,7 @@ def listing(connection: Connection, *, status: str | None, channel: str | None, 
     """Payloads, newest first, as plain rows."""
     query = sa.select(payloads).where(payloads.c.replay_of.is_(None)).order_by(payloads.c.id.desc()).limit(limit)
     if status is not None:
-        query = query.where(payloads.c.status == status)
+        query = query.where(payloads.c.status == sa.literal(status, literal_execute=True))  # there is an index of some
     if channel is not None:
         query = query.where(payloads.c.channel == channel)
     return [_plain(row, "metadata") for row in connection.execute(query)]
@@ -264,7 +263,7 @@ def document_rows(
         .limit(limit)
     )
     if status is not None:
-        query = query.where(documents.c.status == status)
+        query = query.where(documents.c.status == sa.literal(status, literal_execute=True))  # there is an index of some
     if payload is not None:
         query = query.where(documents.c.payload_id == payload)
     return [_plain(row, "attributes") for row in connection.execute(query)]

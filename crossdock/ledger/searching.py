@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from crossdock.ledger import bodies, looking, runs
+from crossdock.ledger.columns import Instant
 from crossdock.ledger.database import Database
 from crossdock.ledger.runs import AirflowRun
 from crossdock.ledger.tables import documents, events, findings, parked_lines, payloads, spans
@@ -40,7 +42,6 @@ class PartnerFacts:
     clean: int  #: without an error and with no line parked, as they came
     lines: int
     parked: int
-    first: datetime
     newest: datetime
     to_feed: timedelta | None
     usual_gap: timedelta | None  #: median between two days on which something came
@@ -62,6 +63,7 @@ class Only:
     channel: str = ""
     stream: str = ""
     hour: datetime | None = None  #: received within the hour that begins then
+    since: datetime | None = None  #: taken in then or later
     file: int | None = None  #: payload in which they stand, also as read again
     came: bool = False  #: as they came at first; else as they were read last
 
@@ -78,6 +80,8 @@ class Only:
             yield sa.or_(payloads.c.id == self.file, payloads.c.replay_of == self.file)
         if self.stream in STREAMS:
             yield documents.c[self.stream] > 0
+        if self.since is not None:
+            yield payloads.c.recorded_at >= self.since
         if self.hour is not None:
             yield payloads.c.received_at >= self.hour
             yield payloads.c.received_at < self.hour + timedelta(hours=1)
@@ -88,6 +92,7 @@ class Searching:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._arrivals = _Arrivals()
 
     def documents(
         self,
@@ -152,6 +157,7 @@ class Searching:
     def partners(self) -> dict[str, PartnerFacts]:
         """Facts of every partner whose documents are there."""
         clean = sa.case((_CLEAN, 1), else_=0)
+        replays = sa.select(payloads.c.id).where(payloads.c.replay_of.is_not(None))
         query = (
             sa.select(
                 documents.c.partner,
@@ -159,20 +165,15 @@ class Searching:
                 sa.func.sum(clean).label("clean"),
                 sa.func.sum(documents.c.lines).label("lines"),
                 sa.func.sum(documents.c.parked).label("parked"),
-                sa.func.min(payloads.c.received_at).label("first"),
-                sa.func.max(payloads.c.received_at).label("newest"),
             )
-            .join_from(documents, payloads)
-            .where(documents.c.partner != "", payloads.c.replay_of.is_(None))
+            .where(documents.c.partner != "", documents.c.payload_id.not_in(replays))
             .group_by(documents.c.partner)
             .order_by(documents.c.partner)
         )
         with self._database.read() as connection:
-            days = _days(connection)
-            return {
-                row.partner: _facts(row, _recent(connection, row.partner), days[row.partner])
-                for row in connection.execute(query).all()
-            }
+            rows = connection.execute(query).all()
+            came = self._arrivals.follow(connection)
+            return {row.partner: _facts(row, _recent(connection, row.partner), came[row.partner]) for row in rows}
 
     def types(self, partner: str) -> list[dict[str, Any]]:
         """What a partner sends: documents by type with how many were clean, rejected, and the newest."""
@@ -313,30 +314,56 @@ def _recent(connection: Connection, partner: str) -> Sequence[Any]:
         sa.select(payloads.c.received_at, documents.c.stored_at)
         .join_from(documents, payloads)
         .where(documents.c.partner == partner, payloads.c.replay_of.is_(None))
-        .order_by(documents.c.id.desc())
+        .order_by(documents.c.payload_id.desc())
         .limit(_RECENT)
     )
     return connection.execute(query).all()
 
 
-def _days(connection: Connection) -> dict[str, list[date]]:
-    """The days (UTC) on which something came from each partner, in order."""
-    day = sa.func.date(payloads.c.received_at)
-    query = (
-        sa.select(documents.c.partner, day)
-        .join_from(documents, payloads)
-        .where(documents.c.partner != "", payloads.c.replay_of.is_(None))
-        .group_by(documents.c.partner, day)
-        .order_by(documents.c.partner, day)
-    )
-    days: dict[str, list[date]] = defaultdict(list)
-    for partner, written in connection.execute(query):
-        days[partner].append(date.fromisoformat(str(written)))
-    return days
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """The ``days`` (UTC) on which something came from a partner, and when the ``newest`` did."""
+
+    days: frozenset[date]
+    newest: datetime
+
+    def __or__(self, other: _Came) -> _Came:
+        return _Came(self.days | other.days, max(self.newest, other.newest))
 
 
-def _facts(row: Any, recent: Sequence[Any], days: Sequence[date]) -> PartnerFacts:
+class _Arrivals:
+    """When something came from each partner: of the documents up to the last one followed, in memory.
+
+    When a document came, and from whom, never changes, and a later one has a higher id: each is looked at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+        self._came: dict[str, _Came] = {}
+
+    def follow(self, connection: Connection) -> dict[str, _Came]:
+        """Up to the newest document that ``connection`` sees; by partner."""
+        day, newest = sa.func.date(payloads.c.received_at), sa.func.max(payloads.c.received_at, type_=Instant)
+        with self._lock:
+            last = connection.scalar(sa.select(sa.func.max(documents.c.id))) or 0
+            query = (
+                sa.select(documents.c.partner, day.label("day"), newest.label("newest"))
+                .join_from(documents, payloads)
+                .where(documents.c.id > self._last, documents.c.id <= last)
+                .where(documents.c.partner != "", payloads.c.replay_of.is_(None))
+                .group_by(documents.c.partner, day)
+            )
+            for row in connection.execute(query):
+                came = _Came(frozenset({date.fromisoformat(str(row.day))}), row.newest)
+                self._came[row.partner] = self._came[row.partner] | came if row.partner in self._came else came
+            self._last = last
+            return dict(self._came)
+
+
+def _facts(row: Any, recent: Sequence[Any], came: _Came) -> PartnerFacts:
     waits = [one.stored_at - one.received_at for one in recent]
+    days = sorted(came.days)
     since = days[-1] - _RHYTHM
     gaps = [(later - earlier).days for earlier, later in pairwise(days) if later > since]
     return PartnerFacts(
@@ -345,8 +372,7 @@ def _facts(row: Any, recent: Sequence[Any], days: Sequence[date]) -> PartnerFact
         clean=int(row.clean),
         lines=int(row.lines),
         parked=int(row.parked),
-        first=row.first,
-        newest=row.newest,
+        newest=came.newest,
         to_feed=median(waits) if waits else None,
         usual_gap=timedelta(days=median(gaps)) if len(gaps) > 1 else None,
     )

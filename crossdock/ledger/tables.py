@@ -11,7 +11,7 @@ import crossdock.ledger.answer_tables  # noqa: F401 - they belong to the same me
 from crossdock.ledger.columns import BIG, Instant, count, metadata, row_id, text
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0013"
+REVISION = "0014"
 
 payloads = sa.Table(
     "payloads",
@@ -42,6 +42,19 @@ sa.Index(
     sqlite_where=payloads.c.status == "received",
     postgresql_where=payloads.c.status == "received",
 )
+sa.Index(
+    "ix_payloads_quarantined",
+    payloads.c.id,
+    sqlite_where=payloads.c.status == "quarantined",
+    postgresql_where=payloads.c.status == "quarantined",
+)
+sa.Index(
+    "ix_payloads_replays",
+    payloads.c.id,
+    sqlite_where=payloads.c.replay_of.is_not(None),
+    postgresql_where=payloads.c.replay_of.is_not(None),
+)
+sa.Index("ix_payloads_recorded_at", payloads.c.recorded_at)
 
 documents = sa.Table(
     "documents",
@@ -84,6 +97,13 @@ documents = sa.Table(
     sa.Column("last_position", sa.BigInteger),
     sa.UniqueConstraint("payload_id", "document"),
     sa.Index("ix_documents_document", "document"),
+    sa.Index("ix_documents_partner", "partner", "payload_id", "errors", "parked", "lines"),
+    sa.Index(
+        "ix_documents_rejected",
+        "id",
+        sqlite_where=sa.text("status = 'rejected'"),
+        postgresql_where=sa.text("status = 'rejected'"),
+    ),
 )
 
 findings = sa.Table(

@@ -141,7 +141,13 @@ class Workshop:
         self._made = 0
 
     def payload(
-        self, ledger: Ledger, *, channel: str = "edi", content: str | None = None, key: str | None = None
+        self,
+        ledger: Ledger,
+        *,
+        channel: str = "edi",
+        content: str | None = None,
+        key: str | None = None,
+        received_at: datetime = RECEIVED_AT,
     ) -> PayloadRecord:
         self._made += 1
         name = f"order-{self._made}.edi"
@@ -151,7 +157,7 @@ class Workshop:
             channel=channel,
             key=key or name,
             name=name,
-            received_at=RECEIVED_AT,
+            received_at=received_at,
             metadata={"path": f"/in/{name}"},
         )
 
@@ -208,9 +214,9 @@ class Workshop:
         rows = [("V-1", None, line, f"segment {line}", None, None, cause) for line, cause in lines]
         return pl.DataFrame(rows, schema=columns, orient="row")
 
-    def store(self, ledger: Ledger, *papers: Paper | Finding) -> PayloadRecord:
+    def store(self, ledger: Ledger, *papers: Paper | Finding, received_at: datetime = RECEIVED_AT) -> PayloadRecord:
         """A payload of its own with these documents, stored; the payload."""
-        payload = self.payload(ledger)
+        payload = self.payload(ledger, received_at=received_at)
         ledger.store(payload.id, self.translation(payload, papers))
         return payload
 

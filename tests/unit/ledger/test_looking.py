@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from crossdock.ledger import Ledger
 from schemas.findings import Severity
 
@@ -41,6 +43,9 @@ def test_the_summary_counts_by_channel(ledger: Ledger, workshop) -> None:
         "findings": {"info": 1, "warning": 0, "error": 4},
     }
     assert newest == mail.received_at
+    assert ledger.browsing.held() == {"rejected": 1, "quarantined": 1, "received": 3}
+    assert ledger.summary(datetime.now(UTC) - timedelta(days=1))[0] == edi | {"newest": newest}
+    assert ledger.summary(datetime.now(UTC) + timedelta(days=1)) == []
     assert (mailbox["channel"], mailbox["payloads"], mailbox["documents"]) == ("mail", 1, 0)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from crossdock.ledger import Ledger
 from crossdock.ledger.searching import Only
+from crossdock.ledger.tables import payloads
 
 from .conftest import RECEIVED_AT
 
@@ -58,6 +59,8 @@ def test_an_item_is_found_by_what_a_partner_calls_it(three: Ledger) -> None:
         (Only(stream="shipment"), ["order-3.edi"]),
         (Only(partner="ACME", channel="edi", stream="demand"), ["order-2.edi", "order-1.edi"]),
         (Only(channel="mail"), []),
+        (Only(since=RECEIVED_AT), ["order-3.edi", "order-2.edi", "order-1.edi"]),
+        (Only(since=RECEIVED_AT.replace(year=2999)), []),
         (Only(hour=RECEIVED_AT.replace(minute=0)), ["order-3.edi", "order-2.edi", "order-1.edi"]),
         (Only(hour=RECEIVED_AT.replace(minute=0) - timedelta(hours=1)), []),
     ],
@@ -80,3 +83,19 @@ def test_how_partners_do(three: Ledger) -> None:
     assert facts.usual_gap is None  # all of it came on one day
     assert facts.to_feed is not None
     assert not facts.is_quiet(RECEIVED_AT + timedelta(days=100))
+
+
+def test_what_comes_later_counts_for_its_partner_and_what_is_read_again_does_not(
+    three: Ledger, url: str, workshop
+) -> None:
+    for days in (1, 2, 4):
+        assert three.searching.partners()["ACME"].newest < RECEIVED_AT + timedelta(days=days)
+        workshop.store(three, workshop.Paper(), received_at=RECEIVED_AT + timedelta(days=days))
+    again = workshop.store(three, workshop.Paper(), received_at=RECEIVED_AT + timedelta(days=9))
+    with three._database.write() as connection:
+        connection.execute(payloads.update().where(payloads.c.id == again.id).values(replay_of=1))
+    facts = three.searching.partners()["ACME"]
+    assert (facts.documents, facts.newest) == (6, RECEIVED_AT + timedelta(days=4))
+    assert facts.usual_gap == timedelta(days=1)
+    with Ledger.open(url) as other:
+        assert other.searching.partners()["ACME"] == facts, "it is the same for who looks for the first time"
