@@ -77,10 +77,9 @@ class Desk:
     def _decide(self, start: DocumentStart) -> Decision:
         partner, name = self.partner(start.sender)
         mapping = self.context.library.mapping_for(partner, start.type)
-        if mapping is None:
-            needless = bool(name) and start.type in ANSWERS
-            return Decision(partner, name, None, () if needless else (self._unmapped(start, partner),))
-        if name or _names_partner(mapping):
+        if mapping is None and start.type not in ANSWERS:
+            return Decision(partner, name, None, (self._unmapped(start, partner),))
+        if name or (mapping is not None and _names_partner(mapping)):
             return Decision(partner, name, mapping)
         stranger = start.sender or self.metadata.get("from", "")
         if self.context.lenient:

@@ -131,3 +131,11 @@ def test_the_table_of_results(row, lenient) -> None:
     else:
         reasons = (codes for start, codes in WRONG_ALL_THE_SAME.items() if path.name.startswith(start))
         assert errors - UNREAD <= set().union(*reasons)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["path"].split("/")[1] in ("824", "997", "999")], ids=name)
+def test_an_answer_needs_no_mapping_whoever_sent_it(row, lenient) -> None:
+    path = CORPUS / row["path"]
+    told = {finding.code for item in check_file(path, lenient) for finding in item.findings}
+    assert "partner.unknown" in told
+    assert "document.unmapped" not in told
