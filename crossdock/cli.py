@@ -33,11 +33,12 @@ from crossdock.commands import (
     token,
     workbooks,
 )
+from crossdock.commands.options import Json, echo_rows
 from crossdock.own_process import prepare_polars
 from schemas.errors import ConfigError, CrossdockError, PermanentError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from crossdock.ledger import Ledger, StoredEvent
     from crossdock.translation import Context
@@ -98,8 +99,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -130,7 +129,7 @@ def check(
     ],
     partner: Annotated[str, typer.Option("--partner", "-p", help="Read it with this partner's mapping.")] = "",
     *,
-    json: JsonFlag = False,
+    json: Json = False,
     events: Annotated[
         bool, typer.Option("--events", help="Include the events themselves (with --json as event_list).")
     ] = False,
@@ -296,7 +295,7 @@ def serve(
 def answers(
     status: Annotated[AnswerStatus | None, typer.Option("--status", help="Only answers in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     """Answers to partners: what each answers, when it is due, how it left."""
     from crossdock.dock import Dock
@@ -306,7 +305,7 @@ def answers(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.answers(status=status, limit=limit)
     if json:
-        _echo_rows(rows)
+        echo_rows(rows)
     else:
         display.show(display.console(), answers_view(rows, status))
 
@@ -383,7 +382,7 @@ def findings(
     severity: Annotated[Severity | None, typer.Option("--severity", help="Only findings this grave.")] = None,
     document: Annotated[str | None, typer.Option("--document", "-d", help="Only those of this document.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     """What was found wrong, where, and what was expected.
 
@@ -395,16 +394,9 @@ def findings(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.findings(severity=severity, document=document, limit=limit, newest=True)
     if json:
-        _echo_rows(rows)
+        echo_rows(rows)
     else:
         display.show(display.console(), report.findings_list_view(rows, limit))
-
-
-def _echo_rows(rows: Iterable[Any]) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row))
 
 
 @app.command(rich_help_panel=SETUP)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from crossdock.commands.options import Json, echo_rows
 
 
 def as2(
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a list for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Documents sent over AS2 that were refused or whose receipt is late, and certificates that end soon.
 
@@ -28,10 +28,8 @@ def as2(
             dock.channels, dock.outlets, home=dock.settings.home, connections=dock.connections, at=now
         )
     if json:
-        for one in late:
-            typer.echo(msgspec.json.encode({"kind": "document", **msgspec.to_builtins(one)}))
-        for warning in warnings:
-            typer.echo(msgspec.json.encode({"kind": "certificate", "warning": warning}))
+        echo_rows({"kind": "document", **msgspec.to_builtins(one)} for one in late)
+        echo_rows({"kind": "certificate", "warning": warning} for warning in warnings)
     else:
         for one in late:
             typer.echo(told(one))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
+from crossdock.commands.options import Json, echo_rows
+
 Partner = Annotated[str, typer.Argument(metavar="PARTNER", help="The partner's id.")]
 
 
@@ -27,7 +28,7 @@ def audit(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.trail.entries(subject=subject, action=action, limit=limit)
     if json:
-        _echo(rows)
+        echo_rows(rows)
         return
     table = display.plain_table()
     for name in ("at", "who", "action", "on", "reason"):
@@ -56,7 +57,7 @@ def verify(
     with Dock.open(create=False) as dock:
         for fault in look(dock.ledger, dock.archive, head=head):
             grave += fault.is_grave
-            _echo([asdict(fault)]) if json else typer.echo(f"{fault.kind}: {fault.what}: {fault.message}")
+            echo_rows([asdict(fault)]) if json else typer.echo(f"{fault.kind}: {fault.what}: {fault.message}")
         number, newest = dock.ledger.trail.head()
     if not json:
         typer.echo(f"{'not whole' if grave else 'whole'}: {number:,} entries, the newest {newest}")
@@ -123,10 +124,3 @@ def maintain() -> None:
     for alarm in done.alarms:
         typer.echo(alarm)
     raise typer.Exit(1 if done.alarms else 0)
-
-
-def _echo(rows: Any) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row))

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from crossdock.commands.options import Json, echo_rows
+
 app = typer.Typer(help="Batches of events held against their expectations.", rich_markup_mode=None)
 
 
@@ -19,7 +21,7 @@ def batches(
     partner: Annotated[str | None, typer.Option("--partner", "-p", help="Only this partner's.")] = None,
     payload: Annotated[int | None, typer.Option("--payload", help="Only this payload's.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """What became of each batch, the newest first. What is stopped waits for `crossdock confirm PAYLOAD`."""
     if context.invoked_subcommand is not None:
@@ -30,7 +32,7 @@ def batches(
         rows = dock.ledger.verdicts.listing(outcome=outcome, partner=partner, payload=payload, limit=limit)
     for row in rows:
         if json:
-            _echo(row)
+            echo_rows([row])
         else:
             _show(row)
     if not rows and not json:
@@ -65,9 +67,3 @@ def _show(row: dict[str, Any]) -> None:
         typer.echo(f"    {missed['policy']}  {missed['code']}: {missed['sentence']} Found {found}{such}")
     if held:
         typer.echo(f"    let it through: crossdock confirm {row['payload_id']} --reason ...")
-
-
-def _echo(row: dict[str, Any]) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(row))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossdock.commands.options import Json, echo_rows
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,14 +26,12 @@ def channel() -> None:
 def check(
     name: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's name.")],
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=1000, help="Rows of each query to look at.")] = 5,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Connect to a channel's database, run each query for a few rows and show columns, types and problems.
 
     Nothing is taken in and no watermark moves. Exit code 1 if a query cannot be used.
     """
-    import msgspec
-
     from connectors.sources.odbc import Options
     from connectors.sources.odbc.look import look
     from crossdock.dock import Dock
@@ -49,7 +48,7 @@ def check(
             missing = _missing(dock, chosen, looked)
             failed = failed or bool(looked.errors)
             if json:
-                typer.echo(msgspec.json.encode(looked_row(looked, missing)))
+                echo_rows([looked_row(looked, missing)])
             else:
                 display.show(display.console(), looked_view(looked, missing))
     raise typer.Exit(int(failed))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from crossdock.commands.options import Json, Reason, echo_rows
+
 app = typer.Typer(help="Interchanges held back for their control number: use or drop them.", rich_markup_mode=None)
 Id = Annotated[int, typer.Argument(metavar="ID", help="As `crossdock held` lists it.")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -18,7 +19,7 @@ def held(
         Literal["held", "used", "dropped"] | None, typer.Option("--status", help="Only those; otherwise all.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Interchanges that came under a number that was used before, or out of order; the newest first."""
     if context.invoked_subcommand is not None:
@@ -30,7 +31,7 @@ def held(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.held_interchanges(status=status, limit=limit)
     if json:
-        _echo(rows)
+        echo_rows(rows)
     else:
         display.show(display.console(), held_view(rows))
 
@@ -55,10 +56,3 @@ def drop(id: Id, reason: Reason) -> None:
     with Dock.open() as dock:
         dock.ledger.drop_interchange(id, reason)
         typer.echo(f"interchange {id} dropped: {reason}")
-
-
-def _echo(rows: list[dict[str, Any]]) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row).decode())

@@ -7,29 +7,27 @@ from typing import Annotated, Any
 
 import typer
 
+from crossdock.commands.options import Json, Reason, echo_rows
+
 app = typer.Typer(help="Mails of doubtful or unknown senders: release or reject them.", rich_markup_mode=None)
 Number = Annotated[int, typer.Argument(metavar="MAIL", help="Its number, or that of a file in it, as listed.")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
 
 
 @app.callback(invoke_without_command=True)
 def mail(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Mails that wait for a person's word, the newest first."""
     if context.invoked_subcommand is not None:
         return
-    import msgspec
-
     from crossdock.dock import Dock
     from crossdock.mending import mails
     from crossdock.views import display
 
     with Dock.open(create=False) as dock:
         if json:
-            for row in dock.ledger.vouching.waiting():
-                typer.echo(msgspec.json.encode(row).decode())
+            echo_rows(dock.ledger.vouching.waiting())
             return
         found = mails.waiting(dock.ledger)
     if not found:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crossdock.commands.options import Json, Reason, echo_rows
+
 if TYPE_CHECKING:
     from crossdock.master.differences import RowChange
 
@@ -15,10 +17,8 @@ app = typer.Typer(
     help="Master data: rows and who answers for them, versions and what differs, loads that were held back.",
     rich_markup_mode=None,
 )
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many rows.")]
 Id = Annotated[int, typer.Argument(metavar="ID", help="As `crossdock master held` lists it.")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
 
 
 @app.command()
@@ -49,7 +49,7 @@ def show(
     for row in rows.head(limit).iter_rows(named=True):
         told = row | {"owner": row.get("owner", ""), "source": row.get("source") or loaded}
         if json:
-            _echo(told)
+            echo_rows([told])
         else:
             typer.echo(", ".join(f"{name} {value}" for name, value in told.items() if value))
     if not json and rows.height > limit:
@@ -106,7 +106,7 @@ def held(
         rows = dock.ledger.held_master()
     for row in rows:
         if json:
-            _echo(row)
+            echo_rows([row])
             continue
         typer.echo(
             f"{row['id']}: {row['name']} of {row['source']}, {row['rejected_at']:%Y-%m-%d %H:%M}, {row['actor']}"
@@ -152,7 +152,7 @@ def added(json: Json = False) -> None:
         rows = rows_by_hand(dock.ledger)
     for row in rows:
         if json:
-            _echo(row)
+            echo_rows([row])
             continue
         what = ", ".join(
             f"{name} {row[name]}" for name in row if name not in ("table", "author", "reason", "added_at") and row[name]
@@ -165,7 +165,7 @@ def _tell(changes: Iterable[RowChange], limit: int, json: bool) -> int:
     told = 0
     for told, one in enumerate(changes, start=1):
         if json:
-            _echo({"change": one.change, "key": one.key, "fields": one.fields})
+            echo_rows([{"change": one.change, "key": one.key, "fields": one.fields}])
         elif told <= limit:
             said = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in one.fields.items())
             typer.echo(f"{one.change} {' / '.join(one.key)}: {said}")
@@ -180,9 +180,3 @@ def _author() -> str:
     from crossdock.acting import user
 
     return f"person {user(os.environ)}"
-
-
-def _echo(row: dict[str, Any]) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(row))

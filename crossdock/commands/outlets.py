@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from crossdock.commands.options import Json, echo_rows
 
 if TYPE_CHECKING:
     from crossdock.dock import Dock
@@ -18,7 +20,7 @@ Name = Annotated[str, typer.Argument(metavar="OUTLET", help="The outlet's name."
 @app.callback(invoke_without_command=True)
 def outlets(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """How each outlet does: how far it has got, what it waits for, what it did not take."""
     if context.invoked_subcommand is not None:
@@ -30,7 +32,7 @@ def outlets(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.sinks()
         if json:
-            _echo(rows)
+            echo_rows(rows)
         else:
             display.show(display.console(), outlets_view(rows, dock.outlets))
 
@@ -42,7 +44,7 @@ def letters(
         Literal["waiting", "dead"] | None, typer.Option("--status", help="Only those that wait, or dead letters.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Events that an outlet did not take: why, how often it was tried, when again."""
     from crossdock.dock import Dock
@@ -52,7 +54,7 @@ def letters(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.held_events(outlet, status=status, limit=limit)
     if json:
-        _echo(rows)
+        echo_rows(rows)
     else:
         display.show(display.console(), held_view(rows))
 
@@ -135,10 +137,3 @@ def _known(outlet: str) -> Iterator[Dock]:
     with Dock.open(create=False) as dock:
         dock.outlet(outlet)
         yield dock
-
-
-def _echo(rows: list[dict[str, Any]]) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row))

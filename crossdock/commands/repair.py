@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crossdock.commands.options import Json, Reason, echo_rows
+
 if TYPE_CHECKING:
     from crossdock.mending.release import Released
 
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")]
 Partner = Annotated[str, typer.Option("--partner", "-p", help="Only this partner's.")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the audit trail keeps it.")]
 Since = Annotated[str, typer.Option("--from", help="The first day it holds (YYYY-MM-DD); empty: since ever.")]
 Until = Annotated[str, typer.Option("--to", help="The last day it holds; empty: until further notice.")]
 
@@ -47,7 +47,7 @@ def parked(
         rows, causes = dock.ledger.parked(limit, only), dock.ledger.parked_causes(only=only)
         sentences = [cause.sentence for cause in repair.causes(dock.ledger, only, limit=12)]
     if json:
-        _echo(rows)
+        echo_rows(rows)
         return
     display.show(display.console(), *sentences, *([""] if sentences else []), report.parked_view(rows, causes))
 
@@ -203,7 +203,7 @@ def replay(
             total = Replayed()
             differences = look_ahead(selection, **parts, total=total)  # type: ignore[arg-type]
             if json:
-                _echo(replays.as_row(one) for one in differences)
+                echo_rows(replays.as_row(one) for one in differences)
             else:
                 display.show(display.console(), replays.preview_view(differences, total, limit))
             raise typer.Exit(1 if total.changed or total.published else 0)
@@ -250,10 +250,3 @@ def _instant(option: str, text: str) -> datetime | None:
     except ValueError:
         raise typer.BadParameter(f"{option}: {text!r} is no date or time, expected as 2026-03-31T08:00Z") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
-
-
-def _echo(rows: Any) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row))

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from crossdock.commands.options import Json, echo_rows
+
 app = typer.Typer(help="Tokens of those who may ask over HTTP: new, list, revoke.", no_args_is_help=True)
 Audience = Literal["planner", "buyer", "quality", "integration", "supplier"]
 
@@ -39,11 +41,9 @@ def new(
 
 @app.command("list")
 def list_(
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines for programs instead of a view for people.")] = False,
+    json: Json = False,
 ) -> None:
     """Every token ever made: for whom, until when, when it was last used."""
-    import msgspec
-
     from crossdock.dock import Dock
     from crossdock.views import display
     from crossdock.views.outlets import tokens_view
@@ -51,8 +51,7 @@ def list_(
     with Dock.open(create=False) as dock:
         rows = dock.ledger.tokens.all()
     if json:
-        for row in rows:
-            typer.echo(msgspec.json.encode(row))
+        echo_rows(rows)
     else:
         display.show(display.console(), tokens_view(rows, datetime.now(UTC)))
 

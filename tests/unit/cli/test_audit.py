@@ -134,6 +134,12 @@ def test_versions_of_a_master_table_are_told_apart(run: Installation) -> None:
         "added P-300 / : item '' -> 'P-300', base_unit '' -> 'C62', status '' -> 'active'",
         "3 rows differ between versions 1 and 2",
     ]
+    first, *_ = run.run("master", "diff", "items", "--json").stdout.splitlines()
+    assert json.loads(first) == {
+        "change": "changed", "key": ["P-100", ""], "fields": {"status": ["active", "blocked"]}
+    }  # fmt: skip
+    (row,) = run.run("master", "show", "items", "P-300", "--json").stdout.splitlines()
+    assert json.loads(row) | {"item": "P-300", "base_unit": "C62"} == json.loads(row)
     assert run.run("master", "diff", "items", "7").exit_code == 2
     run.run("fix", "item", "V-9", "P-100", "--partner", "ACME", "--author", "anna", "--reason", "asked")
     assert "anna: partner ACME, kind item, theirs V-9, ours P-100 (asked)" in run.run("master", "added").stdout
