@@ -1,18 +1,19 @@
 """The fast way through a set: run after run, as long as the text begins with one that is known.
 
-Most of a large file passes through one loop here, so it is written for speed: what it uses often it
-holds in local names, and it tells the exact walk where it stands only when it hands over.
+Most of a large file passes here, nearly all of it in batches; between them run by run. The exact walk is told
+where that stands only when it takes over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connectors.collector import no_collection
 from connectors.formats.edi.batched import pass_batch
-from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Row, Values
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Row, Scope, Values
 from connectors.formats.edi.machine import Move, Offer
 from connectors.formats.edi.runs import Run
 from schemas.documents import DocumentEnd, LineChunk
@@ -84,119 +85,178 @@ def _with_room(body: Body) -> int:
 
 def _pass_singly(body: Body, pace: Pace) -> Generator[LineChunk | Finding | DocumentEnd, None, bool]:
     """Runs one by one, until a batch is due; False when none stands there."""
-    tape, lines, uses = body.tape, body.lines, body.uses
-    text, at, base = tape.text, tape.at, tape.base
-    terminator, count, known_parent = body.delimiters.segment, text.count, body.hierarchy.parent
-    parents, segments, offsets, ends = lines.parents, lines.segments, lines.offsets, lines.ends
-    plain_level = body.hierarchy.plain_level
-    deepest = body.deepest
-    leaves = not body.guarding and deepest == 1
-    own = not body.guarding and deepest > 0 and not body.machine.plan.counts
-    most = CHUNK_ROWS if deepest == 1 else MOST_ROWS
-    state, number, line_open, profile = body.state, body.number, body.line_open, body.profile
-    plain = text.isascii()
-    kept = parent_id = parent = None
-    positions, rows = lines.rows_of(None)
-    left = pace.left
-    while left:
-        offered = state.offered
+    stretch = _Stretch(body)
+    while pace.left and (found := stretch.find()) is not None:
+        offer, match, row = found
+        if not stretch.take(offer.run, offer.move, row):
+            stretch.stand()
+            yield from _enter(body, offer.run, offer.move, row)
+            stretch.resume()
+        stretch.go_on(offer.run, match)
+        pace.left -= 1
+    stretch.stand()
+    return not pace.left
+
+
+class _Stretch:
+    """Runs that are passed one by one, and where the walk stands among them: the body knows of it after ``stand``."""
+
+    __slots__ = (
+        "_at", "_base", "_body", "_kept", "_leaves", "_line_open", "_lines", "_most", "_number", "_own", "_parent",
+        "_parent_id", "_plain", "_positions", "_profile", "_rows", "_state", "_terminator", "_text", "_uses",
+    )  # fmt: skip
+
+    def __init__(self, body: Body) -> None:
+        self._body, self._lines, self._uses = body, body.lines, body.uses
+        self._terminator = body.delimiters.segment
+        self._text, self._at, self._base = body.tape.text, body.tape.at, body.tape.base
+        self._plain = self._text.isascii()
+        self._state, self._number, self._profile = body.state, body.number, body.profile
+        self._leaves = not body.guarding and body.deepest == 1
+        self._own = not body.guarding and body.deepest > 0 and not body.machine.plan.counts
+        self._most = CHUNK_ROWS if body.deepest == 1 else MOST_ROWS
+        self.resume()
+
+    def resume(self) -> None:
+        """The body has gone on in between: what was remembered of the lines may be over."""
+        self._line_open = self._body.line_open
+        self._kept: Run | None = None  #: whose rows these are
+        self._positions, self._rows = self._body.lines.rows_of(None)
+        self._parent_id: str | None = None
+        self._parent: Scope | None = None  #: the level of this number
+
+    def stand(self) -> None:
+        """The body stands where the stretch does."""
+        body = self._body
+        body.state, body.number, body.line_open, body.tape.at = self._state, self._number, self._line_open, self._at
+        body.profile = self._profile
+        if self._line_open:
+            body.line = body.lines.count
+
+    def find(self) -> tuple[Offer, re.Match[str], Row] | None:
+        """The run that stands there, where it is surely faultless and may stand there once more."""
+        offered = self._state.offered
         for offer in offered:
-            run = offer.run
-            match = run.match(text, at)
+            match = offer.run.match(self._text, self._at)
             if match is not None:
                 break
         else:
-            break
-        row, move = match.groups(), offer.move
-        if not plain and not (passed := text[at : match.end()]).isascii():
-            if not body.certain(passed):
-                break
-            row = tuple(body.spelled(row))
-        if run.codes is not None:
-            codes = run.codes(row)
-            if codes not in run.sound and not run.codes_sound(codes):
-                break
-        depth = move.depth
-        if not move.again:
-            uses[depth] = 1
-        elif uses[depth] < move.limit:
-            uses[depth] += 1
-        else:
-            break
+            return None
+        row = self._row(offer.run, match)
+        uses, move = self._uses, offer.move
+        if row is None or (move.again and uses[move.depth] >= move.limit):
+            return None
+        uses[move.depth] = uses[move.depth] + 1 if move.again else 1
+        self._number += 1
         offer.used += 1
         if offer is not offered[0]:
             _promote(offered, offer)
-        number += 1
-        if leaves and run.leaf and len(offsets) < CHUNK_ROWS and move.starts:
-            if row[run.parent] != parent_id:
-                parent_id = row[run.parent]
-                parent = known_parent(parent_id or "")
-            leaf = parent is not None
-        else:
-            leaf = False
-        if leaf:
-            if line_open:
-                ends.append(base + at)
-            if run is not kept or not line_open:
-                kept, line_open = run, True
-                positions, rows = lines.rows_of(run)
-                body.header_open, body.scopes[1] = False, None
-            positions.append(len(offsets))
-            rows.append(row)
-            parents.append(parent)  # type: ignore[arg-type]  # a leaf has one
-            segments.append(number)
-            offsets.append(base + at)
-        elif (
-            leaves and run.branch and move.starts and len(offsets) < CHUNK_ROWS
-            and (scope := plain_level(row[run.id], row[run.parent], _values(run, row)))
-        ):  # fmt: skip
-            if line_open:
-                ends.append(base + at)
-            line_open = body.header_open = False
-            body.line, body.scopes[1] = None, scope
-            parent_id, parent = row[run.id], scope
-        elif (
-            own and run.is_line and move.starts and move.level == deepest and run.level is None
-            and len(offsets) < most and body.kind in ("", run.profile.spec.id)
-        ):  # fmt: skip
-            if line_open:
-                ends.append(base + at)
-            body.header_open, body.kind, line_open = False, run.profile.spec.id, True
-            if run is not kept:
-                kept = run
-                positions, rows = lines.rows_of(run)
-            positions.append(len(offsets))
-            rows.append(row)
-            parents.append(body.scopes[deepest - 1])  # type: ignore[arg-type]  # loops of the chain open in order
-            segments.append(number)
-            offsets.append(base + at)
-        elif own and line_open and move.level == deepest and not move.starts and body.scopes[deepest] is None:
-            for slot, index in run.takes:
-                value = row[index]
-                if value and (value := value.rstrip(" ")):
-                    lines.put(slot, value)
-        elif own and not line_open and 0 < move.level == deepest - 1 and not move.starts:
-            if (around := body.scopes[move.level]) is not None:
-                for slot, value in _values(run, row).items():
-                    around.values.setdefault(slot, value)
-        else:
-            body.state, body.number, body.line_open, tape.at = state, number, line_open, at
-            if line_open:
-                body.line = lines.count
-            yield from _enter(body, run, move, row)
-            line_open, kept, parent_id, parent = body.line_open, None, None, None
-        state, depth, uses[depth] = run.ends[match.lastindex]
+        return offer, match, row
+
+    def _row(self, run: Run, match: re.Match[str]) -> Row | None:
+        """What a run holds; None where that would be a guess or a code stands in no list."""
+        row: Row = match.groups()
+        if not self._plain and not (passed := match[0]).isascii():
+            if not self._body.certain(passed):
+                return None
+            row = tuple(self._body.spelled(row))
+        if run.codes is not None:
+            codes = run.codes(row)
+            if codes not in run.sound and not run.codes_sound(codes):
+                return None
+        return row
+
+    def go_on(self, run: Run, match: re.Match[str]) -> None:
+        """Behind the run."""
+        self._state, depth, self._uses[depth] = run.ends[match.lastindex]
         end = match.end()
-        number += count(terminator, at, end) - 1
-        at = end
-        profile = run.profile
-        left -= 1
-    pace.left = left
-    body.state, body.number, body.line_open, tape.at = state, number, line_open, at
-    body.profile = profile
-    if line_open:
-        body.line = lines.count
-    return not left
+        self._number += self._text.count(self._terminator, self._at, end) - 1
+        self._at = end
+        self._profile = run.profile
+
+    def take(self, run: Run, move: Move, row: Row) -> bool:
+        """A plain line, level or part of one; False where there is more to it than that."""
+        if self._leaves and move.starts and (run.leaf or run.branch):
+            return self._take_leaf(run, row) if run.leaf else self._take_branch(run, row)
+        if not self._own:
+            return False
+        if move.starts:
+            return self._take_line(run, move, row)
+        return self._take_part(run, move, row)
+
+    def _take_leaf(self, run: Run, row: Row) -> bool:
+        """A line that is a leaf of the tree, below the level it names."""
+        body = self._body
+        if len(self._lines.offsets) >= CHUNK_ROWS:
+            return False
+        if row[run.parent] != self._parent_id:
+            self._parent_id = row[run.parent]
+            self._parent = body.hierarchy.parent(self._parent_id or "")
+        if self._parent is None:
+            return False
+        body.scopes[1] = None
+        self._begin(run, row, self._parent)
+        return True
+
+    def _take_branch(self, run: Run, row: Row) -> bool:
+        """A level around lines or other levels."""
+        body = self._body
+        if len(body.lines.offsets) >= CHUNK_ROWS:
+            return False
+        scope = body.hierarchy.plain_level(row[run.id], row[run.parent], _values(run, row))
+        if scope is None:
+            return False
+        self._end_line()
+        self._line_open = body.header_open = False
+        body.line, body.scopes[1] = None, scope
+        self._parent_id, self._parent = row[run.id], scope
+        return True
+
+    def _take_line(self, run: Run, move: Move, row: Row) -> bool:
+        """A line in the innermost loop around lines."""
+        body = self._body
+        if not run.is_line or run.level is not None or move.level != body.deepest:
+            return False
+        if len(body.lines.offsets) >= self._most or body.kind not in ("", run.profile.spec.id):
+            return False
+        parent = body.scopes[body.deepest - 1]
+        assert parent is not None, "loops of the chain open in order"
+        body.kind = run.profile.spec.id
+        self._begin(run, row, parent)
+        return True
+
+    def _take_part(self, run: Run, move: Move, row: Row) -> bool:
+        """What belongs to the open line, or to the loop around lines that has none yet."""
+        body = self._body
+        if self._line_open and move.level == body.deepest and body.scopes[body.deepest] is None:
+            for slot, index in run.takes:
+                if value := (row[index] or "").rstrip(" "):
+                    body.lines.put(slot, value)
+            return True
+        if self._line_open or not 0 < move.level == body.deepest - 1:
+            return False
+        if (around := body.scopes[move.level]) is not None:
+            for slot, value in _values(run, row).items():
+                around.values.setdefault(slot, value)
+        return True
+
+    def _begin(self, run: Run, row: Row, parent: Scope) -> None:
+        """A line begins, and the one before it ends."""
+        self._end_line()
+        lines = self._lines
+        self._line_open, self._body.header_open = True, False
+        if run is not self._kept:
+            self._kept = run
+            self._positions, self._rows = lines.rows_of(run)
+        self._positions.append(len(lines.offsets))
+        self._rows.append(row)
+        lines.parents.append(parent)
+        lines.segments.append(self._number)
+        lines.offsets.append(self._base + self._at)
+
+    def _end_line(self) -> None:
+        if self._line_open:
+            self._lines.ends.append(self._base + self._at)
 
 
 def _promote(offered: list[Offer], offer: Offer) -> None:
