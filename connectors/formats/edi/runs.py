@@ -9,7 +9,7 @@ wanted are its groups. Where it does not, the exact walk takes over and may lear
 
 Nothing is ever accepted by a run that the exact walk would object to: element patterns are those of
 ``patterns``, a set of filled positions was approved by the judge, order and maximum use are those of
-the grammar, codes in long lists are looked up.
+the grammar, codes of long lists are spelled out while few were met, else looked up.
 """
 
 from __future__ import annotations
