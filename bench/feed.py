@@ -72,7 +72,7 @@ def make_ledger(url: str, events: int, *, together: int = CHUNK) -> None:
             )
             for index in indices:
                 index.create(connection)
-            connection.exec_driver_sql(f"UPDATE projections SET position = {events}")
+            connection.exec_driver_sql(f"UPDATE projections SET position = {events} WHERE name = 'spans'")
             connection.exec_driver_sql("ANALYZE")
 
 
