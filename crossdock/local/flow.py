@@ -32,6 +32,23 @@ def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 30
         time.sleep(GLANCE)
 
 
+def wait_for_watches(running: Running, assets: Iterable[str], *, within: float = 60) -> None:
+    """Return once Airflow watches these assets: what lands from now on starts its run at once.
+
+    Raises TransientError when it does not in time, PermanentError when a service ends.
+    """
+    rest, wanted = running.installation.rest, set(assets)
+    deadline = time.monotonic() + within
+    while missing := wanted - rest.watched():
+        running.check()
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"Airflow does not watch {', '.join(sorted(missing))}",
+                hint=f"the logs are in {running.installation.logs}",
+            )
+        time.sleep(GLANCE)
+
+
 def run_round(
     running: Running, channels: Sequence[str], *, delivered: Callable[[], bool], within: float = 180
 ) -> list[DagRun]:
@@ -44,8 +61,7 @@ def run_round(
     rest = running.installation.rest
     inbound = [f"inbound_{channel}" for channel in channels]
     one = load_master_data(running, within=within)
-    for dag_id in ("publish", "respond", *inbound):
-        rest.unpause(dag_id)
+    rest.unpause("publish", "respond", *inbound)
     for dag_id in inbound:
         rest.trigger(dag_id)
     one.wait_until(lambda: one.ended(*inbound))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -79,8 +80,16 @@ class Rest:
         """What went wrong while parsing, by file."""
         return {e["filename"]: e["stack_trace"] for e in self._pages("importErrors", "import_errors")}
 
-    def unpause(self, dag_id: str) -> None:
-        self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
+    def unpause(self, *dag_ids: str) -> None:
+        """Switch these DAGs on, and let Airflow read their files now: it begins to watch for a DAG when it reads it."""
+        on = [self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False}) for dag_id in dag_ids]
+        for file in dict.fromkeys(dag["file_token"] for dag in on):
+            with suppress(_Conflict):  # it is to be read anyway
+                self._call("PUT", f"parseDagFile/{file}")
+
+    def watched(self) -> set[str]:
+        """The names of the assets that a trigger watches."""
+        return {asset["name"] for asset in self._pages("assets", "assets") if asset["watchers"]}
 
     def trigger(self, dag_id: str) -> DagRun:
         """Start a run now; one, however often it has to be asked for."""

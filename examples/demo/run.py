@@ -107,8 +107,7 @@ def up(console: Console, *, seed: int, lines: int) -> int:
         wait_for_dags(running, {"master_data", "publish", "respond"})
         with step(console, "master data comes into force"):
             load_master_data(running)
-        for dag_id in installation.rest.dag_ids():
-            installation.rest.unpause(dag_id)
+        installation.rest.unpause(*installation.rest.dag_ids())
     except BaseException:
         running.stop()
         raise

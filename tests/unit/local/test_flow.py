@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crossdock.local.flow import run_round, wait_for_dags
+from crossdock.local.flow import run_round, wait_for_dags, wait_for_watches
 from crossdock.local.rest import DagRun, FailedTask, Rest
 from crossdock.local.services import Installation, Running
 from schemas.errors import PermanentError, TransientError
@@ -33,8 +33,11 @@ class Scripted(Rest):
     def import_errors(self) -> dict[str, str]:
         return self.errors
 
-    def unpause(self, dag_id: str) -> None:
-        self.unpaused.append(dag_id)
+    def unpause(self, *dag_ids: str) -> None:
+        self.unpaused += dag_ids
+
+    def watched(self) -> set[str]:
+        return {"crossdock_landed_edi"} if self.unpaused else set()
 
     def trigger(self, dag_id: str) -> DagRun:
         self.triggered.append(dag_id)
@@ -81,6 +84,15 @@ def running(tmp_path: Path, process: subprocess.Popen[bytes], rest: Rest) -> Run
     installation = Installation(home=tmp_path, port=1)
     installation.__dict__["rest"] = rest
     return Running(installation=installation, processes={"scheduler": process})
+
+
+def test_what_airflow_watches_is_waited_for(tmp_path: Path, process):
+    rest = Scripted()
+    begun = running(tmp_path, process, rest)
+    with pytest.raises(TransientError, match="does not watch crossdock_landed_edi"):
+        wait_for_watches(begun, {"crossdock_landed_edi"}, within=0)
+    rest.unpause("inbound_edi")
+    wait_for_watches(begun, {"crossdock_landed_edi"}, within=0)
 
 
 def test_master_data_ends_before_the_channels_begin(tmp_path: Path, process):

@@ -111,10 +111,27 @@ def test_a_run_is_triggered_for_now():
 
 
 def test_what_airflow_fails_at_is_asked_again():
-    answers = iter([(500, {"detail": "Database error"})] * 3 + [(200, {})])
-    airflow = Airflow({"PATCH /api/v2/dags/publish": lambda _: next(answers)})
+    answers = iter([(500, {"detail": "Database error"})] * 3 + [(200, {"file_token": "f"})])
+    airflow = Airflow(
+        {"PATCH /api/v2/dags/publish": lambda _: next(answers), "PUT /api/v2/parseDagFile/f": (201, None)}
+    )
     client(airflow).unpause("publish")
-    assert [request.method for request in airflow.asked[1:]] == ["PATCH"] * 4
+    assert [request.method for request in airflow.asked[1:]] == ["PATCH"] * 4 + ["PUT"]
+
+
+def test_dags_that_are_switched_on_are_read_at_once_each_file_once():
+    dags = {"publish": "p", "inbound_edi": "i", "inbound_erp": "i"}
+    airflow = Airflow(
+        {f"PATCH /api/v2/dags/{dag_id}": (200, {"file_token": file}) for dag_id, file in dags.items()}
+        | {"PUT /api/v2/parseDagFile/p": (409, {"detail": "is asked for"}), "PUT /api/v2/parseDagFile/i": (201, None)}
+    )
+    client(airflow).unpause(*dags)
+    assert [str(one.url).rpartition("/")[2] for one in airflow.asked[1:]] == [*dags, "p", "i"]
+
+
+def test_only_what_has_a_watcher_is_watched():
+    assets = [{"name": "crossdock_events", "watchers": [{"name": "word"}]}, {"name": "other", "watchers": []}]
+    assert client(Airflow({"GET /api/v2/assets": page("assets", assets)})).watched() == {"crossdock_events"}
 
 
 def test_a_run_that_was_made_although_airflow_failed_is_not_made_again():
