@@ -168,6 +168,7 @@ class _Watched:
     inotify: Inotify
     places: Mapping[str, Place] = field(default_factory=dict)
     seen: Mapping[tuple[str, _Lying], float | None] = field(default_factory=dict)
+    heard: set[tuple[str, str]] = field(default_factory=set)  #: channel and name, told by the kernel since then
 
     def follow(self, places: Mapping[str, Place]) -> None:
         """Watch the folders of ``places`` and no others. One that is not there is tried at the next look."""
@@ -189,10 +190,12 @@ class _Watched:
                 continue
             for channel, place in self.places.items():
                 if place.folder == event.watch.path and place.wants(str(event.name)):
+                    self.heard.add((channel, str(event.name)))
                     yield channel
 
     def found(self, now: float, again: float) -> set[str]:
-        """The channels in whose folders lies what was not there at the last look, or since ``again`` seconds."""
+        """The channels in whose folders lies what was not there at the last look and the kernel did not tell of, or
+        what lies there since ``again`` seconds."""
         told = set()
         seen: dict[tuple[str, _Lying], float | None] = {}
         for channel, place in self.places.items():
@@ -200,9 +203,11 @@ class _Watched:
                 since = self.seen.get((channel, file), now)
                 is_late = since is not None and now - since >= max(again, place.rests)
                 seen[channel, file] = None if is_late else since
-                if is_late or (channel, file) not in self.seen:
+                is_new = (channel, file) not in self.seen and (channel, file[0]) not in self.heard
+                if is_late or is_new:
                     told.add(channel)
         self.seen = seen
+        self.heard.clear()
         return told
 
 

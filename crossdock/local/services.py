@@ -40,6 +40,7 @@ AIRFLOW_SETTINGS: Mapping[str, str] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # what has landed waits for the scheduler's next look
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # s; so long a worker may overlook that its task has ended
 }
 
 TREE = Path(__file__).resolve().parent.parent.parent
