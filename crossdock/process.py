@@ -128,7 +128,7 @@ _LOOKED_AT = tuple(dict.fromkeys((ORDINAL, *OF_THE_HEAD, *OF_THE_LINES)))
 
 def _looked_at(lines: pl.DataFrame) -> pl.DataFrame:
     """Few lines stay as they are, as part of a larger table: a selection costs more than they do."""
-    return lines if lines.height < _FEW else lines.select(name for name in _LOOKED_AT if name in lines.columns)
+    return lines if lines.height < _FEW else lines.select_seq(name for name in _LOOKED_AT if name in lines.columns)
 
 
 def _lost(record: PayloadRecord, error: PermanentError) -> Finding:

@@ -278,13 +278,13 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
         document.held = None
     together = _Together(documents, chunks)
     applied = apply(together.table, mapping, given)
-    lines = applied.lines.with_columns(together.documents_of(applied.lines))
+    lines = applied.lines.with_columns_seq(together.documents_of(applied.lines))
     found = together.without_repetition(applied.findings)
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
         named = with_subjects(lines, mapping, causes, partly=ATTRIBUTE_GONE in first.start.attributes).drop(DOCUMENT)
         parted = together.parted(named, empty_events(), named.clear(), together.readers)
-        return [replace(told, keys=told.lines.select(SUBJECT, UNSURE)) for told in parted]
+        return [replace(told, keys=told.lines.select_seq(SUBJECT, UNSURE)) for told in parted]
     origin = Origin(
         payload=first.desk.payload,
         received=first.desk.metadata.get("received_at"),
@@ -302,10 +302,10 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
 def _parked(lines: pl.DataFrame, causes: Mapping[int, str]) -> pl.DataFrame:
     """The lines that are held back, each with its cause."""
     if not causes:
-        return lines.clear().with_columns(pl.lit(None, pl.String).alias(CAUSE))
+        return lines.clear().with_columns_seq(pl.lit(None, pl.String).alias(CAUSE))
     held = lines.filter(pl.col(ORDINAL).is_in(list(causes)))
     cause = pl.col(ORDINAL).replace_strict(causes, default=None, return_dtype=pl.String)
-    return held.with_columns(cause.alias(CAUSE))
+    return held.with_columns_seq(cause.alias(CAUSE))
 
 
 class _Together:
@@ -318,7 +318,7 @@ class _Together:
         tables = list(_tables(chunks))
         whole = pl.concat(tables, how="diagonal") if len(tables) > 1 else tables[0]
         self.ordinals = whole.get_column(ORDINAL)
-        self.table = whole.rechunk().with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
+        self.table = whole.rechunk().with_columns_seq(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
         names = pl.Series(DOCUMENT, [document.document.id for document in documents], pl.String)
         each = [names.new_from_index(at, height) for at, height in enumerate(heights)]
         self.documents = pl.concat(each, rechunk=True)
@@ -369,7 +369,7 @@ class _Together:
         if table.is_empty():
             return [table] * len(self.openings)
         places = table.get_column(number) - 1
-        own = table.with_columns(self.ordinals.gather(places).alias(number))
+        own = table.with_columns_seq(self.ordinals.gather(places).alias(number))
         if len(self.openings) == 1:
             return [own]
         cuts = [*places.search_sorted(pl.Series(self.starts[:-1], dtype=pl.Int64)).to_list(), table.height]

@@ -67,7 +67,7 @@ def apply(chunk: pl.DataFrame, mapping: CompiledMapping, given: Circumstances) -
         lines.columns |= one_day(lines.columns, chunk.height, given.zone)
     nothing = nulls(chunk.height)
     columns = [lines.columns.get(name, nothing).alias(name) for name in KINDS[mapping.kind]]
-    table = chunk.select(*columns, *PLACES)
+    table = chunk.select_seq(*columns, *PLACES)
     kept = table if lines.kept is None else table.filter(lines.kept)
     return Applied(lines=kept, findings=lines.findings, faulty=frozenset(lines.faulty))
 
@@ -465,7 +465,7 @@ class _Lines:
         """A finding for each line of the mask ``where``, at the place of its value where the reader knows it."""
         lines = self.chunk.filter(where)
         sent = [None] * lines.height if values is None else values.filter(where).to_list()
-        places = lines.select(
+        places = lines.select_seq(
             self._place(rule).alias("place"), *(pl.col(column) for column in (ORDINAL, OFFSET, LENGTH))
         )
         for given, (place, line, offset, length) in zip(sent, places.iter_rows(), strict=True):

@@ -246,7 +246,7 @@ def asked(expected: Sequence[Expected], rows: int, has_quantities: bool) -> list
 
 def offending(one: Expected, rows: pl.DataFrame) -> pl.Series:
     """Which rows offend an expectation about single rows."""
-    return rows.select(_OF_ROWS[one.type](pl.col(one.column), one.arguments).fill_null(False)).to_series()
+    return rows.select_seq(_OF_ROWS[one.type](pl.col(one.column), one.arguments).fill_null(False)).to_series()
 
 
 def counting(one: Expected, rows: pl.DataFrame) -> int:
@@ -275,7 +275,7 @@ def _of_events(events: pl.DataFrame, received: datetime, room: int) -> pl.DataFr
     data, time = pl.col("data"), pl.col("time")
     instant = time.str.to_datetime(time_zone="UTC", strict=False, format="%+")
     sampled = pl.int_range(pl.len()) < room
-    return events.select(
+    return events.select_seq(
         row=pl.col("line"),
         item=pl.col("item"),
         site=pl.col("site"),
@@ -285,7 +285,7 @@ def _of_events(events: pl.DataFrame, received: datetime, room: int) -> pl.DataFr
         repeated=pl.when(pl.col("subject").str.contains("#", literal=True)).then(pl.col("subject")),
         stale=pl.when(instant < received - STALE).then(time),
         early=pl.when(instant > received + EARLY).then(time),
-    ).select(
+    ).select_seq(
         pl.col(name) if name not in _ONLY_PARKED else pl.lit(None, dtype).alias(name) for name, dtype in COLUMNS.items()
     )
 
@@ -307,7 +307,7 @@ def _of_parked(parked: pl.DataFrame, cause: str, place: str) -> pl.DataFrame:
     columns |= {f"unknown_{name}": pl.when(why == f"{name}.unknown").then(sent(name)) for name in ("item", "site")}
     columns |= {"order": pl.col("order")} if "order" in parked.columns else {}
     columns |= {"due": pl.coalesce(there)} if (there := [one for one in _DUE if one in parked.columns]) else {}
-    return parked.select(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in COLUMNS.items())
+    return parked.select_seq(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in COLUMNS.items())
 
 
 _DUE = ("due_at", "starts_at", "ends_at", "ship_by")

@@ -81,7 +81,7 @@ def named_calendars(table: str, rows: pl.DataFrame, day: str) -> dict[str, str]:
     holding = rows.filter(
         (pl.col("valid_from") <= day) & ((pl.col("valid_to") == "") | (pl.col("valid_to") >= day))
     ).sort("valid_from", maintain_order=True)
-    told = dict(holding.select(table.removesuffix("s"), pl.col("calendar").str.strip_chars()).iter_rows())
+    told = dict(holding.select_seq(table.removesuffix("s"), pl.col("calendar").str.strip_chars()).iter_rows())
     return {name: calendar for name, calendar in told.items() if calendar}
 
 

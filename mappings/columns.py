@@ -22,7 +22,7 @@ def sent_at(chunk: pl.DataFrame, paths: Sequence[str]) -> dict[str, pl.Series]:
         if is_constant(column):
             sent[path] = constant(column[0].strip() or None, chunk.height)
     varying = [path for path in present if path not in sent]
-    for column in chunk.select(pl.col(varying).str.strip_chars()) if varying else ():
+    for column in chunk.select_seq(pl.col(varying).str.strip_chars()) if varying else ():
         blank = column.min() == ""
         sent[column.name] = column.zip_with(column != "", nulls(chunk.height)) if blank else column
     return sent

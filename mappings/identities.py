@@ -53,4 +53,4 @@ def identified_one(document: str, content: str) -> dict[str, str]:
 def keys(table: pl.DataFrame) -> pl.Series:
     """The key of each event (columns ``stream`` and ``subject``): what its revisions share."""
     told = sha256(pl.concat_str("stream", "subject", separator="\x1f")).str.slice(0, KEY)
-    return table.select(told.alias("key")).to_series()
+    return table.select_seq(told.alias("key")).to_series()

@@ -54,7 +54,7 @@ class Index:
         wanted = table.lazy().with_row_index(ROW)
         rows = (
             (wanted if only is None else wanted.filter(only))
-            .select(
+            .select_seq(
                 **keys,
                 **(told or {}),
                 _row=pl.col(ROW),
@@ -69,7 +69,7 @@ class Index:
         slots = 1 << (5 * rows.height // 2).bit_length()  # so that most buckets have one row at most
         number = pl.int_range(pl.len(), dtype=pl.UInt64)
         placed = (
-            rows.select(
+            rows.select_seq(
                 pl.Series("bucket", _bucket(hashes, slots)), row=hashes // _HALF * _HALF + number, begins="_from"
             )
             .sort("bucket", "begins", number, descending=[False, True, True])
@@ -85,7 +85,7 @@ class Index:
             rows=rows,
             firsts=pl.Series([None], dtype=pl.UInt64).new_from_index(0, slots).scatter(first["bucket"], first["row"]),
             has_others=pl.Series([False]).new_from_index(0, slots).scatter(others["bucket"], True),
-            others=others.with_row_index("end", offset=1).with_columns(pl.col("end").max().over("bucket")),
+            others=others.with_row_index("end", offset=1).with_columns_seq(pl.col("end").max().over("bucket")),
         )
 
     def find(self, asked: pl.DataFrame) -> pl.Series:
@@ -126,7 +126,7 @@ class Index:
         """The same of the others of the buckets of these ``places``: of each the best first."""
         begins = self.others["bucket"].search_sorted(buckets.gather(places), side="left")
         spans = pl.DataFrame({"place": places, "begin": begins, "end": self.others["end"].gather(begins)})
-        at = spans.select("place", pl.int_ranges("begin", "end").alias("at"))
+        at = spans.select_seq("place", pl.int_ranges("begin", "end").alias("at"))
         each = at.explode("at")
         found = self.others["row"].gather(each["at"])
         near = (found ^ hashes.gather(each["place"])) < _HALF
@@ -176,7 +176,7 @@ def business_days(on: pl.Series | None, height: int) -> pl.Series:
     day = pl.col(on.name).cast(pl.Date)
     if on.dtype == pl.String:
         day = pl.col(on.name).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return on.to_frame().select(day.cast(pl.Int32).fill_null(_LAST_DAY)).to_series()
+    return on.to_frame().select_seq(day.cast(pl.Int32).fill_null(_LAST_DAY)).to_series()
 
 
 @lru_cache(maxsize=1 << 12)

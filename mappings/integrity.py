@@ -90,7 +90,7 @@ def with_checks(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFram
             checks["wrong_key"] = _wrong_key()
         case "calendars":
             checks["wrong_day"] = _where(~pl.col("day").str.contains(_DAY), pl.col("day"))
-    return rows.with_columns(**checks, **_pointers(table, rows, tables)).with_row_index(ROW, offset=1)
+    return rows.with_columns_seq(**checks, **_pointers(table, rows, tables)).with_row_index(ROW, offset=1)
 
 
 def _pointers(table: str, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.Expr]:
@@ -120,7 +120,7 @@ def left_dangling(
     """How many ``rows`` of ``table`` point to something that ``before`` had and ``after`` has not."""
     old, new = _pointers(table, rows, before), _pointers(table, rows, after)
     lost = [old[name].is_null() & new[name].is_not_null() for name in new]
-    return int(rows.select(pl.any_horizontal(lost).sum()).item())
+    return int(rows.select_seq(pl.any_horizontal(lost).sum()).item())
 
 
 def _ids(table: str, tables: Mapping[str, pl.DataFrame]) -> pl.Series:
@@ -153,14 +153,14 @@ def _clashes(rows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
     begins, ends = _day("valid_from", _SINCE_EVER), _day("valid_to", _FOR_EVER)
     latest_end_before = ends.cum_max().shift(1).over(key, order_by=begins)
     shown = pl.when(pl.col("valid_from") == "").then(pl.lit("since ever")).otherwise("valid_from")
-    numbered = rows.select(*key, "valid_from", "valid_to").with_row_index(ROW)
+    numbered = rows.select_seq(*key, "valid_from", "valid_to").with_row_index(ROW)
     # most keys stand there once: only the others are worth the grouping
     several = numbered.filter(pl.concat_str(key, separator="\x1f").is_duplicated())
     whole = pl.concat_str(*key, "valid_from", separator=" / ")
-    found = several.select(
+    found = several.select_seq(
         ROW, overlaps=_where(latest_end_before >= begins, shown), twice=_where(whole.is_duplicated(), whole)
     )
-    return numbered.select(ROW).join(found, on=ROW, how="left", maintain_order="left").drop(ROW)
+    return numbered.select_seq(ROW).join(found, on=ROW, how="left", maintain_order="left").drop(ROW)
 
 
 def _day(column: str, when_empty: int) -> pl.Expr:

@@ -34,9 +34,9 @@ def with_subjects(
 ) -> pl.DataFrame:
     """The lines with their subjects; ``causes`` says which have a fault. ``partly``: what a key lacks is unknown."""
     if partly:
-        lines = lines.with_columns(pl.col("line").fill_null(""))
+        lines = lines.with_columns_seq(pl.col("line").fill_null(""))
     unsure = lines[ORDINAL].is_in(list(causes)).alias(UNSURE)
-    return lines.with_columns(subjects(lines, mapping).alias(SUBJECT), unsure)
+    return lines.with_columns_seq(subjects(lines, mapping).alias(SUBJECT), unsure)
 
 
 def told_by_itself(mapping: CompiledMapping) -> list[int]:

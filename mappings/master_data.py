@@ -81,7 +81,7 @@ class MasterData:
             raise ConfigError("master data does not have its shape", problems=tuple(problems))
         return cls(
             {
-                name: tables[name].select(pl.col(columns + _used(name, tables)).cast(pl.String).fill_null(""))
+                name: tables[name].select_seq(pl.col(columns + _used(name, tables)).cast(pl.String).fill_null(""))
                 if name in tables
                 else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
                 for name, columns in MASTER_TABLES.items()
@@ -232,13 +232,13 @@ class MasterData:
                 "_on": days,
             }
         )
-        rates, conversions = self._rates(lines.select("item", "unit", "_on").unique(maintain_order=True))
+        rates, conversions = self._rates(lines.select_seq("item", "unit", "_on").unique(maintain_order=True))
         lines = lines.join(rates, on=["item", "unit", "_on"], how="left", nulls_equal=True, maintain_order="left")
-        products = _products(lines.filter(pl.col("rate") >= 0).select("quantity", "rate").unique(), conversions)
+        products = _products(lines.filter(pl.col("rate") >= 0).select_seq("quantity", "rate").unique(), conversions)
         lines = lines.join(products, on=["quantity", "rate"], how="left", maintain_order="left")
         as_sent = pl.col("rate").is_null() & pl.col("unit").is_not_null()
         base_quantity = pl.when(as_sent).then("quantity").otherwise("product")
-        converted = lines.select(base_quantity=base_quantity, base_unit=pl.coalesce("base", "unit"))
+        converted = lines.select_seq(base_quantity=base_quantity, base_unit=pl.coalesce("base", "unit"))
         return converted.get_column("base_quantity"), converted.get_column("base_unit")
 
     def _rates(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, list[Conversion]]:
@@ -247,22 +247,22 @@ class MasterData:
         ``rate`` is an index into the list of conversions, -1 where no conversion exists, null where the
         quantity stands as sent.
         """
-        told = self._of_items(asked.select("_on", theirs="item"))
-        asked = asked.with_columns(told).with_row_index(QUERY)
+        told = self._of_items(asked.select_seq("_on", theirs="item"))
+        asked = asked.with_columns_seq(told).with_row_index(QUERY)
         differing = asked.filter(pl.col("unit").is_not_null() & (pl.col("unit") != pl.col("base")))
         if differing.is_empty():
-            return asked.drop(QUERY).with_columns(rate=pl.lit(None, pl.Int32)), []
+            return asked.drop(QUERY).with_columns_seq(rate=pl.lit(None, pl.Int32)), []
         own = self._agreed(differing).rename({"agreed": "own"})
-        general = self._agreed(differing.with_columns(item=pl.lit(""))).select("_on", general="agreed")
+        general = self._agreed(differing.with_columns_seq(item=pl.lit(""))).select_seq("_on", general="agreed")
         differing = differing.join(own, on=["item", "_on"], how="left").join(general, on="_on", how="left")
-        cases = differing.select(_CASE).unique(maintain_order=True)
+        cases = differing.select_seq(_CASE).unique(maintain_order=True)
         places: dict[Conversion, int] = {}
         rates = [
             -1 if rate is None else places.setdefault(rate, len(places))
             for rate in map(_agreed_rate, *cases.get_columns())
         ]
-        cases = cases.with_columns(rate=pl.Series(rates, dtype=pl.Int32))
-        found = differing.join(cases, on=_CASE, how="left", nulls_equal=True).select(QUERY, "rate")
+        cases = cases.with_columns_seq(rate=pl.Series(rates, dtype=pl.Int32))
+        found = differing.join(cases, on=_CASE, how="left", nulls_equal=True).select_seq(QUERY, "rate")
         asked = asked.join(found, on=QUERY, how="left", maintain_order="left")
         return asked.drop(QUERY), list(places)
 
@@ -271,15 +271,15 @@ class MasterData:
 
         Many items agree on the same few factors; as text they are told apart, and worked out, only once.
         """
-        asked = asked.select("item", "_on").unique(maintain_order=True).with_row_index(QUERY)
+        asked = asked.select_seq("item", "_on").unique(maintain_order=True).with_row_index(QUERY)
         index = self._index("units")
         if index is None:
-            return asked.select("item", "_on", agreed=pl.lit(None, pl.String))
+            return asked.select_seq("item", "_on", agreed=pl.lit(None, pl.String))
         steps = (
             index.find_all(asked)
             .unique([QUERY, "from_unit", "to_unit"], keep="first", maintain_order=True)
             .sort("from_unit", "to_unit")
-            .select(QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", "rounding", separator="\t"))
+            .select_seq(QUERY, step=pl.concat_str("from_unit", "to_unit", "factor", "rounding", separator="\t"))
         )
         texts = steps.group_by(QUERY).agg(agreed=pl.col("step").str.join(_SEPARATOR))
         return asked.join(texts, on=QUERY).drop(QUERY)
@@ -290,9 +290,9 @@ class MasterData:
         """``base`` and ``rounding`` of each of ``asked`` (``theirs``, ``_on``), null where the item is not known."""
         index = self._index("own:item")
         if index is None:
-            return asked.select(pl.lit(None, pl.String).alias(name) for name in _OF_ITEMS)
+            return asked.select_seq(pl.lit(None, pl.String).alias(name) for name in _OF_ITEMS)
         rows = index.find(asked)
-        return index.rows.select(pl.col(name).gather(rows) for name in _OF_ITEMS)
+        return index.rows.select_seq(pl.col(name).gather(rows) for name in _OF_ITEMS)
 
     def _index(self, name: str) -> Index | None:
         """By its name in ``_BUILT``, the kind of look-up behind a colon; None where it has no rows."""
@@ -318,11 +318,11 @@ def _used(name: str, tables: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
 def _asked(kind: str, partner: pl.Series, values: pl.Series, on: pl.Series) -> pl.DataFrame:
     """Questions as indexes want them; an empty code is none."""
     asked = pl.DataFrame({"partner": partner, "theirs": values, "_on": on}, schema_overrides=_QUESTION)
-    asked = asked.with_columns(_normal(kind, pl.col("theirs")))
+    asked = asked.with_columns_seq(_normal(kind, pl.col("theirs")))
     if not is_constant(partner) or partner[0] != partner[0].strip():
-        asked = asked.with_columns(pl.col("partner").fill_null("").str.strip_chars())
+        asked = asked.with_columns_seq(pl.col("partner").fill_null("").str.strip_chars())
     if asked["theirs"].min() == "":
-        asked = asked.with_columns(pl.when(pl.col("theirs") != "").then("theirs").alias("theirs"))
+        asked = asked.with_columns_seq(pl.when(pl.col("theirs") != "").then("theirs").alias("theirs"))
     return asked
 
 
@@ -357,7 +357,7 @@ def _own(tables: _Tables, kind: str) -> Index | None:
     """Our own ids; of units the codes of the shipped list."""
     if kind == "unit":
         shipped = pl.DataFrame({"theirs": list(shipped_units()), "ours": list(shipped_units().values())})
-        always = shipped.with_columns(valid_from=pl.lit(""), valid_to=pl.lit(""))
+        always = shipped.with_columns_seq(valid_from=pl.lit(""), valid_to=pl.lit(""))
         return Index.over("codes/unit", always, {"theirs": pl.col("theirs")}, {"ours": pl.col("ours")}, answer="ours")
     table, column = OWN_IDS[kind]
     told = {}
@@ -393,7 +393,7 @@ _BUILT: Mapping[str, Callable[[_Tables, str], Index | None]] = {
 def _as_gtin(asked: pl.DataFrame) -> pl.DataFrame:
     """A GTIN is the same with fewer zeros before it; what has another form is none."""
     code = pl.col("theirs")
-    return asked.with_columns(theirs=pl.when(code.str.contains(_GS1_KEY)).then(code.str.zfill(_GTIN)))
+    return asked.with_columns_seq(theirs=pl.when(code.str.contains(_GS1_KEY)).then(code.str.zfill(_GTIN)))
 
 
 #: The indexes that are asked for a code one after the other, and what each is asked.
@@ -453,4 +453,4 @@ def _rounding(rows: pl.DataFrame) -> pl.Expr:
 def _products(pairs: pl.DataFrame, conversions: list[Conversion]) -> pl.DataFrame:
     """Each (quantity, rate) with its ``product``; null where the quantity is no number."""
     products = [times(quantity, *conversions[rate]) for quantity, rate in pairs.iter_rows()]
-    return pairs.with_columns(product=pl.Series(products, dtype=pl.String))
+    return pairs.with_columns_seq(product=pl.Series(products, dtype=pl.String))

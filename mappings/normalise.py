@@ -126,7 +126,7 @@ def _with_kind_and_time(lines: pl.DataFrame, kind: LineKind, origin: Origin) -> 
         told["order_line"] = first_filled([lines["order_line"], lines["line"]], lines.height)
     elif kind is LineKind.ORDER_RESPONSE:
         told["status"] = first_filled([lines["answer"], lines["status"]], lines.height)
-    return lines.with_columns(**told)
+    return lines.with_columns_seq(**told)
 
 
 def _kinds(purposes: pl.Series, by_purpose: Mapping[str, str]) -> pl.Series:
@@ -141,7 +141,7 @@ def _with_base(lines: pl.DataFrame, master: MasterData, origin: Origin, findings
     """``base_quantity`` and ``base_unit``: the quantity in the item's own unit, exactly."""
     quantity, unit = master.convert(lines["item"], lines["quantity"], lines["unit"], lines["time"])
     if not quantity.null_count():
-        return lines.with_columns(base_quantity=quantity, base_unit=unit)
+        return lines.with_columns_seq(base_quantity=quantity, base_unit=unit)
     lost = lines["quantity"].is_not_null() & lines["unit"].is_not_null() & quantity.is_null()
     for row in lost.arg_true():
         here = lines.row(row, named=True)
@@ -156,14 +156,14 @@ def _with_base(lines: pl.DataFrame, master: MasterData, origin: Origin, findings
                 expected=f"a unit that converts to {unit[row]}, or a row of the master table units for this item",
             )
         )
-    lines = lines.with_columns(base_quantity=quantity, base_unit=unit)
+    lines = lines.with_columns_seq(base_quantity=quantity, base_unit=unit)
     if not origin.lenient:
         return lines.filter(~lost)
     as_sent = {
         base: pl.when(lost).then(sent).otherwise(base)
         for base, sent in (("base_quantity", "quantity"), ("base_unit", "unit"))
     }
-    return lines.with_columns(**as_sent)
+    return lines.with_columns_seq(**as_sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +194,14 @@ def _within_contract(lines: pl.DataFrame, stream: Stream, findings: list[Finding
     checks = {column.name: column for column in (*said, _Column("time", True, None))}
     if not any(_is_broken(lines[name], column) for name, column in checks.items()):
         return lines
-    faults = lines.select(
+    faults = lines.select_seq(
         **{
             name: (pl.col(name).is_null() if column.required else pl.lit(False))
             | (~pl.col(name).str.contains(column.pattern) if column.pattern else pl.lit(False)).fill_null(False)
             for name, column in checks.items()
         }
     )
-    broken = faults.select(pl.any_horizontal(pl.all())).to_series()
+    broken = faults.select_seq(pl.any_horizontal(pl.all())).to_series()
     for row in broken.arg_true():
         here = lines.row(row, named=True)
         for name in (name for name in checks if faults[name][row]):
@@ -293,7 +293,7 @@ def _part(name: str, speech: Speech) -> list[Piece]:
 
 def subjects(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Series:
     """What each line speaks of."""
-    return lines.with_columns(_subject(lines, mapping).alias("subject")).get_column("subject")
+    return lines.with_columns_seq(_subject(lines, mapping).alias("subject")).get_column("subject")
 
 
 #: What mostly holds for a whole document. It is hashed by itself, so that it is hashed once where it really does.
@@ -322,16 +322,16 @@ def _events(
 ) -> pl.DataFrame:
     """The event table of valid lines, between which ``silent`` ones may stand."""
     speech = Speech(lines, _spoken(stream, mapping), SUBJECT_MARKS, plain=_patterned(stream))
-    lines = lines.with_columns(_subject(lines, mapping, speech).alias("subject"))
+    lines = lines.with_columns_seq(_subject(lines, mapping, speech).alias("subject"))
     lines = _numbered(lines, origin, silent)
-    lines = lines.with_columns(_content(stream, speech).alias("_content"))
+    lines = lines.with_columns_seq(_content(stream, speech).alias("_content"))
     made = {
         **identified(_identity(mapping, speech), pl.col("_content")),
         "stream": pl.lit(stream.value),
         "line": pl.col(ORDINAL),
         "data": joined([*_body(stream, speech), *_lineage(mapping, origin, speech), "}"]),
     }
-    return lines.select(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
+    return lines.select_seq(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
 
 
 def _silent(
@@ -348,7 +348,7 @@ def _silent(
     others = others.drop_nulls([name for name in _key(mapping) if name in needed])
     if others.is_empty():
         return None
-    return others.with_columns(_subject(others, mapping).alias("subject")).select(_COUNTED)
+    return others.with_columns_seq(_subject(others, mapping).alias("subject")).select_seq(_COUNTED)
 
 
 _COUNTED = (ORDINAL, DOCUMENT, "subject", "version_stamp")
@@ -363,7 +363,7 @@ def _numbered(lines: pl.DataFrame, origin: Origin, silent: pl.DataFrame | None) 
     if silent is None:
         repeated = _repeated(lines, origin.occurrences)
     else:
-        every = pl.concat([lines.select(_COUNTED), silent]).sort(ORDINAL)
+        every = pl.concat([lines.select_seq(_COUNTED), silent]).sort(ORDINAL)
         number = _repeated(every, origin.occurrences)
         row_of = {line: row for row, line in enumerate(lines[ORDINAL])} if number else {}
         lined = ((every[ORDINAL][at], one) for at, one in number.items())
@@ -372,7 +372,7 @@ def _numbered(lines: pl.DataFrame, origin: Origin, silent: pl.DataFrame | None) 
         return lines
     subjects = lines["subject"]
     again = pl.Series([f"{subjects[row]}#{number}" for row, number in repeated.items()], dtype=pl.String)
-    return lines.with_columns(subjects.scatter(list(repeated), again))
+    return lines.with_columns_seq(subjects.scatter(list(repeated), again))
 
 
 def _repeated(lines: pl.DataFrame, occurrences: Occurrences | None) -> dict[int, int]:
@@ -384,9 +384,9 @@ def _repeated(lines: pl.DataFrame, occurrences: Occurrences | None) -> dict[int,
         return {rows[position]: number for position, number in numbers.items()}
     if lines["subject"].n_unique() == lines.height:  # which costs a thirtieth of counting, and mostly is the answer
         return {}
-    counted = lines.select(DOCUMENT, "subject").with_row_index("row").filter(unstamped)
-    counted = counted.with_columns(number=pl.col("subject").cum_count().over(DOCUMENT, "subject"))
-    return dict(counted.filter(pl.col("number") > 1).select("row", "number").rows())
+    counted = lines.select_seq(DOCUMENT, "subject").with_row_index("row").filter(unstamped)
+    counted = counted.with_columns_seq(number=pl.col("subject").cum_count().over(DOCUMENT, "subject"))
+    return dict(counted.filter(pl.col("number") > 1).select_seq("row", "number").rows())
 
 
 # -- the JSON ----------------------------------------------------------------------------------------

@@ -54,4 +54,4 @@ class Occurrences:
 
 def _hashes(subjects: pl.Series) -> pl.Series:
     digits = sha256(pl.col(subjects.name)).str.slice(0, 16).str.decode("hex")
-    return subjects.to_frame().select(digits.bin.reinterpret(dtype=pl.UInt64, endianness="big")).to_series()
+    return subjects.to_frame().select_seq(digits.bin.reinterpret(dtype=pl.UInt64, endianness="big")).to_series()

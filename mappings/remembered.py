@@ -93,4 +93,4 @@ def _together(columns: Sequence[pl.Series]) -> pl.Series:
     """The columns as one text a row, no two alike unless all parts are; null where one of them is."""
     texts = [column.cast(pl.String).alias(str(number)) for number, column in enumerate(columns)]
     parts = [pl.concat_str(pl.col(text.name).str.len_bytes(), pl.col(text.name), separator=":") for text in texts]
-    return pl.DataFrame(texts).select(pl.concat_str(*parts)).to_series()
+    return pl.DataFrame(texts).select_seq(pl.concat_str(*parts)).to_series()

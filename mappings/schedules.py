@@ -46,20 +46,19 @@ def windows(columns: Columns, zone: ZoneInfo) -> dict[str, pl.Series]:
     A discrete quantity has a single date, of delivery or of shipment as ``basis`` says; a bucket without an
     end gets the one its name implies.
     """
-    table = pl.DataFrame({name: columns[name] for name in ("starts_at", "ends_at", "due_at", "ship_by")}).with_columns(
-        columns["bucket"].alias("bucket"), columns["basis"].alias("basis")
-    )
-    pairs = table.select("starts_at", "bucket").unique().drop_nulls()
+    named = ("starts_at", "ends_at", "due_at", "ship_by", "bucket", "basis")
+    table = pl.DataFrame({name: columns[name] for name in named})
+    pairs = table.select_seq("starts_at", "bucket").unique().drop_nulls()
     ends = [bucket_end(start, bucket, zone) for start, bucket in pairs.iter_rows()]
     table = table.join(
-        pairs.with_columns(pl.Series("_end", ends, pl.String)),
+        pairs.with_columns_seq(pl.Series("_end", ends, pl.String)),
         on=["starts_at", "bucket"],
         how="left",
         maintain_order="left",
     )
     discrete = (pl.col("bucket") == "discrete").fill_null(False) & pl.col("ends_at").is_null()
     shipped = (pl.col("basis") == "shipment").fill_null(False)
-    told = table.select(
+    told = table.select_seq(
         pl.when(~discrete).then("starts_at").alias("starts_at"),
         pl.when(~discrete).then(pl.coalesce("ends_at", "_end")).alias("ends_at"),
         pl.when(discrete & ~shipped).then(pl.coalesce("due_at", "starts_at")).otherwise("due_at").alias("due_at"),

@@ -41,7 +41,7 @@ class Speech:
         """Whether nothing odd stands in the spoken columns, those left out that say the same in every row."""
         varying = [name for name in self._together if self.speaks(name) and not self.is_constant(name)]
         texts = pl.concat_str(varying, ignore_nulls=True) if varying else pl.lit("")
-        return not self._lines.select(texts.str.contains(self._pattern).any()).item()
+        return not self._lines.select_seq(texts.str.contains(self._pattern).any()).item()
 
     def is_constant(self, column: str) -> bool:
         """See ``mappings.remembered.is_constant``."""

@@ -46,7 +46,7 @@ def _pieces(texts: pl.Series) -> Iterator[memoryview]:
     column = pl.col(texts.name)
     joined, ends = (
         texts.to_frame()
-        .select(
+        .select_seq(
             column.str.join(_BETWEEN).cast(pl.Binary).alias("joined"),
             (column.str.len_bytes() + len(_BETWEEN)).cum_sum().gather_every(TOGETHER, TOGETHER - 1).implode(),
         )

@@ -54,9 +54,9 @@ def insert_table(connection: Connection, table: sa.Table, rows: pl.DataFrame, co
     if rows.is_empty():
         return
     names = columns or rows.columns
-    facts = rows.select(_all_facts(tuple((name, rows.schema[name]) for name in names))).row(0, named=True)
+    facts = rows.select_seq(_all_facts(tuple((name, rows.schema[name]) for name in names))).row(0, named=True)
     cells = {name: _cell(f"c{number}", name, facts) for number, name in enumerate(names)}
-    taken = rows.select(
+    taken = rows.select_seq(
         pl.lit(rows.height).alias("_rows"), *(part for cell in cells.values() for part in cell.parts)
     ).row(0, named=True)
     _count_to(connection, rows.height)

@@ -185,8 +185,8 @@ def _pieces(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     rows = 0
     for index, reading in enumerate(readings):
         for table in reading.draft.events():
-            wanted = _only(feed.storable(table), reading.only).with_columns(pl.lit(index, dtype=pl.Int32).alias(_DOC))
-            wanted = wanted.with_columns(keys(wanted))
+            wanted = _only(feed.storable(table), reading.only)
+            wanted = wanted.with_columns_seq(pl.lit(index, dtype=pl.Int32).alias(_DOC), keys(wanted))
             if reading.only is None:
                 reading.seen.append(_hashes(wanted))
             gathered.append(wanted)
@@ -206,7 +206,7 @@ def _only(table: pl.DataFrame, subjects: frozenset[str] | None) -> pl.DataFrame:
 
 
 def _hashes(table: pl.DataFrame) -> pl.Series:
-    return table.select(pl.col("key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64)).to_series()
+    return table.select_seq(pl.col("key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64)).to_series()
 
 
 def _judge_piece(
@@ -267,7 +267,7 @@ def _disputed(readings: Sequence[Reading], piece: pl.DataFrame, heads: Mapping[s
     """The rows that do not plainly stand under the very id they have; the others are counted as held."""
     disputed = []
     ids = dict.fromkeys(piece["key"], 0)
-    for row, (key, id, index) in enumerate(piece.select("key", "id", _DOC).iter_rows()):
+    for row, (key, id, index) in enumerate(piece.select_seq("key", "id", _DOC).iter_rows()):
         head = heads.get(key)
         ids[key] += 1
         if head is None or head.id != id or ids[key] > 1 or head.position is None:
@@ -345,7 +345,7 @@ def _own_events(connection: Connection, reading: Reading) -> Iterator[pl.DataFra
         while rows := found.fetchmany(SLICE):
             schema = {"stream": pl.String, "subject": pl.String}
             table = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
-            yield table.with_columns(keys(table))
+            yield table.with_columns_seq(keys(table))
 
 
 def _instead(

@@ -203,7 +203,7 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
         return _judged(connection, table, latest, position)
     nothing = table.clear()
     return Written(
-        fresh=table.select(*_ALL_FIRST, _positions(position)),
+        fresh=table.select_seq(*_ALL_FIRST, _positions(position)),
         unchanged=nothing[_DOCUMENT],
         stale=nothing,
         confirmed=nothing,
@@ -212,12 +212,12 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
 
 def storable(table: pl.DataFrame) -> pl.DataFrame:
     """With subjects that both databases can hold."""
-    return table.with_columns(_SUBJECT.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
+    return table.with_columns_seq(_SUBJECT.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
 
 
 def _about_subjects(table: pl.DataFrame) -> dict[str, Any]:
     """All in one look at the column: see ``bulk`` for why."""
-    return table.select(_ABOUT_SUBJECTS).row(0, named=True)
+    return table.select_seq(_ABOUT_SUBJECTS).row(0, named=True)
 
 
 _SUBJECT = pl.col("subject")
@@ -239,7 +239,7 @@ def _positions(after: int) -> pl.Expr:
 
 def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Revision], position: int) -> Written:
     """A key that is new and comes once is judged by whole columns; the others one by one."""
-    table = table.with_columns(pl.concat_str("stream", pl.lit("/"), "subject").alias(_KEY))
+    table = table.with_columns_seq(pl.concat_str("stream", pl.lit("/"), "subject").alias(_KEY))
     contested = table[_KEY].is_duplicated()
     if latest:
         contested |= table[_KEY].is_in(list(latest))
@@ -248,13 +248,13 @@ def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Re
     confirmed: list[int] = []
     if contested.any():
         disputed = table.with_row_index("row").filter(contested)
-        rows = disputed.select("row", _KEY, "fingerprint", "id").rows()
+        rows = disputed.select_seq("row", _KEY, "fingerprint", "id").rows()
         judged, stale, confirmed = _judge(rows, latest, _known(connection, disputed, latest))
         verdicts = verdicts.scatter(judged.keys(), list(judged.values()))
-    judged_table = table.with_columns(verdicts)
+    judged_table = table.with_columns_seq(verdicts)
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
     return Written(
-        fresh=fresh.with_columns(_positions(position)).select(*_COLUMNS, "data"),
+        fresh=fresh.with_columns_seq(_positions(position)).select_seq(*_COLUMNS, "data"),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
         confirmed=table[confirmed],
@@ -321,7 +321,7 @@ def _known(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Rev
     known = {revision.id for revision in latest.values()}
     asked = table.filter(pl.col(_KEY).is_in(list(latest)) & ~pl.col("id").is_in(list(known)))
     for (stream,), part in asked.group_by("stream"):
-        given = {"asked": _json(part.select("subject", "id").rows()), "stream": stream}
+        given = {"asked": _json(part.select_seq("subject", "id").rows()), "stream": stream}
         known.update(id for (id,) in _asked(connection, _KNOWN, given))
     return known
 
@@ -364,7 +364,7 @@ _KNOWN = {
 
 def _insert(connection: Connection, table: pl.DataFrame) -> None:
     if connection.dialect.name == "postgresql":
-        _copy(connection, table.select(_COLUMNS))
+        _copy(connection, table.select_seq(_COLUMNS))
     else:
         bulk.insert_table(connection, events, table, _COLUMNS)
 
@@ -390,7 +390,7 @@ _MARK = 4  #: bytes
 
 
 def _mark(connection: Connection, table: pl.DataFrame, first: int) -> None:
-    marks = bytes.fromhex(table.select(pl.col("id").str.tail(2 * _MARK).str.join("")).item())
+    marks = bytes.fromhex(table.select_seq(pl.col("id").str.tail(2 * _MARK).str.join("")).item())
     connection.execute(event_marks.insert(), {"first_position": first, "marks": marks})
 
 

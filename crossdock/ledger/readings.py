@@ -206,10 +206,10 @@ def _publish(
 ) -> int:
     """Append the events; the feed's new end."""
     ids = {index: new.of(readings[index]) for index in fresh[_DOC].unique()}
-    rows = fresh.with_columns(document_id=pl.col(_DOC).replace_strict(ids, return_dtype=pl.Int64)).drop(_DOC)
+    rows = fresh.with_columns_seq(document_id=pl.col(_DOC).replace_strict(ids, return_dtype=pl.Int64)).drop(_DOC)
     by_id = {reading.id: reading for reading in readings if reading.id is not None}
     for written in feed.write(connection, [rows], position):
-        for id, stream, at in written.fresh.select("document_id", "stream", "position").iter_rows():
+        for id, stream, at in written.fresh.select_seq("document_id", "stream", "position").iter_rows():
             counts = by_id[id].counts
             counts[stream] += 1
             counts["first"] = min(at, counts["first"] or at)

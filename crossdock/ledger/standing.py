@@ -62,8 +62,8 @@ class Standing:
     def heads(self, connection: Connection, table: pl.DataFrame) -> dict[str, Head]:
         """The head of each of the table's keys that has any, those of this run before those of the ledger."""
         found: dict[str, Head] = {}
-        for (stream,), part in table.select("stream", "subject", "key").unique().group_by("stream"):
-            keys = dict(part.select("subject", "key").rows())
+        for (stream,), part in table.select_seq("stream", "subject", "key").unique().group_by("stream"):
+            keys = dict(part.select_seq("subject", "key").rows())
             rows = list(newest(connection, str(stream), list(keys)))
             ranks = self.ranks(connection, {row.document_id for row in rows})
             for row in rows:

@@ -45,10 +45,10 @@ class Announced:
 
     def beside(self, said: pl.DataFrame) -> pl.DataFrame:
         """``said`` with ``shipped``, the sum up to and with each row, and ``shipped_in_all``, that of all rows."""
-        rows = said.select(_READ).rows(named=True)
+        rows = said.select_seq(_READ).rows(named=True)
         up_to_here = [self._with(row) for row in rows]
         in_all = [self._sum(row) for row in rows]
-        return said.with_columns(
+        return said.with_columns_seq(
             shipped=pl.Series(up_to_here, dtype=pl.String), shipped_in_all=pl.Series(in_all, dtype=pl.String)
         )
 

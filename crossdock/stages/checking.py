@@ -188,9 +188,9 @@ class _Bench:
         about = asked.at(rows)
         of_row = [known.get(key, {}) for key in keys.gather(rows)]
         columns = {f"{KNOWN}{name}": pl.Series([row.get(name) for row in of_row], dtype=pl.String) for name in SAID}
-        said = about.said().with_columns(**columns, is_known=pl.Series(map(bool, of_row), dtype=pl.Boolean))
+        said = about.said().with_columns_seq(**columns, is_known=pl.Series(map(bool, of_row), dtype=pl.Boolean))
         if beside == "order":
-            said = said.with_columns(pl.coalesce("due_at", _last_moments(said["ends_at"])))
+            said = said.with_columns_seq(pl.coalesce("due_at", _last_moments(said["ends_at"])))
         if any(rule.name in SUMS for rule, _, _ in rules):
             said = self._announced.beside(said)
         for row, finding in offences(said, rules):
@@ -246,7 +246,7 @@ class _Asked:
 
     def said(self) -> pl.DataFrame:
         """What the rows say, one column a field."""
-        return _said(self.table).with_columns(self.table[name] for name in HORIZON if name in self.table.columns)
+        return _said(self.table).with_columns_seq(self.table[name] for name in HORIZON if name in self.table.columns)
 
 
 _ROW = "_row"
@@ -261,7 +261,7 @@ def _asked(tables: Sequence[DocumentLines]) -> _Asked:
 
 def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:
     """Events, with what is looked at of the lines they were made of, where those came along."""
-    events = pl.concat([item.events for item in tables]).select(_OF_EVENTS)
+    events = pl.concat([item.events for item in tables]).select_seq(_OF_EVENTS)
     if ORDINAL not in tables[0].lines.columns:
         return events
     lines = pl.concat([item.lines for item in tables])
@@ -270,7 +270,7 @@ def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:
     if lines.height != events.height or not (lines[ORDINAL] == events["line"]).all():
         return events
     wanted = [name for name in OF_THE_LINES if name in lines.columns and name not in events.columns]
-    return events.hstack(lines.select(wanted))
+    return events.hstack(lines.select_seq(wanted))
 
 
 def _spoken_of(item: DocumentLines) -> pl.DataFrame:
@@ -281,7 +281,7 @@ def _spoken_of(item: DocumentLines) -> pl.DataFrame:
 def _said(events: pl.DataFrame) -> pl.DataFrame:
     """What the events say, one column a field."""
     rows = []
-    for subject, time, line, text in events.select("subject", "time", "line", "data").iter_rows():
+    for subject, time, line, text in events.select_seq("subject", "time", "line", "data").iter_rows():
         data = msgspec.json.decode(text)
         place = data["lineage"]
         said = _flat(data) | {"subject": subject, "time": time, "line": line, "document": place["document"]}
@@ -305,7 +305,7 @@ def _keys(table: pl.DataFrame, beside: Beside) -> pl.Series:
         return table["subject"]
     kind, needed, names = _KEYS[beside]
     there = {*names, *needed} <= set(table.columns)
-    told = table.select(*names, *needed) if there else _said(table)
+    told = table.select_seq(*names, *needed) if there else _said(table)
     parts = [pl.lit(kind), *(pl.col(name).str.replace_many(_ESCAPES) for name in ("partner", *needed))]
     key: pl.Expr = pl.concat_str(parts, separator="/")
     if names:
@@ -314,7 +314,7 @@ def _keys(table: pl.DataFrame, beside: Beside) -> pl.Series:
         apart = [pl.when(by_line != (name == names[-1])).then(pl.col(name)).fill_null("") for name in names]
         key = pl.concat_str(key, *apart, separator="\x1f")
     filled = pl.all_horizontal(pl.col(name).fill_null("") != "" for name in needed)
-    return told.with_columns(table["partner"]).select(pl.when(filled).then(key)).to_series()
+    return told.with_columns_seq(table["partner"]).select_seq(pl.when(filled).then(key)).to_series()
 
 
 #: How a key begins, what it must have, and what tells apart behind that.
@@ -367,7 +367,7 @@ def held_back(lines: DocumentLines, grave: Mapping[int | None, str], findings: S
     causes = {line: code for line, code in grave.items() if line is not None}
     waits = _said(lines.events.filter(pl.col("line").is_in(offenders))).drop("kind", "subject", "document", "time")
     cause = pl.col("line").replace_strict(causes, default=None, return_dtype=pl.String).alias(CAUSE)
-    parked = waits.with_columns(cause).rename({"line": ORDINAL})
+    parked = waits.with_columns_seq(cause).rename({"line": ORDINAL})
     return replace(
         lines,
         events=lines.events.filter(~pl.col("line").is_in(offenders)),

@@ -124,7 +124,7 @@ class _Order:
 
     def _whole(self, orders: pl.DataFrame) -> dict[str, Cancelled]:
         """Of each line whose order was taken back, by a document that is not older, that document."""
-        named = orders.select("subject", "time", pl.col("subject").str.extract(_OF).alias("order"))
+        named = orders.select_seq("subject", "time", pl.col("subject").str.extract(_OF).alias("order"))
         known = self.ledger.whole_orders.cancelled(named["order"].drop_nulls().unique())
         latest = sorted((*known, *self.lately), key=lambda one: (one.waits, _end(one.time)))
         by_order = {one.order: one for one in latest}
@@ -141,7 +141,7 @@ class _Order:
         feed = self.ledger.reconciling
         latest = feed.latest(STREAM, orders["subject"].to_list())
         ended = {subject: one for subject, one in latest.items() if one.kind == "cancelled"}
-        times = orders.filter(pl.col("subject").is_in(list(ended))).select("subject", "time").iter_rows()
+        times = orders.filter(pl.col("subject").is_in(list(ended))).select_seq("subject", "time").iter_rows()
         late = {subject for subject, time in times if _covers(ended[subject].time, time)}
         said = feed.said([ended[subject].position for subject in late])
         return frozenset(

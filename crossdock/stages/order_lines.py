@@ -49,7 +49,7 @@ class Lately:
     def under(self, prefix: str) -> Iterator[tuple[str, str, Said]]:
         for table in self._tables:
             some = table.filter(pl.col("subject").str.starts_with(f"{prefix}/"))
-            for subject, kind, data in some.select("subject", "kind", "data").iter_rows():
+            for subject, kind, data in some.select_seq("subject", "kind", "data").iter_rows():
                 yield subject, kind, msgspec.json.decode(data)
 
 

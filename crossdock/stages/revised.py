@@ -45,7 +45,7 @@ def _told(item: DocumentLines, feed: Reconciling) -> DocumentLines:
     rows = events.with_row_index("row").filter(orders & events["subject"].is_in(list(latest)))
     kinds: dict[int, str] = {}
     texts: dict[int, str] = {}
-    for row, subject, text in rows.select("row", "subject", "data").rows():
+    for row, subject, text in rows.select_seq("row", "subject", "data").rows():
         if (before := said.get(latest[subject].position)) is None:
             continue  # it was cancelled and is ordered anew
         if changes := _changes(msgspec.json.decode(before), data := msgspec.json.decode(text)):
@@ -53,7 +53,7 @@ def _told(item: DocumentLines, feed: Reconciling) -> DocumentLines:
             texts[row] = msgspec.json.encode(data | {"kind": "changed", "changes": changes}).decode()
     if not kinds:
         return item
-    events = events.with_columns(
+    events = events.with_columns_seq(
         events["kind"].scatter(list(kinds), list(kinds.values())),
         events["data"].scatter(list(texts), list(texts.values())),
     )

@@ -87,7 +87,7 @@ class _Release:
             self.whole &= set(table["purpose"].unique()) <= set(_WHOLE)
             self.starts = self.starts or _earliest(table["horizon_starts_at"])
             self.ends = self.ends or _earliest(table["horizon_ends_at"])
-        for subject, id, time in lines.events.select("subject", "id", "time").iter_rows():
+        for subject, id, time in lines.events.select_seq("subject", "id", "time").iter_rows():
             schedule = self.schedules.setdefault(_schedule_of(subject), _Schedule(time, (subject, id)))
             schedule.named.add(subject)
             begin, end = _window(subject)

@@ -70,7 +70,7 @@ class Rule:
     def offenders(self, table: pl.DataFrame, limits: Limits) -> Sequence[int]:
         """The rows that offend. Rows that say the same offend alike, so that a rule which says what it reads is asked
         about each once; mostly that is one for a whole document, and nobody offends."""
-        given = table.select(self.reads) if self.reads else table
+        given = table.select_seq(self.reads) if self.reads else table
         if self.reads and not self.broken(given.unique(), limits).any():
             return ()
         return self.broken(given, limits).arg_true().to_list()

@@ -65,7 +65,7 @@ class Table:
         whole = self._with_places(table, batch, spans).filter(keep)
         if self.fit.periods:
             whole = self._unfolded(whole, batch)
-        lines = whole.with_columns(
+        lines = whole.with_columns_seq(
             pl.int_range(self.lines + 1, self.lines + 1 + pl.len(), dtype=pl.Int64).alias(ORDINAL)
         )
         findings += self._faults(batch, lines)
@@ -73,7 +73,7 @@ class Table:
         self.lines += lines.height
         known = frozenset(lines.columns)
         nothing = [column for path, column in self._nothing.items() if path not in known]
-        return LineChunk(ordinal=self.ordinal, table=lines.drop(_ROW).with_columns(nothing)), findings
+        return LineChunk(ordinal=self.ordinal, table=lines.drop(_ROW).with_columns_seq(nothing)), findings
 
     # -- cells ----------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Table:
         return text.alias(path)
 
     def _filled(self, table: pl.DataFrame, batch: Batch) -> pl.Series:
-        filled = ~table.select(pl.all_horizontal(pl.all().is_null())).to_series()
+        filled = ~table.select_seq(pl.all_horizontal(pl.all().is_null())).to_series()
         if not self.fit.periods:
             return filled
         across = [period.index for period in self.fit.periods]
@@ -118,7 +118,7 @@ class Table:
         spans = [(0, dict(self._carried))]
         dropped, findings, others = [], [], []
         suspect = self._suspects(table)
-        fallen = suspect.select(pl.any_horizontal(pl.all())).to_series() | ~filled
+        fallen = suspect.select_seq(pl.any_horizontal(pl.all())).to_series() | ~filled
         for index in fallen.arg_true():
             texts = [text_of(cell) for cell in batch.rows[index]]
             some = [text for text in texts if text]
@@ -162,7 +162,7 @@ class Table:
             pl.lit(False),
             *(~_compared(path).is_in(list(values)) for path, values in self.agreed.only.items() if path in fit.columns),
         )
-        return table.select(
+        return table.select_seq(
             again=again.fill_null(False),
             total=total.fill_null(False),
             lacking=lacking,
@@ -194,7 +194,7 @@ class Table:
         row = pl.Series(batch.numbers, dtype=pl.Int64)
         number = row.cast(pl.String)
         places = [(self._prefix(index) + number).alias(path + PLACE_SUFFIX) for path, index in self.fit.columns.items()]
-        return table.with_columns(
+        return table.with_columns_seq(
             *places,
             *_carried(spans, len(batch.rows)),
             (self._prefix(-self.sheet.first_column) + number).alias(LOCATION),
@@ -220,7 +220,7 @@ class Table:
             values = column(VALUE, [cells[row] for row in rows], mark).cast(pl.String)
             here = self._prefix(period.index) + pl.col(_ROW).cast(pl.String)
             parts.append(
-                lines.with_columns(
+                lines.with_columns_seq(
                     values,
                     here.alias(VALUE + PLACE_SUFFIX),
                     here.alias(LOCATION),
@@ -275,7 +275,7 @@ class Table:
             if path not in self.agreed.identifiers:
                 continue
             lost = lines.filter(pl.col(path).str.contains(r"^[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}$"))
-            for text, here, line in lost.select(path, path + PLACE_SUFFIX, ORDINAL).iter_rows():
+            for text, here, line in lost.select_seq(path, path + PLACE_SUFFIX, ORDINAL).iter_rows():
                 yield _wrong(
                     "cell.digits_lost",
                     f"{text} is a long number that a spreadsheet program has shortened: its digits are lost",
