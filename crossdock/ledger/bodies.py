@@ -44,16 +44,12 @@ _AT_ONCE = 8 * TOGETHER  # copies of more texts would leave the processor's cach
 def _pieces(texts: pl.Series) -> Iterator[memoryview]:
     """The texts of one row after the other. All in one look at the column: see ``bulk`` for why."""
     column = pl.col(texts.name)
-    joined, ends = (
-        texts.to_frame()
-        .select_seq(
-            column.str.join(_BETWEEN).cast(pl.Binary).alias("joined"),
-            (column.str.len_bytes() + len(_BETWEEN)).cum_sum().gather_every(TOGETHER, TOGETHER - 1).implode(),
-        )
-        .row(0)
+    found = texts.to_frame().select_seq(
+        column.str.join(_BETWEEN).alias("joined"),
+        (column.str.len_bytes() + len(_BETWEEN)).cum_sum().gather_every(TOGETHER, TOGETHER - 1).implode().alias("ends"),
     )
-    joined, begin = memoryview(joined), 0
-    for end in ends:
+    joined, begin = memoryview(bulk.in_bytes(found["joined"])), 0
+    for end in found["ends"].item():
         yield joined[begin : end - len(_BETWEEN)]
         begin = end
     if begin < len(joined):

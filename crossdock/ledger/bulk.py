@@ -56,15 +56,21 @@ def insert_table(connection: Connection, table: sa.Table, rows: pl.DataFrame, co
     names = columns or rows.columns
     facts = rows.select_seq(_all_facts(tuple((name, rows.schema[name]) for name in names))).row(0, named=True)
     cells = {name: _cell(f"c{number}", name, facts) for number, name in enumerate(names)}
-    taken = rows.select_seq(
-        pl.lit(rows.height).alias("_rows"), *(part for cell in cells.values() for part in cell.parts)
-    ).row(0, named=True)
+    taken = rows.select_seq(part for cell in cells.values() for part in (*cell.firsts, *cell.wholes))
+    wholes = {part.meta.output_name() for cell in cells.values() for part in cell.wholes}
+    given = {column.name: in_bytes(column) if column.name in wholes else column.item() for column in taken}
     _count_to(connection, rows.height)
     chosen = ", ".join(cell.sql for cell in cells.values())
     connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({', '.join(cells)}) SELECT {chosen} FROM temp.numbers WHERE n < :_rows",  # noqa: S608 - names of ours
-        taken,
+        {"_rows": rows.height, **given},
     )
+
+
+def in_bytes(text: pl.Series) -> bytes:
+    """The only text of a column as UTF-8. A cast among the expressions that made it would copy it twice more."""
+    made: bytes = text.cast(pl.Binary).item()
+    return made
 
 
 def _count_to(connection: Connection, rows: int) -> None:
@@ -88,7 +94,8 @@ class _Cell:
     """A column's value in row ``n`` as SQL, and what that takes from the column."""
 
     sql: str
-    parts: list[pl.Expr]
+    firsts: Sequence[pl.Expr] = ()  #: single values
+    wholes: Sequence[pl.Expr] = ()  #: the texts of all rows as one, which SQLite takes as bytes
 
 
 @cache
@@ -116,26 +123,26 @@ def _cell(key: str, name: str, facts: Mapping[str, Any]) -> _Cell:
         raise ValueError(f"column {name} holds nulls")
     column = pl.col(name)
     if facts[f"{name} same"]:
-        return _Cell(f":{key}", [column.first().alias(key)])
+        return _Cell(f":{key}", firsts=[column.first().alias(key)])
     if facts[f"{name} counted"]:
-        return _Cell(f"(:{key} + n)", [column.first().alias(key)])
+        return _Cell(f"(:{key} + n)", firsts=[column.first().alias(key)])
     least, most, type_ = facts[f"{name} least"], facts[f"{name} most"], "TEXT" if facts[f"{name} text"] else "INTEGER"
     text = column if type_ == "TEXT" else column.cast(pl.String)
-    whole = text.str.join("").cast(pl.Binary).alias(key)
+    whole = text.str.join("").alias(key)
     if least == most:
-        return _Cell(f"CAST(substr(:{key}, n * {most} + 1, {most}) AS {type_})", [whole])
+        return _Cell(f"CAST(substr(:{key}, n * {most} + 1, {most}) AS {type_})", wholes=[whole])
     sizes = text.str.len_bytes().cast(pl.Int64)
     begin, size = f"{key}b", f"{key}s"
     wide, narrow = _WIDEST, len(str(most))
     return _Cell(
         f"CAST(substr(:{key}, CAST(substr(:{begin}, n * {wide} + 1, {wide}) AS INTEGER),"
         f" CAST(substr(:{size}, n * {narrow} + 1, {narrow}) AS INTEGER)) AS {type_})",
-        [whole, _digits(sizes.cum_sum() - sizes + 1, wide, begin), _digits(sizes, narrow, size)],
+        wholes=[whole, _digits(sizes.cum_sum() - sizes + 1, wide, begin), _digits(sizes, narrow, size)],
     )
 
 
 def _digits(numbers: pl.Expr, width: int, name: str) -> pl.Expr:
-    return numbers.cast(pl.String).str.zfill(width).str.join("").cast(pl.Binary).alias(name)
+    return numbers.cast(pl.String).str.zfill(width).str.join("").alias(name)
 
 
 def rows(connection: Connection, query: sa.Select[Any], read: Callable[[str], list[Any]]) -> Sequence[Any]:
