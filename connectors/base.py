@@ -78,6 +78,10 @@ class Place:
     rests: float = 0.0
 
 
+#: Seconds that a run waits at most for what landed last to be complete; what takes longer is for the next run.
+SOON = 5.0
+
+
 @runtime_checkable
 class Waits(Protocol):
     """What a source also is that can be waited at."""

@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.base import Place, Waits
+from connectors.base import SOON, Place, Waits
 from connectors.channel import Channel
 from connectors.connections import Connections
 from connectors.registry import SOURCES, open_source
@@ -168,7 +168,7 @@ class _Watched:
     inotify: Inotify
     places: Mapping[str, Place] = field(default_factory=dict)
     seen: Mapping[tuple[str, _Lying], float | None] = field(default_factory=dict)
-    heard: set[tuple[str, str]] = field(default_factory=set)  #: channel and name, told by the kernel since then
+    heard: set[tuple[str, str]] = field(default_factory=set)  #: channel and name, told since then in time to be taken
 
     def follow(self, places: Mapping[str, Place]) -> None:
         """Watch the folders of ``places`` and no others. One that is not there is tried at the next look."""
@@ -190,12 +190,13 @@ class _Watched:
                 continue
             for channel, place in self.places.items():
                 if place.folder == event.watch.path and place.wants(str(event.name)):
-                    self.heard.add((channel, str(event.name)))
+                    if place.rests <= SOON:
+                        self.heard.add((channel, str(event.name)))
                     yield channel
 
     def found(self, now: float, again: float) -> set[str]:
-        """The channels in whose folders lies what was not there at the last look and the kernel did not tell of, or
-        what lies there since ``again`` seconds."""
+        """The channels in whose folders lies what was not there at the last look, unless a run that the kernel's word
+        started has it, or what lies there since ``again`` seconds."""
         told = set()
         seen: dict[tuple[str, _Lying], float | None] = {}
         for channel, place in self.places.items():

@@ -8,15 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.base import Ripens
+from connectors.base import SOON, Ripens
 from schemas.errors import CrossdockError
 
 if TYPE_CHECKING:
     from crossdock.dock import Dock
     from crossdock.ledger import StoreSummary
-
-#: Seconds that a run waits at most for what landed last to be complete; what takes longer is for the next run.
-PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +51,5 @@ def _let_ripen(dock: Dock, channel: str, pause: Callable[[float], None]) -> None
     """A run that a landing started is often there before the file counts as complete."""
     with closing(dock.source(dock.channel(channel))) as source:
         seconds = source.ripe_in() if isinstance(source, Ripens) else 0.0
-    if 0 < seconds <= PATIENCE:
+    if 0 < seconds <= SOON:
         pause(seconds)

@@ -136,6 +136,14 @@ def test_what_the_kernel_told_is_not_told_again_by_the_next_look(inbox: Path) ->
         assert ear.listen(1.8) == []
 
 
+def test_what_has_to_rest_for_longer_than_a_run_waits_is_told_again_by_the_next_look(inbox: Path) -> None:
+    with listening("folder", {"edi": channel("edi", quiet="6s")}, inbox.parent, grace=0.7, look=0.7) as ear:
+        (inbox / "a.edi").write_text("x")
+        assert ear.hears("edi", within=0.5)
+        assert ear.hears("edi", within=2)
+        assert ear.listen(1.0) == []
+
+
 def test_what_nobody_took_is_told_once_more_after_a_while(inbox: Path) -> None:
     (inbox / "taken.edi").write_text("x")
     with listening("folder", {"edi": channel("edi")}, inbox.parent, grace=0.1, look=0.1, again=1.0) as ear:

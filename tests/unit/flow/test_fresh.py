@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from connectors.base import SOON
 from crossdock.dock import Dock
-from crossdock.fresh import PATIENCE, take_in
+from crossdock.fresh import take_in
 from schemas.errors import PermanentError
 
 
@@ -63,7 +64,7 @@ def test_a_file_that_landed_just_now_is_waited_for(known: Any, dock: Dock, order
 
 
 def test_a_file_that_needs_long_to_rest_is_left_for_later(known: Any, dock: Dock, orders: Callable[..., str]) -> None:
-    channel(known, f"source: {{kind: folder, path: in, quiet: {PATIENCE + 60:.0f}s}}")
+    channel(known, f"source: {{kind: folder, path: in, quiet: {SOON + 60:.0f}s}}")
     known.drop("a.jsonl", orders(("1", "10")))
     assert take_in(dock, "inbox", pause=lambda _: pytest.fail("waited")).nothing
 
