@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -37,7 +38,12 @@ def with_clock(text: pl.Series, clock: pl.Series | None) -> pl.Series:
 
 
 def constant(text: str | None, height: int) -> pl.Series:
-    return pl.Series([text], dtype=pl.String).new_from_index(0, height)
+    return _single(text).new_from_index(0, height)
+
+
+@lru_cache(maxsize=1024)
+def _single(text: str | None) -> pl.Series:
+    return pl.Series([text], dtype=pl.String)
 
 
 def nulls(height: int) -> pl.Series:
