@@ -19,17 +19,13 @@ def wait_for_dags(running: Running, wanted: Iterable[str], *, within: float = 30
 
     Raises PermanentError with the import errors when it does not in time, or when a service ends.
     """
-    rest, wanted = running.installation.rest, set(wanted)
-    deadline = time.monotonic() + within
-    while missing := wanted - rest.dag_ids():
-        running.check()
-        if time.monotonic() > deadline:
-            errors = [f"{file}: {text.strip()}" for file, text in rest.import_errors().items()]
-            raise PermanentError(
-                f"Airflow has no DAG {', '.join(sorted(missing))}",
-                hint="; ".join(errors) or f"the logs are in {running.installation.logs}",
-            )
-        time.sleep(GLANCE)
+    rest = running.installation.rest
+    if missing := _still_missing(running, wanted, rest.dag_ids, within):
+        errors = [f"{file}: {text.strip()}" for file, text in rest.import_errors().items()]
+        raise PermanentError(
+            f"Airflow has no DAG {', '.join(sorted(missing))}",
+            hint="; ".join(errors) or f"the logs are in {running.installation.logs}",
+        )
 
 
 def wait_for_watches(running: Running, assets: Iterable[str], *, within: float = 60) -> None:
@@ -37,16 +33,24 @@ def wait_for_watches(running: Running, assets: Iterable[str], *, within: float =
 
     Raises TransientError when it does not in time, PermanentError when a service ends.
     """
-    rest, wanted = running.installation.rest, set(assets)
-    deadline = time.monotonic() + within
-    while missing := wanted - rest.watched():
+    if missing := _still_missing(running, assets, running.installation.rest.watched, within):
+        raise TransientError(
+            f"Airflow does not watch {', '.join(sorted(missing))}",
+            hint=f"the logs are in {running.installation.logs}",
+        )
+
+
+def _still_missing(
+    running: Running, wanted: Iterable[str], there: Callable[[], set[str]], within: float
+) -> frozenset[str]:
+    """What is not there yet of ``wanted`` when the time is over. Raises PermanentError when a service ends."""
+    wanted, deadline = frozenset(wanted), time.monotonic() + within
+    while missing := wanted - there():
         running.check()
         if time.monotonic() > deadline:
-            raise TransientError(
-                f"Airflow does not watch {', '.join(sorted(missing))}",
-                hint=f"the logs are in {running.installation.logs}",
-            )
+            break
         time.sleep(GLANCE)
+    return missing
 
 
 def run_round(
