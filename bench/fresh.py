@@ -1,7 +1,8 @@
 """From a file's landing to its events readable in the feed, with a whole Airflow at work.
 
-Airflow and the feed are started as ``make up`` starts them, for a fresh demo company. Ship notices land one by one in
-the EDI inbox, at moments that have nothing to do with each other, and ``GET /v1/events`` is asked until it has them.
+Airflow and the feed are started as ``make up`` starts them, for a fresh demo company. Once Airflow watches the inbox,
+and one landing that is not counted has gone through, ship notices land one by one in the EDI inbox, at moments that
+have nothing to do with each other, and ``GET /v1/events`` is asked until it has them.
 What is promised is a time in itself: 5 seconds, 95 of 100 times. ``make bench NAME=fresh``.
 """
 

@@ -78,10 +78,6 @@ class Place:
     rests: float = 0.0
 
 
-#: Seconds that a run waits at most for what landed last to be complete; what takes longer is for the next run.
-SOON = 5.0
-
-
 @runtime_checkable
 class Waits(Protocol):
     """What a source also is that can be waited at."""
@@ -93,6 +89,10 @@ class Waits(Protocol):
     def lies(self) -> bool:
         """Whether anything is there that was not taken yet."""
         ...
+
+
+#: Seconds that a run waits at most for what landed last to be complete; what takes longer is for the next run.
+SOON = 5.0
 
 
 @runtime_checkable
