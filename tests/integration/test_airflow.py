@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from crossdock.dock import Dock
 from crossdock.local.arrivals import ledgered, not_arrived, not_delivered, not_found_out, not_taken
-from crossdock.local.flow import load_master_data, run_round, wait_for_dags
+from crossdock.local.flow import load_master_data, run_round, wait_for_dags, wait_for_watches
 from crossdock.local.rest import DagRun, Rest
 from crossdock.local.services import Installation, Running, free_port, started
 from crossdock.settings import Settings
@@ -210,9 +210,10 @@ def test_what_cannot_be_taken_in_to_the_end_is_translated_all_the_same_and_the_r
 
 @pytest.fixture(scope="module")
 def watched(site: Site) -> Site:
-    """Master data is in force, and the channel ``landing`` switched on."""
+    """Master data is in force, and the channel ``landing`` switched on and watched."""
     load_master_data(site.running, within=PATIENCE)
     site.rest.unpause("inbound_landing")
+    wait_for_watches(site.running, {"crossdock_landed_landing"})
     return site
 
 
