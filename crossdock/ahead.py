@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 LOAD = 1024  #: weight that is handed over at once
 QUICK = 0.0002  #: seconds for which a thread has the interpreter to itself, while others wait
-LOADS = 2  #: that there are at most: one in use, and one being made or waiting
+LOADS = 4  #: that there are at most: one in use, one being made, and those that wait
 
 
 def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:

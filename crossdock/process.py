@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import polars as pl
@@ -23,7 +23,7 @@ from crossdock.stages.reconciled import reconciled
 from crossdock.stages.revised import revised
 from crossdock.stages.superseded import OF_THE_HEAD, superseded
 from crossdock.stages.unseen import unseen
-from crossdock.translation import Context, DocumentClosed, DocumentLines, Translated, translate_stream
+from crossdock.translation import Context, DocumentClosed, Drafted, DraftedLines, Translated, draft_stream, written
 from schemas.documents import ORDINAL
 from schemas.errors import CrossdockError, PermanentError
 from schemas.findings import Finding, Severity, Stage
@@ -76,11 +76,11 @@ def _process(record: PayloadRecord, archive: Archive, ledger: Ledger, context: C
         ledger.verdicts.note(record.id, gate.verdicts)
 
 
-def rows_of(item: Translated) -> int:
+def rows_of(item: Drafted) -> int:
     """What an item weighs. The end of a large document is heavy: with it storing can begin."""
     match item:
-        case DocumentLines():
-            return item.events.height + item.parked.height
+        case DraftedLines():
+            return item.events + item.parked.height
         case DocumentClosed():
             return 1 + item.events + item.parked
         case _:
@@ -96,24 +96,38 @@ class Unreadable(Exception):
 
 
 def translated_ahead(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
-    """The payload's translation, in a thread of its own unless that would cost more than it saves."""
-    translated = translated_payload(record, archive, context)
-    return translated if record.size <= SMALL else ahead(translated, weigh=rows_of)
+    """The payload's translation, drafted in a thread of its own unless that would cost more than it saves."""
+    drafted = _drafted(record, archive, context)
+    return _translated(record, drafted if record.size <= SMALL else ahead(drafted, weigh=rows_of), context)
 
 
 def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
-    """The payload's translation, in which a crash of a reader is told apart from one of the ledger.
+    """The payload's translation, in which a crash of a reader is told apart from one of the ledger."""
+    return _translated(record, _drafted(record, archive, context), context)
 
-    Of the lines, which nobody stores and which would wait in memory for their events to be stored, only what
+
+def _translated(record: PayloadRecord, drafted: Generator[Drafted], context: Context) -> Generator[Translated]:
+    with _readable(record), closing(drafted):
+        yield from written(drafted, context)
+
+
+def _drafted(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Drafted]:
+    """Of the lines, which nobody stores and which would wait in memory for their events to be stored, only what
     ``superseded`` asks of a schedule's head and ``checked`` of each.
     """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
+    with _readable(record), archive.open(record.sha256) as stream:
+        for item in draft_stream(stream, payload=record.sha256, name=record.name, metadata=metadata, context=context):
+            yield replace(item, lines=_looked_at(item.lines)) if isinstance(item, DraftedLines) else item
+
+
+@contextmanager
+def _readable(record: PayloadRecord) -> Generator[None]:
+    """Whatever goes wrong in reading is ``Unreadable``, but for faults of configuration and for want of memory."""
     try:
-        with archive.open(record.sha256) as stream:
-            for item in translate_stream(
-                stream, payload=record.sha256, name=record.name, metadata=metadata, context=context
-            ):
-                yield replace(item, lines=_looked_at(item.lines)) if isinstance(item, DocumentLines) else item
+        yield
+    except Unreadable:
+        raise
     except PermanentError as error:
         raise Unreadable(_lost(record, error)) from error
     except (CrossdockError, MemoryError):

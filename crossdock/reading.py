@@ -7,8 +7,9 @@ small documents is slow one by one. What comes out does not depend on who waited
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, chain, groupby, pairwise
 from operator import itemgetter
 
@@ -20,16 +21,16 @@ from crossdock.desk import Desk
 from crossdock.translated import (
     Document,
     DocumentClosed,
-    DocumentLines,
     DocumentOpened,
+    Drafted,
+    DraftedLines,
     EnvelopeClosed,
-    Translated,
     document_id,
 )
 from mappings.apply import apply
 from mappings.circumstances import Circumstances
 from mappings.keyed import SUBJECT, UNSURE, unsure_lines, with_subjects
-from mappings.normalise import DOCUMENT, Held, Origin, empty_events, normalise
+from mappings.normalise import DOCUMENT, Draft, Held, Origin, empty_events, normalise
 from mappings.occurrences import Occurrences
 from mappings.outright import Outright, said_outright
 from mappings.spec import OnError
@@ -102,9 +103,9 @@ class OpenDocument:
         )
         self.end = DocumentEnd(ordinal=self.start.ordinal, lines=self.lines, accepted=False)
 
-    def counted(self, lines: DocumentLines) -> DocumentLines:
+    def counted(self, lines: DraftedLines) -> DraftedLines:
         self.lines += lines.lines.height
-        self.events += lines.events.height
+        self.events += lines.events
         self.parked += lines.parked.height
         return lines
 
@@ -188,11 +189,11 @@ class Reading:
         self._waiting: list[OpenDocument | EnvelopeClosed | Finding] = []
         self._lines = 0
 
-    def start(self, start: DocumentStart) -> Iterator[Translated]:
+    def start(self, start: DocumentStart) -> Iterator[Drafted]:
         yield from self.break_off()
         self.current = OpenDocument(self.desk, start)
 
-    def take(self, chunk: LineChunk) -> Iterator[Translated]:
+    def take(self, chunk: LineChunk) -> Iterator[Drafted]:
         """A chunk of the current document; one more than may wait makes it stream."""
         current = self.current
         if current is None or current.mapping is None:
@@ -219,31 +220,31 @@ class Reading:
     def envelope(self, closed: EnvelopeClosed) -> None:
         self._waiting.append(closed)
 
-    def end(self, end: DocumentEnd) -> Iterator[Translated]:
+    def end(self, end: DocumentEnd) -> Iterator[Drafted]:
         if self.current is not None:
             self.current.end = end
             yield from self._set_aside(self.current)
 
-    def break_off(self) -> Iterator[Translated]:
+    def break_off(self) -> Iterator[Drafted]:
         """The current document, if there is one, has no end."""
         if self.current is not None:
             self.current.break_off()
             yield from self._set_aside(self.current)
 
-    def interrupted(self) -> Iterator[Translated]:
+    def interrupted(self) -> Iterator[Drafted]:
         """The reader failed: what was complete by then is handed on, and the current document at least named."""
         yield from self.release()
         if self.current is not None and not self.current.streams:
             yield DocumentOpened(document=self.current.document)
 
-    def _set_aside(self, document: OpenDocument) -> Iterator[Translated]:
+    def _set_aside(self, document: OpenDocument) -> Iterator[Drafted]:
         self.current = None
         self._waiting.append(document)
         self._lines += document.held.height if document.held is not None else 0
         if document.streams or self._lines >= ENOUGH or len(self._waiting) >= WAITING:
             yield from self.release()
 
-    def release(self) -> Iterator[Translated]:
+    def release(self) -> Iterator[Drafted]:
         """All that waits, in its order."""
         waiting, self._waiting, self._lines = self._waiting, [], 0
         groups: dict[tuple[object, ...], list[OpenDocument]] = {}
@@ -267,7 +268,7 @@ class Reading:
             yield item.closed(item.end)
 
 
-def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
+def _translated(documents: Sequence[OpenDocument]) -> list[DraftedLines]:
     """The chunks held by documents of one company, translated as one table; one result each."""
     first = documents[0]
     mapping, given = first.mapping, first.circumstances
@@ -283,7 +284,7 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
         named = with_subjects(lines, mapping, causes, partly=ATTRIBUTE_GONE in first.start.attributes).drop(DOCUMENT)
-        parted = together.parted(named, empty_events(), named.clear(), together.readers)
+        parted = together.parted(named, None, named.clear(), together.readers)
         return [replace(told, keys=told.lines.select_seq(SUBJECT, UNSURE)) for told in parted]
     origin = Origin(
         payload=first.desk.payload,
@@ -293,10 +294,10 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DocumentLines]:
     )
     unsure = unsure_lines(together.table, mapping, applied.faulty, together.readers) if causes else ()
     held = Held(lines=causes, unsure=unsure) if causes else None
-    events, broken = normalise(lines, mapping, given.master, origin, held)
+    draft, broken = normalise(lines, mapping, given.master, origin, held)
     causes = _causes(broken) | causes
     parked = _parked(lines, causes)
-    return together.parted(lines.drop(DOCUMENT), events, parked.drop(DOCUMENT), (*together.readers, *found, *broken))
+    return together.parted(lines.drop(DOCUMENT), draft, parked.drop(DOCUMENT), (*together.readers, *found, *broken))
 
 
 def _parked(lines: pl.DataFrame, causes: Mapping[int, str]) -> pl.DataFrame:
@@ -348,32 +349,68 @@ class _Together:
         ]
 
     def parted(
-        self, lines: pl.DataFrame, events: pl.DataFrame, parked: pl.DataFrame, findings: Iterable[Finding]
-    ) -> list[DocumentLines]:
+        self, lines: pl.DataFrame, draft: Draft | None, parked: pl.DataFrame, findings: Iterable[Finding]
+    ) -> list[DraftedLines]:
         """What came of it, document by document, under the lines' own numbers."""
         findings_of: list[list[Finding]] = [[] for _ in self.openings]
         for finding in sorted(findings, key=lambda finding: finding.line or 0):
             place = (finding.line or 1) - 1
             own = msgspec.structs.replace(finding, line=self.ordinals[place])
             findings_of[bisect_right(self.starts, place) - 1].append(own)
-        tables = [self._split(lines, ORDINAL), self._split(events, "line"), self._split(parked, ORDINAL)]
+        events = self._events(draft) if draft is not None else [(0, empty_events)] * len(self.openings)
+        tables = self._split(lines, ORDINAL), events, self._split(parked, ORDINAL)
         return [
-            document.counted(DocumentLines(lines=own_lines, events=own_events, parked=own_parked, findings=tuple(own)))
-            for document, own_lines, own_events, own_parked, own in zip(
+            document.counted(
+                DraftedLines(lines=own_lines, events=count, write=write, parked=own_parked, findings=tuple(own))
+            )
+            for document, own_lines, (count, write), own_parked, own in zip(
                 self.openings, *tables, findings_of, strict=True
             )
         ]
+
+    def _events(self, draft: Draft) -> Iterator[tuple[int, Callable[[], pl.DataFrame]]]:
+        """How many events each document has, and what writes them."""
+        cuts = self._cuts(draft.lines.get_column(ORDINAL))
+        writing = _Writing(draft, self.ordinals, cuts)
+        for index, (begin, end) in enumerate(pairwise(cuts)):
+            yield end - begin, partial(writing.of, index)
 
     def _split(self, table: pl.DataFrame, number: str) -> list[pl.DataFrame]:
         """``table``, which is in the order of the lines, cut where a document begins."""
         if table.is_empty():
             return [table] * len(self.openings)
-        places = table.get_column(number) - 1
-        own = table.with_columns_seq(self.ordinals.gather(places).alias(number))
-        if len(self.openings) == 1:
-            return [own]
-        cuts = [*places.search_sorted(pl.Series(self.starts[:-1], dtype=pl.Int64)).to_list(), table.height]
+        cuts = self._cuts(table.get_column(number))
+        own = _under(self.ordinals, table, number)
         return [own.slice(begin, end - begin) for begin, end in pairwise(cuts)]
+
+    def _cuts(self, numbers: pl.Series) -> list[int]:
+        """Where in a table with these lines each document begins, and where the last one ends."""
+        if len(self.openings) == 1:
+            return [0, len(numbers)]
+        starts = pl.Series(self.starts[:-1], dtype=pl.Int64)
+        return [*(numbers - 1).search_sorted(starts).to_list(), len(numbers)]
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Events of documents that were drafted together: all of them are written when the first ones are asked for."""
+
+    draft: Draft
+    ordinals: pl.Series
+    cuts: Sequence[int]
+    events: pl.DataFrame | None = None
+
+    def of(self, index: int) -> pl.DataFrame:
+        """Those of one document, under its lines' own numbers."""
+        if self.events is None:
+            self.events = _under(self.ordinals, self.draft.written(), "line")
+        begin, end = self.cuts[index : index + 2]
+        return self.events.slice(begin, end - begin)
+
+
+def _under(ordinals: pl.Series, table: pl.DataFrame, number: str) -> pl.DataFrame:
+    """``table``, in which ``number`` counts through the documents that were translated together."""
+    return table.with_columns_seq(ordinals.gather(table.get_column(number) - 1).alias(number))
 
 
 def _tables(chunks: Iterable[LineChunk]) -> Iterator[pl.DataFrame]:

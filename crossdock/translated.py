@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -80,6 +80,24 @@ class DocumentLines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftedLines:
+    """The same before its events are written, which may be done in another thread; ``events`` is how many they are."""
+
+    lines: pl.DataFrame
+    events: int
+    parked: pl.DataFrame
+    findings: tuple[Finding, ...]
+    write: Callable[[], pl.DataFrame]
+    keys: pl.DataFrame | None = None
+
+    def written(self) -> DocumentLines:
+        """With its events."""
+        return DocumentLines(
+            lines=self.lines, events=self.write(), parked=self.parked, findings=self.findings, keys=self.keys
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentClosed:
     """The verdict. When ``status`` is ``rejected`` none of the document's events may be published."""
 
@@ -119,6 +137,7 @@ class AnswerReceived:
 
 
 Translated = DocumentOpened | DocumentLines | DocumentClosed | EnvelopeClosed | AnswerReceived | Finding
+Drafted = DocumentOpened | DraftedLines | DocumentClosed | EnvelopeClosed | Finding
 
 
 def document_id(payload: str, ordinal: int) -> str:

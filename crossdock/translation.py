@@ -31,6 +31,8 @@ from crossdock.translated import (
     DocumentClosed,
     DocumentLines,
     DocumentOpened,
+    Drafted,
+    DraftedLines,
     EnvelopeClosed,
     Translated,
     document_id,
@@ -53,15 +55,19 @@ __all__ = [
     "DocumentClosed",
     "DocumentLines",
     "DocumentOpened",
+    "Drafted",
+    "DraftedLines",
     "EnvelopeClosed",
     "Translated",
     "Translation",
     "compile_with",
     "document_id",
+    "draft_stream",
     "gathered",
     "standard_context",
     "translate",
     "translate_stream",
+    "written",
 ]
 
 HEAD = 4096  #: bytes by which a format is recognised
@@ -69,7 +75,7 @@ HEAD = 4096  #: bytes by which a format is recognised
 
 def translate_stream(
     stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context
-) -> Iterator[Translated]:
+) -> Generator[Translated]:
     """Translate a payload in bounded memory. ``payload`` is its SHA-256. A bare Finding concerns the payload.
 
     A partner whose errors bring down more than a document has groups or interchanges set aside until their end.
@@ -80,6 +86,20 @@ def translate_stream(
     ``received_at`` (ISO 8601; the business time of documents that name none), ``doubt`` (why the mail is not
     believed to be from its sender; then nothing is read).
     """
+    with closing(draft_stream(stream, payload=payload, name=name, metadata=metadata, context=context)) as drafted:
+        yield from written(drafted, context)
+
+
+def written(drafted: Iterable[Drafted], context: Context) -> Iterator[Translated]:
+    """The translation that was drafted, which need not have been in this thread."""
+    whole = (item.written() if isinstance(item, DraftedLines) else item for item in drafted)
+    return as_agreed(whole, context.library)
+
+
+def draft_stream(
+    stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context
+) -> Generator[Drafted]:
+    """The first half of ``translate_stream``: all that is to be known of a payload, before events are written."""
     if doubt := metadata.get("doubt"):
         yield _doubtful(doubt, metadata)
         return
@@ -87,13 +107,12 @@ def translate_stream(
     if isinstance(format, Finding):
         yield format
     else:
-        read = _read(format, stream, payload=payload, name=name, metadata=metadata, context=context)
-        yield from as_agreed(read, context.library)
+        yield from _read(format, stream, payload=payload, name=name, metadata=metadata, context=context)
 
 
 def _read(
     format: Format, stream: BinaryIO, *, payload: str, name: str, metadata: Mapping[str, str], context: Context
-) -> Iterator[Translated]:
+) -> Iterator[Drafted]:
     desk = Desk(format, payload, metadata, context)
     reading = Reading(desk)
     with closing(_until_a_stranger(format.read(stream, name=name, plans=desk, metadata=metadata), desk)) as read:

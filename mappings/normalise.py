@@ -3,6 +3,9 @@
 Lines go in, a table with ``schemas.events.EVENT_COLUMNS`` comes out, and findings for the lines that
 would have broken the contract. Ids are pure functions of content, so that the same document gives
 the same events however often it is read and however it is cut into chunks.
+
+It goes in two steps, because ids and JSON are half the work and nobody waits for them before the ledger does: a draft
+says which events there are, and ``written`` makes them out of it, in whatever thread that is asked for.
 """
 
 from __future__ import annotations
@@ -85,9 +88,40 @@ class Held:
     unsure: Collection[int] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """Events of which all is known but what they are called and how they are written: a valid line for each."""
+
+    lines: pl.DataFrame  #: with the columns ``subject``, ``kind`` and ``time``
+    stream: Stream
+    mapping: CompiledMapping
+    origin: Origin
+    speech: Speech
+
+    @property
+    def height(self) -> int:
+        """How many events."""
+        return self.lines.height
+
+    def written(self) -> pl.DataFrame:
+        """The event table."""
+        if self.lines.is_empty():
+            return empty_events()
+        lines = self.lines.with_columns_seq(_content(self.stream, self.speech).alias("_content"))
+        made = {
+            **identified(_identity(self.mapping, self.speech), pl.col("_content")),
+            "stream": pl.lit(self.stream.value),
+            "line": pl.col(ORDINAL),
+            "data": joined([
+                *_body(self.stream, self.speech), *_lineage(self.mapping, self.origin, self.speech), "}",
+            ]),
+        }  # fmt: skip
+        return lines.select_seq(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
+
+
 def normalise(
     lines: pl.DataFrame, mapping: CompiledMapping, master: MasterData, origin: Origin, held: Held | None = None
-) -> tuple[pl.DataFrame, list[Finding]]:
+) -> tuple[Draft, list[Finding]]:
     """The events of canonical ``lines``, in order, and findings for those of which none can be made.
 
     The column ``_document`` beside the lines says which document of the payload each belongs to. Of lines that are
@@ -102,11 +136,13 @@ def normalise(
     table = _with_base(table, master, origin, findings)
     table = _within_contract(table, stream, findings)
     silent = None if table.height == lines.height else _silent(lines, table, mapping, stream, held)
-    if table.is_empty():
-        if silent is not None and origin.occurrences is not None:
-            _repeated(silent, origin.occurrences)
-        return empty_events(), findings
-    return _events(table, stream, mapping, origin, silent), findings
+    speech = Speech(table, _spoken(stream, mapping), SUBJECT_MARKS, plain=_patterned(stream))
+    if not table.is_empty():
+        table = table.with_columns_seq(_subject(table, mapping, speech).alias("subject"))
+        table = _numbered(table, origin, silent)
+    elif silent is not None and origin.occurrences is not None:
+        _repeated(silent, origin.occurrences)
+    return Draft(table, stream, mapping, origin, speech), findings
 
 
 _EVENT_SCHEMA = {name: pl.Int64 if name == "line" else pl.String for name in EVENT_COLUMNS}
@@ -315,23 +351,6 @@ def _content(stream: Stream, speech: Speech) -> pl.Expr:
     document = digest(speech.members([one for one in said if one[0] in _OF_DOCUMENT]))
     line = speech.members([one for one in said if one[0] not in _OF_DOCUMENT])
     return sha256(joined([document, *line, pl.col("subject")]))
-
-
-def _events(
-    lines: pl.DataFrame, stream: Stream, mapping: CompiledMapping, origin: Origin, silent: pl.DataFrame | None
-) -> pl.DataFrame:
-    """The event table of valid lines, between which ``silent`` ones may stand."""
-    speech = Speech(lines, _spoken(stream, mapping), SUBJECT_MARKS, plain=_patterned(stream))
-    lines = lines.with_columns_seq(_subject(lines, mapping, speech).alias("subject"))
-    lines = _numbered(lines, origin, silent)
-    lines = lines.with_columns_seq(_content(stream, speech).alias("_content"))
-    made = {
-        **identified(_identity(mapping, speech), pl.col("_content")),
-        "stream": pl.lit(stream.value),
-        "line": pl.col(ORDINAL),
-        "data": joined([*_body(stream, speech), *_lineage(mapping, origin, speech), "}"]),
-    }
-    return lines.select_seq(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
 
 
 def _silent(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from connectors.archive import Archive
-from crossdock.ledger import Ledger
+from crossdock.ledger import Ledger, StoreSummary
 from crossdock.process import SMALL, process
-from crossdock.translation import Context
+from crossdock.simulate.large import large_856, large_master
+from crossdock.translation import Context, standard_context
 from mappings.master_data import MasterData
+from mappings.normalise import Draft
 from mappings.spec import OnError
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentEnd, DocumentStart, LineChunk
 from schemas.errors import ConfigError, TransientError
@@ -157,3 +161,50 @@ def test_a_payload_that_is_done_is_passed_over(ledger: Ledger, archive: Archive,
     (summary,) = process([id], archive=archive, ledger=ledger, context=context)
     assert summary.documents == 0
     assert len(ledger.documents()) == 1
+
+
+@pytest.fixture
+def shipping() -> Context:
+    """The shipped mappings and the master data of ``large_856``."""
+    return replace(standard_context(), master=MasterData.of(large_master(20)))
+
+
+def test_events_are_written_where_they_are_stored(
+    ledger: Ledger, archive: Archive, shipping: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that works ahead hands drafts on: both threads then have about as much to do."""
+    writers: set[threading.Thread] = set()
+    written = Draft.written
+    monkeypatch.setattr(Draft, "written", lambda draft: writers.add(threading.current_thread()) or written(draft))
+    assert _large(ledger, archive, shipping, tmp_path).events == 4_000
+    assert writers == {threading.current_thread()}
+
+
+def test_a_crash_in_writing_events_is_told_as_one_of_the_reader(
+    ledger: Ledger, archive: Archive, shipping: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Draft) -> pl.DataFrame:
+        raise KeyError("no such column")
+
+    monkeypatch.setattr(Draft, "written", crash)
+    assert _large(ledger, archive, shipping, tmp_path).events == 0
+    (finding,) = ledger.findings(severity="error")
+    assert (finding["code"], finding["value"]) == ("payload.unreadable", "KeyError")
+    assert ledger.payload(1).status == "quarantined"
+
+
+def _large(ledger: Ledger, archive: Archive, context: Context, folder: Path) -> StoreSummary:
+    """What became of a file that is large enough to be worked ahead of."""
+    assert large_856(folder / "856.edi", 4_000, items=20, lines_in_set=2_000) > SMALL
+    stored = archive.write([(folder / "856.edi").read_bytes()])
+    record = ledger.record_payload(
+        sha256=stored.sha256,
+        size=stored.size,
+        channel="edi",
+        key="856",
+        name="856.edi",
+        received_at=datetime.now(UTC),
+        metadata={},
+    )
+    (summary,) = process([record.id], archive=archive, ledger=ledger, context=context)
+    return summary

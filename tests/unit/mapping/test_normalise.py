@@ -63,7 +63,10 @@ def canonical(kind: LineKind, *lines: Mapping[str, Any]) -> pl.DataFrame:
 
 def events_of(mapping: CompiledMapping, master: MasterData, *lines: Mapping[str, Any], **origin: Any) -> Events:
     given = Origin(**{"payload": PAYLOAD, **origin})
-    return normalise(canonical(mapping.kind, *lines), mapping, master, given)
+    draft, findings = normalise(canonical(mapping.kind, *lines), mapping, master, given)
+    events = draft.written()
+    assert draft.height == events.height
+    return events, findings
 
 
 def data_of(events: pl.DataFrame) -> list[dict[str, Any]]:
