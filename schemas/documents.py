@@ -59,8 +59,8 @@ class DocumentStart:
 class LineChunk:
     """Some lines of the open document: one row each, one text column for each path asked for.
 
-    Beside those stand the columns ``_line``, ``_at``, ``_offset`` and ``_length``. A path that
-    found nothing is null; text is as sent but for the format's own escaping and padding.
+    Beside those stand the columns ``_line``, ``_at``, ``_offset`` and ``_length``. A path that found nothing is null,
+    and may be left out where no line has anything; text is as sent but for the format's own escaping and padding.
     """
 
     ordinal: int  #: of the document, as in its DocumentStart
@@ -80,7 +80,7 @@ class LineChunk:
 class FewLines(LineChunk):
     """A chunk of few lines as plain lists: a table costs as much for one line as for a thousand.
 
-    ``columns`` are those of the table, all of one length; a path that found nothing may be left out.
+    ``columns`` are those of the table, all of one length.
     """
 
     __slots__ = ("columns",)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, compress, pairwise, product, repeat
+from functools import cached_property
+from itertools import accumulate, chain, compress, pairwise, product, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from connectors.formats.edi.batches import Batch, Kind, Role, Row
-from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope
+from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope, Values
 from connectors.formats.edi.machine import State
 
 if TYPE_CHECKING:
@@ -247,8 +248,11 @@ class _Passage:
         if body.line_open and owner is not None:
             size = self._next(self.batch.parts, 0)
         named = self._named()
+        branches = _where(self.batch.branches, letters, size)
         level: Scope | None = None
-        for index in (*_where(self.batch.branches, letters, size), size):
+        for place, index in enumerate((*branches, size)):
+            if index < at:
+                continue
             if at < index:
                 lines = len(self.parents)
                 known = self._name_parents(named[lines : lines + index - at])
@@ -256,6 +260,11 @@ class _Passage:
                 at += known
             if at < index or index == size:
                 break
+            if level is None and (opened := self._open_levels(branches[place:], named[len(self.parents) :], size)):
+                level, end = opened[-1], place + len(opened)
+                at = branches[end] if end < len(branches) else size
+                owner = None if at > branches[end - 1] + 1 else level
+                continue
             kind, row = kinds[letters[index]], rows[index]
             if kind.role is Role.BRANCH:
                 if level is not None:
@@ -269,6 +278,40 @@ class _Passage:
             at = index + 1
         body.scopes[1] = owner
         return at
+
+    def _open_levels(self, branches: Sequence[int], named: Sequence[str], size: int) -> list[Scope]:
+        """Levels that begin at these rows, if nothing else stands there than each one's lines right behind it.
+
+        They are opened as far as they are plain, and their lines are below them. None where a line names another level.
+        """
+        kinds = [self.batch.kinds[self.table.letters[index]] for index in branches]
+        if any(kind.role is not Role.BRANCH for kind in set(kinds)):
+            return []
+        rows = [self.table.rows[index] for index in branches]
+        numbers = [row[kind.number] for kind, row in zip(kinds, rows, strict=True)]
+        lines = [behind - index - 1 for index, behind in pairwise((*branches, size))]
+        if named != list(chain.from_iterable(map(repeat, numbers, lines))):
+            return []
+        parents = [kind.parent_of(row) for kind, row in zip(kinds, rows, strict=True)]
+        opened = self.body.hierarchy.plain_levels(numbers, parents, self._values(kinds, rows))
+        self.parents += chain.from_iterable(map(repeat, opened, lines))
+        for level in opened[:-1]:
+            level.in_force()  # nothing is added to it any more
+        return opened
+
+    def _values(self, kinds: Sequence[Kind], rows: Sequence[Row]) -> list[Values]:
+        """What each row holds for each slot, as ``Kind.values``."""
+        told: dict[Kind, Iterator[Values]] = {}
+        for kind in set(kinds):
+            own = [row for one, row in zip(kinds, rows, strict=True) if one is kind]
+            told[kind] = iter(kind.values_of(own, padded=self.padded))
+        return [next(told[kind]) for kind in kinds]
+
+    @cached_property
+    def padded(self) -> bool:
+        """Whether any value in the table may end with blanks."""
+        table = self.table
+        return self.batch.padding.search(self.body.tape.text, table.at(0), table.at(len(table.rows))) is not None
 
     def _named(self) -> list[str]:
         """The numbers of the levels that lines name."""
@@ -374,8 +417,7 @@ class _Passage:
                 lines.put_at(position, slot, value)
             else:
                 _put(columns, slot, len(own), ((position - self.pending, value),))
-        padded = batch.padding.search(self.body.tape.text, table.at(0), table.at(self.size)) is not None
-        lines.keep(self.pending, columns, padded=padded)
+        lines.keep(self.pending, columns, padded=self.padded)
 
     def _opened(self) -> Columns:
         """What the lines' opening rows hold."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -82,6 +82,18 @@ class Kind:
             if value := row[index].rstrip(" "):
                 values[slot] = value
         return values
+
+    def values_of(self, rows: Sequence[Row], *, padded: bool) -> Iterable[dict[int, str]]:
+        """The same of many rows, in which blanks may end values or surely do not."""
+        slots = [slot for slot, _ in self.takes]
+        columns = [list(map(itemgetter(index), rows)) for _, index in self.takes]
+        if padded or len(set(slots)) < len(slots) or any("" in column for column in columns):
+            return map(self.values, rows)
+        return (
+            (dict(zip(slots, told, strict=True)) for told in zip(*columns, strict=True))
+            if columns
+            else map(self.values, rows)
+        )
 
     def parent_of(self, row: Row) -> str:
         """The number of the level above, as a row names it."""

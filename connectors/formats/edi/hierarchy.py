@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from connectors.formats.edi.lines import Scope, Values
 
 #: levels that are remembered as possible parents; those that were named longest ago are forgotten first
@@ -47,6 +49,23 @@ class Hierarchy:
         if len(self._young) > _GENERATION:
             self._age()
         return scope
+
+    def plain_levels(self, ids: Sequence[str], parents: Sequence[str], values: Iterable[Values]) -> list[Scope]:
+        """The same for one after the other, as far as all is plain; none where some might be forgotten meanwhile."""
+        opened: list[Scope] = []
+        young, old = self._young, self._old
+        if len(young) + 2 * len(ids) > _GENERATION:
+            return opened
+        named: str | None = None
+        parent: Scope | None = None
+        for id_, parent_id, own in zip(ids, parents, values, strict=True):
+            if parent_id != named:
+                named, parent = parent_id, self.parent(parent_id)
+            if parent is None or parent.line is not None or not id_ or id_ in young or id_ in old:
+                break
+            young[id_] = scope = Scope(parent, own)
+            opened.append(scope)
+        return opened
 
     def add(self, id_: str, scope: Scope) -> bool:
         """Remember a level that may become a parent; False when its HL01 stood before."""

@@ -70,6 +70,11 @@ class Wanted:
         return ()
 
 
+def told(chunk: LineChunk) -> list[dict[str, object]]:
+    """What each line says, by path; paths of which it says nothing are left out, as chunks may do."""
+    return [{path: text for path, text in row.items() if text is not None} for row in chunk.table.to_dicts()]
+
+
 @dataclass(frozen=True)
 class Read:
     """A payload as read: its items in order, and the same sorted."""
@@ -95,12 +100,19 @@ class Read:
     @property
     def lines(self) -> pl.DataFrame:
         chunks = [item.table for item in self.items if isinstance(item, LineChunk)]
-        return pl.concat(chunks) if chunks else pl.DataFrame()
+        return pl.concat(chunks, how="diagonal") if chunks else pl.DataFrame()
+
+    def said(self, *paths: str) -> list[tuple[object, ...]]:
+        """What each line says at these paths, of which one that found nothing may be left out."""
+        table = self.lines
+        return list(
+            zip(*(table[path] if path in table.columns else [None] * table.height for path in paths), strict=True)
+        )
 
     @property
     def plain(self) -> list[object]:
-        """Everything comparable: chunks as rows."""
-        return [item.table.rows() if isinstance(item, LineChunk) else item for item in self.items]
+        """Everything comparable: chunks as what stands in their rows."""
+        return [told(item) if isinstance(item, LineChunk) else item for item in self.items]
 
 
 ReadPayload = Callable[..., Read]

@@ -81,8 +81,8 @@ def test_one_kind_of_line_in_loops_of_different_depth(wrap, read, learn) -> None
         rows += [f"LIN**VN*I{item}", "UIT*EA", "FST*1*C*D*20260401", "FST*2*C*D*20260402"]
         rows += ["SDP*Y*Y", "FST*3*D*W*20260406", "SDP*Y*Z", "FST*4*D*W*20260413", "SHP*02*90*050*20260328"]
     wanted = plan("LIN/FST | LIN/SDP/FST", "LIN[VN]", "FST01", "SHP[02,03=050]02", "SHP[02,03=011]02", set_="830")
-    lines = read(wrap("830", *rows, "CTT*30"), plans=wanted, learn=learn).lines
-    assert lines.select("LIN[VN]", "FST01", "SHP[02,03=050]02", "SHP[02,03=011]02").rows() == [
+    found = read(wrap("830", *rows, "CTT*30"), plans=wanted, learn=learn)
+    assert found.said("LIN[VN]", "FST01", "SHP[02,03=050]02", "SHP[02,03=011]02") == [
         (f"I{item}", str(number), "90", None) for item in range(30) for number in range(1, 5)
     ]
 

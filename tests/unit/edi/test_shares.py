@@ -54,7 +54,7 @@ def test_each_place_is_a_line_that_is_like_the_whole_in_everything_else(wrap, re
         )
     ]
     lines = found.lines
-    assert lines.select("PO101", "SDQ03", "SDQ04", "SDQ01", "SCH01", "REF[LT]02").rows() == wanted
+    assert found.said("PO101", "SDQ03", "SDQ04", "SDQ01", "SCH01", "REF[LT]02") == wanted
     assert lines["_line"].to_list() == list(range(1, len(wanted) + 1))
     assert found.ends[0].lines == len(wanted)
     assert not found.errors
