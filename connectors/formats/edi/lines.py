@@ -284,19 +284,19 @@ class Lines:
     def _told(self, frame: pl.DataFrame) -> tuple[dict[str, pl.Expr], set[int]]:
         """What each of the lines' own layers tells: null where it has nothing, and no padding; and the slots of which
         every line has a value of its own."""
+        own = [name for name in frame.columns if name.startswith("own ")]
+        later = [name for name in frame.columns if name.startswith("put ")]
+        doubtful = [*(own if self._padded or self._empty else ()), *later]
+        checks = [pl.col(doubtful).str.ends_with(" ").any(), (pl.col(doubtful) == "").any().name.prefix("empty ")]
+        found = frame.select_seq(checks).row(0, named=True) if doubtful else {}
         told: dict[str, pl.Expr] = {}
         everywhere = set()
-        for column in frame:
-            name = column.name
-            if not name.startswith(("own ", "put ")):
-                continue
-            later = name.startswith("put ")
-            padded = (self._padded or later) and bool(column.str.ends_with(" ").any())
-            if padded or ((self._empty or later) and (column == "").any()):
-                told[name] = _filled_text(name, padded=padded)
+        for name in (*own, *later):
+            if found.get(name) or found.get(f"empty {name}"):
+                told[name] = _filled_text(name, padded=bool(found[name]))
                 continue
             told[name] = pl.col(name)
-            if not (later or column.null_count()):
+            if name in own and not frame.get_column(name).null_count():
                 everywhere.add(int(name.removeprefix("own ")))
         return told, everywhere
 
