@@ -106,15 +106,16 @@ def _all_facts(schema: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
 
 def _facts(type_: pl.DataType, name: str) -> Iterator[pl.Expr]:
     column = pl.col(name)
-    text = column if type_ == pl.String else column.cast(pl.String)
     yield column.null_count().alias(f"{name} nulls")
     yield (column == column.first()).all().alias(f"{name} same")
-    yield text.str.len_bytes().min().alias(f"{name} least")
-    yield text.str.len_bytes().max().alias(f"{name} most")
+    is_text = type_ == pl.String
+    yield pl.lit(is_text).alias(f"{name} text")
+    sizes = column.str.len_bytes() if is_text else column
+    yield sizes.min().alias(f"{name} least")
+    yield sizes.max().alias(f"{name} most")
     rising = column.first() <= column.last()  # or the difference could have overflowed
     counted = rising & (column.last() - column.first() == pl.len() - 1) & (column.diff() == 1).all()
-    yield (pl.lit(False) if type_ == pl.String else counted).alias(f"{name} counted")
-    yield pl.lit(type_ == pl.String).alias(f"{name} text")
+    yield (pl.lit(False) if is_text else counted).alias(f"{name} counted")
 
 
 def _cell(key: str, name: str, facts: Mapping[str, Any]) -> _Cell:
@@ -126,17 +127,19 @@ def _cell(key: str, name: str, facts: Mapping[str, Any]) -> _Cell:
         return _Cell(f":{key}", firsts=[column.first().alias(key)])
     if facts[f"{name} counted"]:
         return _Cell(f"(:{key} + n)", firsts=[column.first().alias(key)])
-    least, most, type_ = facts[f"{name} least"], facts[f"{name} most"], "TEXT" if facts[f"{name} text"] else "INTEGER"
-    text = column if type_ == "TEXT" else column.cast(pl.String)
-    whole = text.str.join("").alias(key)
+    least, most = facts[f"{name} least"], facts[f"{name} most"]
+    if not facts[f"{name} text"]:
+        width = max(len(str(least)), len(str(most)))
+        return _Cell(f"CAST(substr(:{key}, n * {width} + 1, {width}) AS INTEGER)", wholes=[_digits(column, width, key)])
+    whole = column.str.join("").alias(key)
     if least == most:
-        return _Cell(f"CAST(substr(:{key}, n * {most} + 1, {most}) AS {type_})", wholes=[whole])
-    sizes = text.str.len_bytes().cast(pl.Int64)
+        return _Cell(f"CAST(substr(:{key}, n * {most} + 1, {most}) AS TEXT)", wholes=[whole])
+    sizes = column.str.len_bytes().cast(pl.Int64)
     begin, size = f"{key}b", f"{key}s"
     wide, narrow = _WIDEST, len(str(most))
     return _Cell(
         f"CAST(substr(:{key}, CAST(substr(:{begin}, n * {wide} + 1, {wide}) AS INTEGER),"
-        f" CAST(substr(:{size}, n * {narrow} + 1, {narrow}) AS INTEGER)) AS {type_})",
+        f" CAST(substr(:{size}, n * {narrow} + 1, {narrow}) AS INTEGER)) AS TEXT)",
         wholes=[whole, _digits(sizes.cum_sum() - sizes + 1, wide, begin), _digits(sizes, narrow, size)],
     )
 
