@@ -87,13 +87,9 @@ class Kind:
         """The same of many rows, in which blanks may end values or surely do not."""
         slots = [slot for slot, _ in self.takes]
         columns = [list(map(itemgetter(index), rows)) for _, index in self.takes]
-        if padded or len(set(slots)) < len(slots) or any("" in column for column in columns):
+        if not slots or padded or len(set(slots)) < len(slots) or any("" in column for column in columns):
             return map(self.values, rows)
-        return (
-            (dict(zip(slots, told, strict=True)) for told in zip(*columns, strict=True))
-            if columns
-            else map(self.values, rows)
-        )
+        return (dict(zip(slots, told, strict=True)) for told in zip(*columns, strict=True))
 
     def parent_of(self, row: Row) -> str:
         """The number of the level above, as a row names it."""

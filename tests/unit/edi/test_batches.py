@@ -70,6 +70,20 @@ def ship_notice(chance: Chance, size: int) -> Iterator[str]:
             yield from [f"N1*MF*Maker {level}", "N4*AKRON*OH"] * (chance.random() < 0.2)
 
 
+def tidy_notice(chance: Chance, size: int) -> Iterator[str]:
+    """A tree in which each item names the package before it; a few packages have a used number, or lie nowhere."""
+    yield from ("BSN*00*SH1*20261122*0100", "HL*1**S", "HL*2*1*O*1", "PRF*PO1")
+    level, broken = 2, chance.choice([0, 0.01])
+    while level < size:
+        level += 1
+        pack = chance.randrange(1, level) if chance.random() < broken else level
+        yield f"HL*{pack}*{77777 if chance.random() < broken else 2}*P*1"
+        yield from [f"MAN*GM*{pack:020d}{' ' * (chance.random() < 0.01)}"] * (chance.random() < 0.99)
+        for _ in range(chance.randrange(6)):
+            level += 1
+            yield from (f"HL*{level}*{pack}*I*0", f"LIN**VN*V{level}", f"SN1**{chance.randrange(1, 99)}*EA")
+
+
 def despatch_advice(chance: Chance, size: int) -> Iterator[str]:
     """Packages around items, references in more than may stand there now and then."""
     yield from ("BGM+351+S1+9", "DTM+137:20261122:102", "RFF+ON:PO1", "NAD+DP+5412345000013::9", "CPS+1")
@@ -170,6 +184,7 @@ CASES = {
     "nothing wanted": Case(purchase_order, "x12.850", "", (), WRONG_ORDERS),
     "a named level": Case(ship_notice, "x12.856", "HL[I]", ("HL[P]/MAN[GM]02", "N1[MF]/N401"), WRONG_NOTICES),
     "notices": Case(ship_notice, "x12.856", "HL[I]", OF_NOTICES, WRONG_NOTICES),
+    "tidy notices": Case(tidy_notice, "x12.856", "HL[I]", OF_NOTICES, WRONG_NOTICES),
     "forecasts": Case(
         planning_schedule, "x12.830", "LIN/FST | LIN/SDP/FST", ("LIN[VN]", "FST01", "SHP[02,03=050]02", "UIT01"),
         ("XQ*1", "FST*x*C*D*20260401", "", "LIN", "SDP*Y"),
