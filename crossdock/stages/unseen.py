@@ -20,7 +20,7 @@ import polars as pl
 from connectors.archive import Archive
 from connectors.base import State
 from connectors.formats.rows import Header
-from connectors.pulls.again import ask_again
+from connectors.pulls.again import again, ask_again
 from connectors.pulls.watermark import order_of
 from crossdock.ledger import Ledger, PayloadRecord
 from schemas.errors import PermanentError
@@ -61,17 +61,18 @@ def unseen(record: PayloadRecord, *, archive: Archive, ledger: Ledger) -> tuple[
         for pair in there.missing(_handed_over(record, query, asked, archive, ledger))
         if not pair.mark or there.is_late(pair)
     ]
-    kept = sorted(map(str, missed)) if len(missed) <= MOST_REMEMBERED else []
-    if kept != sorted(asked):
-        state.set(_asked_key(query), msgspec.json.encode(kept).decode())
     fresh = [pair for pair in missed if str(pair) not in asked]
     found = []
     if late := [pair for pair in fresh if pair.mark]:
-        since = min((pair.mark for pair in late), key=order_of)
+        waiting = again(state, query)  # asked for by the keys before, and not pulled yet
+        since = min((*(pair.mark for pair in late), *([waiting] if waiting else [])), key=order_of)
         ask_again(state, query, since, record.received_at)
         found.append(_late(query, late, since))
     if unmarked := [pair for pair in fresh if not pair.mark]:
         found.append(_unmarked(query, unmarked, there.column))
+    kept = sorted(map(str, missed)) if len(missed) <= MOST_REMEMBERED else []
+    if kept != sorted(asked):  # last: what was remembered and not asked for would never be asked for
+        state.set(_asked_key(query), msgspec.json.encode(kept).decode())
     return tuple(found)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 
+from crossdock.dock import Dock
 from tests.channel_runs import findings, new_events
 from tests.odbc_erp import ORDERS
 
@@ -124,6 +126,29 @@ def test_what_does_not_come_is_asked_for_once(erp: Erp) -> None:
     for _ in range(4):
         assert erp.run() == []
     assert len(erp.findings("keys.unseen")) == 1
+
+
+def test_a_kill_before_rows_are_asked_for_lets_them_be_asked_for_later(
+    erp: Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erp.order(erp.db, 40, 4, "05:00:00")
+    erp.run()
+    erp.order(erp.db, 10, 1, "01:10:00")
+    with monkeypatch.context() as killing:
+        killing.setattr("crossdock.stages.unseen.ask_again", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            erp.run()
+    assert [erp.run() for _ in range(3)] == [[], [("10", "ordered", "1.000")], []]
+
+
+def test_rows_that_are_missed_before_others_were_pulled_do_not_displace_them(erp: Erp) -> None:
+    erp.order(erp.db, 40, 4, "05:00:00")
+    erp.run()
+    for line, quantity, at in ((10, 1, "01:10:00"), (20, 2, "01:20:00")):
+        erp.order(erp.db, line, quantity, at)
+        with Dock.open(erp.known.settings, connections=lambda _: erp.connection) as dock:
+            dock.receive("erp")  # keys twice, before the first ones are looked at
+    assert [erp.run() for _ in range(3)] == [[], [("10", "ordered", "1.000"), ("20", "ordered", "2.000")], []]
 
 
 def test_rows_that_no_pull_can_see_are_told_once(erp: Erp) -> None:
