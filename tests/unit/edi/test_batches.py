@@ -279,7 +279,7 @@ def calls(read, case: Case, *, learn: bool) -> Counter[str]:
     gc.collect()
     gc.disable()  # what is finalised while this counts is another test's
     try:
-        of(1000)
+        of(4000)
         return of(4000) - of(2000)
     finally:
         gc.enable()
