@@ -112,8 +112,8 @@ def _translated(record: PayloadRecord, drafted: Generator[Drafted], context: Con
 
 
 def _drafted(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Drafted]:
-    """Of the lines, which nobody stores and which would wait in memory for their events to be stored, only what
-    ``superseded`` asks of a schedule's head and ``checked`` of each.
+    """The payload's draft. Of the lines, which nobody stores and which would wait in memory for their events to be
+    stored, only what ``superseded`` asks of a schedule's head and ``checked`` of each.
     """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
     with _readable(record), archive.open(record.sha256) as stream:

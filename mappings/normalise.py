@@ -92,7 +92,7 @@ class Held:
 class Draft:
     """Events of which all is known but what they are called and how they are written: a valid line for each."""
 
-    lines: pl.DataFrame  #: with the columns ``subject``, ``kind`` and ``time``
+    lines: pl.DataFrame  #: with ``kind`` and ``time``, and with ``subject`` where there are any
     stream: Stream
     mapping: CompiledMapping
     origin: Origin

@@ -128,13 +128,13 @@ class _Passage:
                 at += known
             if at < index or index == size:
                 break
-            if level is None and (opened := self._open_levels(branches[place:], named[len(self.parents) :], size)):
-                level, end = opened[-1], place + len(opened)
-                at = branches[end] if end < len(branches) else size
-                owner = None if at > branches[end - 1] + 1 else level
-                continue
             kind, row = kinds[letters[index]], rows[index]
             if kind.role is Role.BRANCH:
+                if level is None and (opened := self._open_levels(branches[place:], named[len(self.parents) :], size)):
+                    level, end = opened[-1], place + len(opened)
+                    at = branches[end] if end < len(branches) else size
+                    owner = None if at > branches[end - 1] + 1 else level
+                    continue
                 if level is not None:
                     level.in_force()  # nothing is added to it any more
                 level = body.hierarchy.plain_level(row[kind.number], kind.parent_of(row), kind.values(row))
