@@ -279,11 +279,12 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DraftedLines]:
         document.held = None
     together = _Together(documents, chunks)
     applied = apply(together.table, mapping, given)
-    lines = applied.lines.with_columns_seq(together.documents_of(applied.lines))
+    lines = applied.lines.hstack([together.documents_of(applied.lines)])
     found = together.without_repetition(applied.findings)
     causes = _causes((*together.readers, *found))
     if ATTRIBUTE_KEYS in first.start.attributes:
-        named = with_subjects(lines, mapping, causes, partly=ATTRIBUTE_GONE in first.start.attributes).drop(DOCUMENT)
+        named = with_subjects(lines, mapping, causes, partly=ATTRIBUTE_GONE in first.start.attributes)
+        named.drop_in_place(DOCUMENT)
         parted = together.parted(named, None, named.clear(), together.readers)
         return [replace(told, keys=told.lines.select_seq(SUBJECT, UNSURE)) for told in parted]
     origin = Origin(
@@ -296,8 +297,8 @@ def _translated(documents: Sequence[OpenDocument]) -> list[DraftedLines]:
     held = Held(lines=causes, unsure=unsure) if causes else None
     draft, broken = normalise(lines, mapping, given.master, origin, held)
     causes = _causes(broken) | causes
-    parked = _parked(lines, causes)
-    return together.parted(lines.drop(DOCUMENT), draft, parked.drop(DOCUMENT), (*together.readers, *found, *broken))
+    parked = _parked(applied.lines, causes)
+    return together.parted(applied.lines, draft, parked, (*together.readers, *found, *broken))
 
 
 def _parked(lines: pl.DataFrame, causes: Mapping[int, str]) -> pl.DataFrame:
@@ -319,7 +320,10 @@ class _Together:
         tables = list(_tables(chunks))
         whole = pl.concat(tables, how="diagonal") if len(tables) > 1 else tables[0]
         self.ordinals = whole.get_column(ORDINAL)
-        self.table = whole.rechunk().with_columns_seq(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL))
+        in_order = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ORDINAL)
+        self.table = pl.DataFrame([column.rechunk() for column in whole]).with_columns_seq(in_order)
+        counted = bool((self.ordinals == self.table.get_column(ORDINAL)).all())
+        self.renumbered = None if counted else self.ordinals
         names = pl.Series(DOCUMENT, [document.document.id for document in documents], pl.String)
         each = [names.new_from_index(at, height) for at, height in enumerate(heights)]
         self.documents = pl.concat(each, rechunk=True)
@@ -371,7 +375,7 @@ class _Together:
     def _events(self, draft: Draft) -> Iterator[tuple[int, Callable[[], pl.DataFrame]]]:
         """How many events each document has, and what writes them."""
         cuts = self._cuts(draft.lines.get_column(ORDINAL))
-        writing = _Writing(draft, self.ordinals, cuts)
+        writing = _Writing(draft, self.renumbered, cuts)
         for index, (begin, end) in enumerate(pairwise(cuts)):
             yield end - begin, partial(writing.of, index)
 
@@ -380,7 +384,7 @@ class _Together:
         if table.is_empty():
             return [table] * len(self.openings)
         cuts = self._cuts(table.get_column(number))
-        own = _under(self.ordinals, table, number)
+        own = _under(self.renumbered, table, number)
         return [own.slice(begin, end - begin) for begin, end in pairwise(cuts)]
 
     def _cuts(self, numbers: pl.Series) -> list[int]:
@@ -396,20 +400,23 @@ class _Writing:
     """Events of documents that were drafted together: all of them are written when the first ones are asked for."""
 
     draft: Draft
-    ordinals: pl.Series
+    renumbered: pl.Series | None
     cuts: Sequence[int]
     events: pl.DataFrame | None = None
 
     def of(self, index: int) -> pl.DataFrame:
         """Those of one document, under its lines' own numbers."""
         if self.events is None:
-            self.events = _under(self.ordinals, self.draft.written(), "line")
+            self.events = _under(self.renumbered, self.draft.written(), "line")
         begin, end = self.cuts[index : index + 2]
         return self.events.slice(begin, end - begin)
 
 
-def _under(ordinals: pl.Series, table: pl.DataFrame, number: str) -> pl.DataFrame:
-    """``table``, in which ``number`` counts through the documents that were translated together."""
+def _under(ordinals: pl.Series | None, table: pl.DataFrame, number: str) -> pl.DataFrame:
+    """``table``, in which ``number`` counts through the documents that were translated together, under the
+    ``ordinals`` that the lines have in their own; None: under the same."""
+    if ordinals is None:
+        return table
     return table.with_columns_seq(ordinals.gather(table.get_column(number) - 1).alias(number))
 
 

@@ -295,8 +295,9 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
             entry.last = max(last, entry.last or last)
         for id, count in Counter(written.unchanged.to_list()).items():
             by_id[id].unchanged += count
-        for (id,), said_again in written.confirmed.group_by("document_id"):
-            write_confirmations(connection, int(id), keys(said_again).to_list())
+        if written.confirmed.height:
+            for (id,), said_again in written.confirmed.group_by("document_id"):
+                write_confirmations(connection, int(id), keys(said_again).to_list())
         for row in written.stale.iter_rows(named=True):
             stale.setdefault(row["document_id"], []).append(_stale(row))
     return stale

@@ -25,6 +25,7 @@ from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened,
 from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
+from mappings.remembered import is_constant
 from mappings.spec import OnError
 from mappings.values import last_moment
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
@@ -134,18 +135,19 @@ class _Bench:
 
     def _judged(self, tables: Sequence[DocumentLines]) -> dict[int, list[Finding]]:
         """What is to be said of each of the tables."""
-        partners = pl.concat([item.events["partner"] for item in tables]).unique(maintain_order=True)
-        rules = {partner: agreed for partner in partners if (agreed := self._of(partner))}
+        partners = pl.concat([item.events["partner"] for item in tables])
+        named = [partners.first()] if is_constant(partners) else partners.unique(maintain_order=True)
+        rules = {partner: agreed for partner in named if (agreed := self._of(partner))}
         if not rules:
             return {}
         asked = _asked(tables)
         found: list[tuple[int, Finding]] = []
         for partner, agreed in rules.items():
             for kind in dict.fromkeys(rule.kind for rule, _, _ in agreed):
-                rows = asked.rows_of(partner, kind)
-                if len(rows):
+                theirs = asked.of(partner if len(named) > 1 else None, kind)
+                if theirs.table.height:
                     wanted = [one for one in agreed if one[0].kind == kind]
-                    found += self._of_kind(asked.at(rows), wanted)
+                    found += self._of_kind(theirs, wanted)
         findings: dict[int, list[Finding]] = {}
         for row, finding in sorted(found, key=lambda one: one[0]):
             findings.setdefault(asked.table_of(row), []).append(finding)
@@ -228,9 +230,19 @@ class _Asked:
 
     table: pl.DataFrame  #: ``_ROW``, columns of events, and of ``_OF_LINES`` those that were there
     ends: Sequence[int]  #: of each table
+    subjects: tuple[str, str]  #: the first and the last of them in the order of texts
 
-    def rows_of(self, partner: str, kind: str) -> pl.Series:
-        return ((self.table["partner"] == partner) & self.table["subject"].str.starts_with(f"{kind}/")).arg_true()
+    def of(self, partner: str | None, kind: str) -> _Asked:
+        """The rows of that partner (None: all are of one) about lines of that kind. Subjects that begin alike stand
+        together in the order of texts, so that mostly a look at its two ends tells that all are, or none."""
+        begin = f"{kind}/"
+        first, last = (subject.startswith(begin) for subject in self.subjects)
+        if not (first or last or self.subjects[0] < begin < self.subjects[1]):
+            return replace(self, table=self.table.head(0))
+        if partner is None and first and last:
+            return self
+        alike = self.table["subject"].str.starts_with(begin)
+        return self.at((alike if partner is None else alike & (self.table["partner"] == partner)).arg_true())
 
     def at(self, rows: pl.Series) -> _Asked:
         return self if len(rows) == self.table.height else replace(self, table=self.table[rows])
@@ -256,7 +268,9 @@ _OF_EVENTS = ("stream", "partner", "item", "site", "subject", "time", "line", "d
 def _asked(tables: Sequence[DocumentLines]) -> _Asked:
     parts = [_beside_their_lines(list(alike)) for _, alike in groupby(tables, lambda item: item.lines.columns)]
     table = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
-    return _Asked(table.with_row_index(_ROW), list(accumulate(item.events.height for item in tables)))
+    subjects = table["subject"]
+    ends = list(accumulate(item.events.height for item in tables))
+    return _Asked(table.with_row_index(_ROW), ends, (subjects.min(), subjects.max()))
 
 
 def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from mappings.calendars import Calendar
+from mappings.remembered import is_constant
 from schemas.documents import LENGTH, LOCATION, OFFSET
 from schemas.findings import Finding, Severity, Stage
 
@@ -71,7 +72,7 @@ class Rule:
         """The rows that offend. Rows that say the same offend alike, so that a rule which says what it reads is asked
         about each once; mostly that is one for a whole document, and nobody offends."""
         given = table.select_seq(self.reads) if self.reads else table
-        if self.reads and not self.broken(given.unique(), limits).any():
+        if self.reads and not self.broken(_distinct(given), limits).any():
             return ()
         return self.broken(given, limits).arg_true().to_list()
 
@@ -190,6 +191,13 @@ def on_closed_days(column: pl.Series, sites: pl.Series, limits: Limits) -> pl.Se
         calendar = limits.calendar_at(site)
         closed.append(None if day is None else calendar is not None and not calendar.is_worked(day))
     return pl.Series(closed, dtype=pl.Boolean)
+
+
+def _distinct(table: pl.DataFrame) -> pl.DataFrame:
+    """The different rows of a table."""
+    if all(column.null_count() == len(column) or is_constant(column) for column in table):
+        return table.head(1)
+    return table.unique()
 
 
 def _days(moments: pl.Series, limits: Limits) -> Iterator[date | None]:
