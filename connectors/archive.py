@@ -90,22 +90,30 @@ class Archive:
 
         Raises PermanentError when it is missing or damaged.
         """
-        with _disk_errors(self.root):
-            file = self._stream(sha256)
-            try:
-                intact = _digest(file) == sha256
-                file.seek(0)
-            except BaseException:
-                file.close()
-                raise
-        if not intact:
+        file = self.unchecked(sha256)
+        try:
+            self.require_intact(file, sha256)
+        except BaseException:
             file.close()
+            raise
+        return file
+
+    def unchecked(self, sha256: str) -> BinaryIO:
+        """The content, for reading by one who sees to it that nothing comes of it before ``require_intact``."""
+        with _disk_errors(self.root):
+            return self._stream(sha256)
+
+    def require_intact(self, file: BinaryIO, sha256: str) -> None:
+        """Raise PermanentError unless the bytes of ``file``, opened here, have that SHA-256. Where it stands is not
+        changed, so that another thread may read it at the same time."""
+        with _disk_errors(self.root):
+            intact = _digest_of(file) == sha256
+        if not intact:
             raise PermanentError(
                 f"{self.path(sha256)} is damaged: its bytes no longer have that SHA-256",
                 hint="restore the file from a backup, or have the sender send it again",
                 sha256=sha256,
             )
-        return file
 
     def verify(self, sha256: str) -> bool:
         """Whether the content is there and intact."""
@@ -116,7 +124,7 @@ class Archive:
             except FileNotFoundError:
                 return False
             with file:
-                return _digest(file) == sha256
+                return _digest_of(file) == sha256
 
     def contents(self) -> Iterator[str]:
         """The SHA-256 of everything that lies here, in order; what lies beside it under another name is passed over."""
@@ -189,10 +197,11 @@ def _write_all(file: BinaryIO, chunk: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(_PIECE):
+def _digest_of(file: BinaryIO) -> str:
+    digest, at = hashlib.sha256(), 0
+    while piece := os.pread(file.fileno(), _PIECE, at):
         digest.update(piece)
+        at += len(piece)
     return digest.hexdigest()
 
 

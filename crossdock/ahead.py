@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from queue import Queue
 from typing import Generic, TypeVar
 
@@ -16,35 +17,51 @@ QUICK = 0.0002  #: seconds for which a thread has the interpreter to itself, whi
 LOADS = 4  #: that there are at most: one in use, one being made, and those that wait
 
 
-def ahead(items: Iterator[T], *, weigh: Callable[[T], int] = lambda _: 1) -> Generator[T, None, None]:
+def _nothing(_: object = None) -> None:
+    """What is done where nothing is to be done."""
+
+
+def ahead(
+    items: Iterator[T],
+    *,
+    weigh: Callable[[T], int] = lambda _: 1,
+    prepare: Callable[[T], object] = _nothing,
+    meanwhile: Callable[[], object] = _nothing,
+) -> Generator[T, None, None]:
     """``items``, in their order, made in a thread of their own.
+
+    ``prepare`` is what their taker would begin with, and need not do a second time: it is done in that thread while
+    the taker is busy with others, so that both have about as much to do. ``meanwhile`` is done by the taker while the
+    first ones are made.
 
     What making them raises is raised where its item would have come. Closing this (or leaving it
     with an exception) ends the thread: it is gone when that returns, and ``items`` is closed.
     """
-    loads: Queue[_Load[T]] = Queue()
-    room, enough = threading.Semaphore(LOADS), threading.Event()
-    arguments = (items, weigh, loads, room, enough)
-    maker = threading.Thread(target=_make, args=arguments, name="working ahead", daemon=True)
+    maker = _Maker(items, weigh, prepare)
+    thread = threading.Thread(target=maker.make, name="working ahead", daemon=True)
     last = False
     with _TURNS.quick():
-        maker.start()
+        maker.wanted.set()
+        thread.start()
         try:
+            meanwhile()
             while not last:
-                load = loads.get()
+                load = maker.loads.get()
+                maker.wanted.clear()
                 last = load.last
                 yield from load.items
                 if load.error is not None:
                     raise load.error
                 load.items.clear()
-                room.release()
+                maker.room.release()
+                maker.wanted.set()
         finally:
-            enough.set()
-            room.release()
+            maker.enough.set()
+            maker.room.release()
             while not last:
-                last = loads.get().last
-                room.release()
-            maker.join()
+                last = maker.loads.get().last
+                maker.room.release()
+            thread.join()
 
 
 class _Turns:
@@ -88,29 +105,39 @@ class _Load(Generic[T]):
         self.error = error
 
 
-def _make(
-    items: Iterator[T],
-    weigh: Callable[[T], int],
-    loads: Queue[_Load[T]],
-    room: threading.Semaphore,
-    enough: threading.Event,
-) -> None:
-    room.acquire()
-    made: list[T] = []
-    weight = 0
-    error: BaseException | None = None
-    try:
-        for item in items:
-            made.append(item)
-            weight += weigh(item)
-            if weight >= LOAD:
-                loads.put(_Load(made))
-                made, weight = [], 0
-                room.acquire()
-            if enough.is_set():
-                break
-        if isinstance(items, Generator):
-            items.close()
-    except BaseException as raised:
-        error = raised
-    loads.put(_Load(made, last=True, error=error))
+@dataclass(slots=True)
+class _Maker(Generic[T]):
+    """What the other thread does, and how the two speak with each other."""
+
+    items: Iterator[T]
+    weigh: Callable[[T], int]
+    prepare: Callable[[T], object]
+    loads: Queue[_Load[T]] = field(default_factory=Queue)
+    room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(LOADS))
+    enough: threading.Event = field(default_factory=threading.Event)  #: nobody wants any more
+    wanted: threading.Event = field(default_factory=threading.Event)  #: the taker waits
+
+    def make(self) -> None:
+        """All loads, the last of which says how it ended."""
+        self.room.acquire()
+        made: list[T] = []
+        weight = 0
+        error: BaseException | None = None
+        try:
+            for item in self.items:
+                made.append(item)
+                weight += self.weigh(item)
+                if weight >= LOAD:
+                    if not self.wanted.is_set():
+                        for one in made:
+                            self.prepare(one)
+                    self.loads.put(_Load(made))
+                    made, weight = [], 0
+                    self.room.acquire()
+                if self.enough.is_set():
+                    break
+            if isinstance(self.items, Generator):
+                self.items.close()
+        except BaseException as raised:
+            error = raised
+        self.loads.put(_Load(made, last=True, error=error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
+from typing import BinaryIO
 
 import polars as pl
 
@@ -97,13 +99,14 @@ class Unreadable(Exception):
 
 def translated_ahead(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
     """The payload's translation, drafted in a thread of its own unless that would cost more than it saves."""
-    drafted = _drafted(record, archive, context)
-    return _translated(record, drafted if record.size <= SMALL else ahead(drafted, weigh=rows_of), context)
+    if record.size <= SMALL:
+        return translated_payload(record, archive, context)
+    return _translated(record, _drafted_ahead(record, archive, context), context)
 
 
 def translated_payload(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Translated]:
     """The payload's translation, in which a crash of a reader is told apart from one of the ledger."""
-    return _translated(record, _drafted(record, archive, context), context)
+    return _translated(record, _drafted_here(record, archive, context), context)
 
 
 def _translated(record: PayloadRecord, drafted: Generator[Drafted], context: Context) -> Generator[Translated]:
@@ -111,12 +114,32 @@ def _translated(record: PayloadRecord, drafted: Generator[Drafted], context: Con
         yield from written(drafted, context)
 
 
-def _drafted(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Drafted]:
+def _drafted_here(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Drafted]:
+    with _readable(record), archive.open(record.sha256) as stream:
+        yield from _drafted(record, stream, context)
+
+
+def _drafted_ahead(record: PayloadRecord, archive: Archive, context: Context) -> Generator[Drafted]:
+    """Its bytes are checked while the first of them are read, before anything comes of it."""
+    with _readable(record), archive.unchecked(record.sha256) as stream:
+        drafted = _drafted(record, stream, context)
+        check = partial(archive.require_intact, stream, record.sha256)
+        with closing(ahead(drafted, weigh=rows_of, prepare=_write, meanwhile=check)) as items:
+            yield from items
+
+
+def _write(item: Drafted) -> None:
+    """The events are there when they are asked for."""
+    if isinstance(item, DraftedLines):
+        item.write()
+
+
+def _drafted(record: PayloadRecord, stream: BinaryIO, context: Context) -> Generator[Drafted]:
     """The payload's draft. Of the lines, which nobody stores and which would wait in memory for their events to be
     stored, only what ``superseded`` asks of a schedule's head and ``checked`` of each.
     """
     metadata = {**record.metadata, "received_at": record.received_at.isoformat()}
-    with _readable(record), archive.open(record.sha256) as stream:
+    with _readable(record):
         for item in draft_stream(stream, payload=record.sha256, name=record.name, metadata=metadata, context=context):
             yield replace(item, lines=_looked_at(item.lines)) if isinstance(item, DraftedLines) else item
 

@@ -399,17 +399,16 @@ class _Together:
 class _Writing:
     """Events of documents that were drafted together: all of them are written when the first ones are asked for."""
 
-    draft: Draft
+    made: Draft | pl.DataFrame  #: what is to be written; the events once they are
     renumbered: pl.Series | None
     cuts: Sequence[int]
-    events: pl.DataFrame | None = None
 
     def of(self, index: int) -> pl.DataFrame:
         """Those of one document, under its lines' own numbers."""
-        if self.events is None:
-            self.events = _under(self.renumbered, self.draft.written(), "line")
+        if isinstance(self.made, Draft):
+            self.made = _under(self.renumbered, self.made.written(), "line")
         begin, end = self.cuts[index : index + 2]
-        return self.events.slice(begin, end - begin)
+        return self.made.slice(begin, end - begin)
 
 
 def _under(ordinals: pl.Series | None, table: pl.DataFrame, number: str) -> pl.DataFrame:

@@ -136,7 +136,7 @@ class _Bench:
     def _judged(self, tables: Sequence[DocumentLines]) -> dict[int, list[Finding]]:
         """What is to be said of each of the tables."""
         partners = pl.concat([item.events["partner"] for item in tables])
-        named = [partners.first()] if is_constant(partners) else partners.unique(maintain_order=True)
+        named = partners.head(1) if is_constant(partners) else partners.unique(maintain_order=True)
         rules = {partner: agreed for partner in named if (agreed := self._of(partner))}
         if not rules:
             return {}
@@ -270,7 +270,7 @@ def _asked(tables: Sequence[DocumentLines]) -> _Asked:
     table = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
     subjects = table["subject"]
     ends = list(accumulate(item.events.height for item in tables))
-    return _Asked(table.with_row_index(_ROW), ends, (subjects.min(), subjects.max()))
+    return _Asked(table.with_row_index(_ROW), ends, (str(subjects.min()), str(subjects.max())))
 
 
 def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:

@@ -72,6 +72,17 @@ def test_damage_is_found_when_reading(archive: Archive) -> None:
         archive.open(SHA256)
 
 
+def test_what_is_being_read_can_be_checked_beside_it(archive: Archive) -> None:
+    archive.write([CONTENT])
+    with archive.unchecked(SHA256) as file:
+        assert file.read(10) == CONTENT[:10]
+        archive.require_intact(file, SHA256)
+        assert file.read() == CONTENT[10:]
+    damage(archive)
+    with archive.unchecked(SHA256) as file, pytest.raises(PermanentError, match="damaged"):
+        archive.require_intact(file, SHA256)
+
+
 def test_damaged_content_that_comes_again_is_mended(archive: Archive) -> None:
     archive.write([CONTENT])
     damage(archive)

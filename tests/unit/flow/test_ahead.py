@@ -66,6 +66,70 @@ def test_it_does_not_wait_for_the_next_step() -> None:
         assert second.wait(10)
 
 
+def test_what_the_taker_would_begin_with_is_done_ahead_while_it_is_busy() -> None:
+    prepared: list[int] = []
+    done = threading.Event()
+
+    def prepare(number: int) -> None:
+        assert threading.current_thread().name == "working ahead"
+        prepared.append(number)
+        if number == 2:
+            done.set()
+
+    going_on = threading.Event()
+
+    def making() -> Iterator[int]:
+        yield 0
+        assert going_on.wait(10)
+        yield 1
+        yield 2
+
+    with closing(ahead(making(), weigh=lambda _: LOAD, prepare=prepare)) as items:
+        assert next(items) == 0  # which was waited for
+        going_on.set()
+        assert done.wait(10)
+        assert list(items) == [1, 2]
+    assert prepared == [1, 2]
+
+
+def test_what_preparing_raises_is_raised_and_no_item_is_lost() -> None:
+    going_on, failed = threading.Event(), threading.Event()
+
+    def making() -> Iterator[int]:
+        yield 0
+        assert going_on.wait(10)
+        yield 1
+
+    def prepare(_: int) -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    with closing(ahead(making(), weigh=lambda _: LOAD, prepare=prepare)) as items:
+        assert next(items) == 0
+        going_on.set()
+        assert failed.wait(10)
+        assert next(items) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(items)
+    assert _threads() == 0
+
+
+def test_what_is_done_meanwhile_is_done_before_the_first_item_is_taken() -> None:
+    first = threading.Event()
+
+    def making() -> Iterator[int]:
+        first.set()
+        yield 1
+
+    def refuse() -> None:
+        assert first.wait(10)  # making goes on beside it
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        next(ahead(making(), meanwhile=refuse))
+    assert _threads() == 0
+
+
 def test_the_interpreter_changes_hands_sooner_only_while_somebody_works_ahead() -> None:
     usual = sys.getswitchinterval()
     assert usual > QUICK

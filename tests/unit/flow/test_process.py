@@ -115,16 +115,18 @@ def test_a_crash_of_the_reader_is_told_with_its_reason(
     assert not [thread for thread in threading.enumerate() if thread.name == "working ahead"]
 
 
+@pytest.mark.parametrize("more", [b"", b"\n" + b"y" * SMALL], ids=["by turns", "in a thread"])
 def test_a_payload_gone_from_the_archive_is_quarantined(
-    ledger: Ledger, archive: Archive, context: Context, payload
+    ledger: Ledger, archive: Archive, context: Context, payload, more: bytes
 ) -> None:
-    lost, damaged, good = payload(b"TEXT a"), payload(b"TEXT b"), payload(b"TEXT c")
+    lost, damaged, good = (payload(b"TEXT " + name + more) for name in (b"a", b"b", b"c"))
     archive.path(ledger.payload(lost).sha256).unlink()
     path = archive.path(ledger.payload(damaged).sha256)
     path.chmod(0o640)
-    path.write_bytes(b"TEXT B")
+    path.write_bytes(b"TEXT B" + more)
     process([lost, damaged, good], archive=archive, ledger=ledger, context=context)
     assert [ledger.payload(id).status for id in (lost, damaged, good)] == ["quarantined", "quarantined", "translated"]
+    assert not ledger.documents(payload=damaged)
     messages = [row["message"] for row in ledger.findings() if row["code"] == "payload.unavailable"]
     assert "missing" in messages[0]
     assert "damaged" in messages[1]
