@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from itertools import compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,9 +88,12 @@ class Kind:
         """The same of many rows, in which blanks may end values or surely do not."""
         slots = [slot for slot, _ in self.takes]
         columns = [list(map(itemgetter(index), rows)) for _, index in self.takes]
-        if not slots or padded or len(set(slots)) < len(slots) or any("" in column for column in columns):
+        if not slots or padded or len(set(slots)) < len(slots):
             return map(self.values, rows)
-        return (dict(zip(slots, told, strict=True)) for told in zip(*columns, strict=True))
+        together = zip(*columns, strict=True)
+        if any("" in column for column in columns):
+            return (dict(compress(zip(slots, told, strict=True), told)) for told in together)
+        return (dict(zip(slots, told, strict=True)) for told in together)
 
     def parent_of(self, row: Row) -> str:
         """The number of the level above, as a row names it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -267,6 +268,7 @@ def calls(read, case: Case, *, learn: bool) -> Counter[str]:
     def of(size: int) -> Counter[str]:
         payload, plans = interchange(case, list(case.make(random.Random(7), size))), One(case)
         before = sys.getprofile()
+        re.purge()  # patterns are compiled anew each time, not only where other tests have filled its memory
         made.clear()
         sys.setprofile(count)
         try:
