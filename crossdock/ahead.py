@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 LOAD = 1024  #: weight that is handed over at once
 QUICK = 0.0002  #: seconds for which a thread has the interpreter to itself, while others wait
-LOADS = 4  #: that there are at most: one in use, one being made, and those that wait
+LOADS = 3  #: that there are at most: one in use, one being made, and those that wait
 
 
 def _nothing(_: object = None) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from mappings.remembered import is_constant
 
-_ESCAPED = '"\\\\\\x00-\\x1f'  # what JSON escapes, as a regular expression writes it within brackets
+_ODD = ('"', "\\", *map(chr, range(32)))  # what JSON escapes
+_ESCAPED = '"\\\\\\x00-\\x1f'  # the same as a regular expression writes it within brackets
 
 Piece = pl.Expr | str  #: part of a row's text: the row's own (null: nothing is said), or the same in every row
 
@@ -43,7 +43,9 @@ class Speech:
         if not varying:
             return True
         whole = pl.concat_str(*(pl.col(name).str.join("") for name in varying))
-        return _is_free_of(self._lines.select_seq(whole).item(), self._marks)
+        text = self._lines.select_seq(whole).item()
+        # one long text is looked through for each character faster than its parts are by a regular expression
+        return not any(odd in text for odd in (*_ODD, *self._marks))
 
     def is_constant(self, column: str) -> bool:
         """See ``mappings.remembered.is_constant``."""
@@ -108,14 +110,6 @@ def _exprs(pieces: Iterable[Piece]) -> list[pl.Expr]:
         else:
             together.append(piece)
     return [pl.lit(piece) if isinstance(piece, str) else piece for piece in together]
-
-
-def _is_free_of(text: str, marks: str) -> bool:
-    """Whether nothing in it is escaped in JSON, and none of ``marks`` stands in it; three times as fast in one long
-    text as a regular expression is in its parts."""
-    if any(mark in text for mark in ('"', "\\", *marks)):
-        return False
-    return not text or bool(np.frombuffer(text.encode(), np.uint8).min() >= ord(" "))
 
 
 def _quoted(text: str) -> str:
