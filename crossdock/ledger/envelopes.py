@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from connectors.formats.edi.acknowledgments.edifact import addressable
 from crossdock.ledger import held_back
 from crossdock.ledger.answer_tables import answers, envelopes, held_interchanges
 from crossdock.ledger.resent import supersede_corrected
@@ -168,7 +169,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
 def _owed_for_edifact(envelope: GroupEnd | InterchangeEnd, agreement: Acknowledge) -> tuple[str, ...]:
     """A CONTRL that is not agreed on is owed to who asks for one in UNB; nothing to who does not say who they are."""
     head = envelope.interchange
-    if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not (head.sender and head.receiver):
+    if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not addressable(head):
         return ()
     wanted = agreement.functional == "contrl" or head.answer_wanted or head.receipt_wanted
     return (*(("CONTRL",) if wanted else ()), *(("APERAK",) if agreement.application == "aperak" else ()))

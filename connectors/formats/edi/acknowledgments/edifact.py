@@ -18,37 +18,16 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SYNTAXES = ("1", "2", "3", "4")
 
 
-class EdifactWriter:
-    """Writes one answer to ``interchange``, from us to its sender."""
+class Spelling:
+    """How what ``interchange`` says is said back to its sender: with its marks, in its letters."""
 
-    def __init__(self, interchange: Interchange, numbers: Numbers, written_at: datetime) -> None:
+    def __init__(self, interchange: Interchange) -> None:
         self._interchange = interchange
-        self._numbers = numbers
-        self.at = written_at
         syntax, _, version = interchange.version.partition(":")
         self.syntax = syntax if syntax in CHARSETS else "UNOA"
         self.syntax_version = version if version in _SYNTAXES else "3"
         self.marks = _answering_marks(interchange, self.syntax, self.syntax_version)
         self._foreign = foreign_characters(self.syntax, self.marks)
-
-    def interchange(self, messages: Sequence[tuple[str, str, Sequence[Sequence[Element]]]]) -> bytes:
-        """UNB to UNZ. ``messages`` are types, versions (``D:96A:UN``) and segments, numbered up to ours."""
-        head, last = self._interchange, self._numbers.set
-        envelope = EdifactEnvelope(
-            sender=self._identity(head.receiver),
-            receiver=self._identity(head.sender, head.reverse_routing),
-            reference=f"{self._numbers.interchange:09d}",
-            written_at=self.at,
-            syntax=self.syntax,
-            version=self.syntax_version,
-            test=head.test,
-        )
-        numbered = (
-            Message(type=type_, version=version, reference=f"{number:04d}", segments=segments)
-            for number, (type_, version, segments) in enumerate(messages, last - len(messages) + 1)
-        )
-        advice = bool(head.delimiters.get("advice")) or _unusual(self.marks)
-        return b"".join(write_edifact(envelope, numbered, self.marks, advice=advice))
 
     def echo(self, value: str, most: int) -> str:
         """What was sent, as it can be sent back: only what the charset lacks, or nothing can release, is a blank."""
@@ -85,6 +64,40 @@ class EdifactWriter:
         """S002 and S003 of the interchange that is answered."""
         head = self._interchange
         return self._identity(head.sender).split(":"), self._identity(head.receiver).split(":")
+
+
+def addressable(interchange: Interchange) -> bool:
+    """Whether an answer can name both who sent it and whom it is for: neither says nothing, or nothing but what cannot
+    be sent back."""
+    return all(party[0] for party in Spelling(interchange).parties())
+
+
+class EdifactWriter(Spelling):
+    """Writes one answer to ``interchange``, from us to its sender."""
+
+    def __init__(self, interchange: Interchange, numbers: Numbers, written_at: datetime) -> None:
+        super().__init__(interchange)
+        self._numbers = numbers
+        self.at = written_at
+
+    def interchange(self, messages: Sequence[tuple[str, str, Sequence[Sequence[Element]]]]) -> bytes:
+        """UNB to UNZ. ``messages`` are types, versions (``D:96A:UN``) and segments, numbered up to ours."""
+        head, last = self._interchange, self._numbers.set
+        envelope = EdifactEnvelope(
+            sender=self._identity(head.receiver),
+            receiver=self._identity(head.sender, head.reverse_routing),
+            reference=f"{self._numbers.interchange:09d}",
+            written_at=self.at,
+            syntax=self.syntax,
+            version=self.syntax_version,
+            test=head.test,
+        )
+        numbered = (
+            Message(type=type_, version=version, reference=f"{number:04d}", segments=segments)
+            for number, (type_, version, segments) in enumerate(messages, last - len(messages) + 1)
+        )
+        advice = bool(head.delimiters.get("advice")) or _unusual(self.marks)
+        return b"".join(write_edifact(envelope, numbered, self.marks, advice=advice))
 
 
 def _answering_marks(interchange: Interchange, syntax: str, syntax_version: str) -> Delimiters:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydifact.parser import Parser
 
@@ -20,10 +20,14 @@ from connectors.formats.edi.acknowledgments import (
     report_errors,
     report_syntax,
 )
+from connectors.formats.edi.acknowledgments.edifact import addressable
 from connectors.formats.edi.acknowledgments.received import Received
 from connectors.formats.edi.acknowledgments.received_edifact import read_message
 from connectors.formats.edi.edifact import Edifact
 from connectors.formats.edi.edifact.scan import ScannedSegment, scan_edifact
+from crossdock.ledger.envelopes import owed_for
+from crossdock.translation import EnvelopeClosed
+from mappings.spec import Acknowledge
 from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage
 
@@ -212,14 +216,28 @@ def test_pydifact_reads_the_same_segments(answered: str) -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, 400))
+@example(dirt=b":14+", at=11)  # the sender has a qualifier, and no name
+@example(dirt=b"\x7f:14+", at=28)  # that of the receiver has no letter that can be sent back
 def test_whatever_was_sent_the_answer_can_leave_or_is_not_owed(dirt: bytes, at: int) -> None:
     payload = interchange(message("1"), message("2", BAD))
     end, groups, verdicts = read(payload[:at] + dirt + payload[at:])
-    if end.interchange.sender and end.interchange.receiver and not end.only_answers:
+    if addressable(end.interchange) and not end.only_answers:
         referees().judge(report_syntax(end, groups, verdicts, NUMBERS, AT))
         errors = [replace(one, findings=[unknown_item(dirt.decode("latin-1"))]) for one in verdicts]
         if errors:
             referees().judge(report_errors(end, errors, NUMBERS, AT))
+
+
+@pytest.mark.parametrize(
+    ("dirt", "at", "owed"),
+    [(b"", 0, ("CONTRL", "APERAK")), (b":14+", 11, ()), (b"\x7f:14+", 28, ())],
+    ids=["named", "a sender without a name", "a receiver whose name no answer can hold"],
+)
+def test_nothing_is_owed_to_who_cannot_be_named(dirt: bytes, at: int, owed: tuple[str, ...]) -> None:
+    payload = interchange(message("1"))
+    end, _, _ = read(payload[:at] + dirt + payload[at:])
+    agreement = Acknowledge(functional="contrl", application="aperak")
+    assert owed_for(EnvelopeClosed(envelope=end, partner="ACME", agreement=agreement)) == owed
 
 
 # -- and back ---------------------------------------------------------------------------------------
