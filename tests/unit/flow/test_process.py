@@ -171,15 +171,26 @@ def shipping() -> Context:
     return replace(standard_context(), master=MasterData.of(large_master(20)))
 
 
-def test_events_are_written_where_they_are_stored(
+def test_events_are_written_by_the_thread_that_has_the_time(
     ledger: Ledger, archive: Archive, shipping: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thread that works ahead hands drafts on: both threads then have about as much to do."""
-    writers: set[threading.Thread] = set()
-    written = Draft.written
-    monkeypatch.setattr(Draft, "written", lambda draft: writers.add(threading.current_thread()) or written(draft))
+    """The thread that stores writes what it waits for; what comes while it is busy is written ahead of it."""
+    writers: list[str] = []
+    ahead = threading.Event()
+    write = Draft.written
+
+    def written(draft: Draft) -> pl.DataFrame:
+        storing = threading.current_thread() is threading.main_thread()
+        writers.append("storing" if storing else "ahead")
+        if storing:
+            assert ahead.wait(30)
+        else:
+            ahead.set()
+        return write(draft)
+
+    monkeypatch.setattr(Draft, "written", written)
     assert _large(ledger, archive, shipping, tmp_path).events == 4_000
-    assert writers == {threading.current_thread()}
+    assert writers == ["storing", "ahead"]
 
 
 def test_a_crash_in_writing_events_is_told_as_one_of_the_reader(
