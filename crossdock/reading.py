@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate, chain, groupby, pairwise
 from operator import itemgetter
+from threading import Lock
 
 import msgspec
 import polars as pl
@@ -397,18 +398,22 @@ class _Together:
 
 @dataclass(slots=True)
 class _Writing:
-    """Events of documents that were drafted together: all of them are written when the first ones are asked for."""
+    """Events of documents that were drafted together: all of them are written when the first ones are asked for, once,
+    although two threads may ask for those of different documents at the same time."""
 
     made: Draft | pl.DataFrame  #: what is to be written; the events once they are
     renumbered: pl.Series | None
     cuts: Sequence[int]
+    lock: Lock = field(default_factory=Lock)
 
     def of(self, index: int) -> pl.DataFrame:
         """Those of one document, under its lines' own numbers."""
-        if isinstance(self.made, Draft):
-            self.made = _under(self.renumbered, self.made.written(), "line")
+        with self.lock:
+            if isinstance(self.made, Draft):
+                self.made = _under(self.renumbered, self.made.written(), "line")
+            events = self.made
         begin, end = self.cuts[index : index + 2]
-        return self.made.slice(begin, end - begin)
+        return events.slice(begin, end - begin)
 
 
 def _under(ordinals: pl.Series | None, table: pl.DataFrame, number: str) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -189,8 +190,25 @@ def test_events_are_written_by_the_thread_that_has_the_time(
         return write(draft)
 
     monkeypatch.setattr(Draft, "written", written)
-    assert _large(ledger, archive, shipping, tmp_path).events == 4_000
+    assert _large(ledger, archive, shipping, tmp_path, lines_in_set=5_000).events == 10_000
     assert writers == ["storing", "ahead"]
+
+
+def test_events_that_were_drafted_together_are_written_once(
+    ledger: Ledger, archive: Archive, shipping: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first document's are written, the other thread asks for the second's."""
+    calls: list[str] = []
+    write = Draft.written
+
+    def written(draft: Draft) -> pl.DataFrame:
+        calls.append(threading.current_thread().name)
+        time.sleep(0.3)  # the other thread comes meanwhile
+        return write(draft)
+
+    monkeypatch.setattr(Draft, "written", written)
+    assert _large(ledger, archive, shipping, tmp_path).events == 4_000
+    assert len(calls) == 1
 
 
 def test_a_crash_in_writing_events_is_told_as_one_of_the_reader(
@@ -206,9 +224,11 @@ def test_a_crash_in_writing_events_is_told_as_one_of_the_reader(
     assert ledger.payload(1).status == "quarantined"
 
 
-def _large(ledger: Ledger, archive: Archive, context: Context, folder: Path) -> StoreSummary:
-    """What became of a file that is large enough to be worked ahead of."""
-    assert large_856(folder / "856.edi", 4_000, items=20, lines_in_set=2_000) > SMALL
+def _large(
+    ledger: Ledger, archive: Archive, context: Context, folder: Path, *, lines_in_set: int = 2_000
+) -> StoreSummary:
+    """What became of a file of two documents that is large enough to be worked ahead of."""
+    assert large_856(folder / "856.edi", 2 * lines_in_set, items=20, lines_in_set=lines_in_set) > SMALL
     stored = archive.write([(folder / "856.edi").read_bytes()])
     record = ledger.record_payload(
         sha256=stored.sha256,
