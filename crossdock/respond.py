@@ -129,7 +129,7 @@ def _make(
     for _ in range(PATIENCE):
         seen = ledger.last_numbers(answer.partner)
         given = seen.following(groups=draft.groups, sets=draft.sets)
-        content = draft.write(given, datetime.now(UTC))
+        content = _written(draft, given)
         if draft.judged:
             referee.judge(content)
         recorded = ledger.record_answer(
@@ -144,6 +144,21 @@ def _make(
         if recorded or not ledger.is_owed(answer.id):
             return
     raise TransientError(f"the control numbers of {answer.partner} were taken {PATIENCE} times over by others")
+
+
+def _written(draft: _Draft, given: ControlNumbers) -> bytes:
+    """Raises Refused where that fails: what is owed to others does not wait for it."""
+    from connectors.formats.edi.acknowledgments import Refused
+
+    try:
+        return draft.write(given, datetime.now(UTC))
+    except (CrossdockError, MemoryError):
+        raise
+    except Exception as error:
+        raise Refused(
+            f"the answer could not be written: {type(error).__name__}: {error}",
+            hint="it stays unsent; report the fault, and let it be made again once that is mended",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

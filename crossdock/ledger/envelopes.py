@@ -11,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.formats.edi.acknowledgments.edifact import addressable
+from connectors.formats.edi.acknowledgments import edifact
+from connectors.formats.edi.acknowledgments.envelope import addressable
 from crossdock.ledger import held_back
 from crossdock.ledger.answer_tables import answers, envelopes, held_interchanges
 from crossdock.ledger.resent import supersede_corrected
@@ -145,7 +146,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
     X12: 997 or 999, and 824, for a group; TA1 for an interchange. EDIFACT: CONTRL and APERAK for an interchange.
     IDocs: STATUS and ALEAUD for those of one sender in a payload.
     An 824 or APERAK, and the correction of a workbook, is owed only if there is something to tell.
-    Acknowledgments are never acknowledged.
+    Acknowledgments are never acknowledged, and nothing is owed to who does not say who they are.
     """
     agreement, envelope = closed.agreement, closed.envelope
     if agreement is None:
@@ -156,6 +157,8 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
         return _owed_for_edifact(envelope, agreement)
     if envelope.interchange.format == "idoc":
         return _owed_for_idocs(envelope.interchange, agreement)
+    if not addressable(envelope.interchange):
+        return ()
     if isinstance(envelope, InterchangeEnd):
         wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)
         return ("TA1",) if wanted and not envelope.only_answers else ()
@@ -169,7 +172,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
 def _owed_for_edifact(envelope: GroupEnd | InterchangeEnd, agreement: Acknowledge) -> tuple[str, ...]:
     """A CONTRL that is not agreed on is owed to who asks for one in UNB; nothing to who does not say who they are."""
     head = envelope.interchange
-    if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not addressable(head):
+    if not isinstance(envelope, InterchangeEnd) or envelope.only_answers or not edifact.addressable(head):
         return ()
     wanted = agreement.functional == "contrl" or head.answer_wanted or head.receipt_wanted
     return (*(("CONTRL",) if wanted else ()), *(("APERAK",) if agreement.application == "aperak" else ()))

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from connectors.formats.edi.acknowledgments import Refused
+from connectors.formats.edi.acknowledgments import Refused, acknowledge_group
 from connectors.sinks.folder import FolderSink
 from crossdock.ledger import Ledger
 from crossdock.respond import Responded, respond
@@ -141,6 +141,25 @@ def test_a_crash_before_the_record_takes_no_number(ledger: Ledger, outboxes: Out
     assert ledger.last_numbers("ACME").interchange == 0
     assert round_of() == Responded(sent={"997": 1})
     assert list(outboxes.files()) == ["ACME-997-000000001.edi"]
+
+
+def test_who_cannot_be_answered_holds_up_nobody_else(
+    ledger: Ledger, outboxes: Outboxes, round_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(group: GroupEnd, *given: object) -> bytes:
+        if group.sender == "ACME":
+            raise ValueError("AK1: the value '4711' holds a delimiter")
+        return acknowledge_group(group, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("connectors.formats.edi.acknowledgments.acknowledge_group", failing)
+    owe(ledger, "ACME")
+    owe(ledger, "BOLT")
+    done = round_of()
+    assert (done.sent, done.refused) == ({"997": 1}, 1)
+    (error,) = done.errors
+    assert "ValueError: AK1: the value '4711' holds a delimiter" in str(error)
+    assert list(outboxes.files()) == ["BOLT-997-000000001.edi"]
+    assert round_of() == Responded()
 
 
 @pytest.mark.parametrize("written", [False, True])

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from connectors.formats.edi.delimiters import REPETITION_SINCE, Delimiters
-from connectors.formats.edi.grammar import BASE_VERSION
+from connectors.formats.edi.grammar import BASE_VERSION, Element, load_grammar
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from schemas.documents import GroupEnd, Interchange
 
@@ -65,12 +66,7 @@ class Writer:
 
     def clean(self, value: str | None, most: int) -> str:
         """Text as an element can hold it: empty where it holds a delimiter or what X12 has no character for."""
-        text = (value or "").strip()[:most].strip()
-        marks = self.delimiters
-        service = (marks.element, marks.component, marks.segment, marks.repetition)
-        if not _EXTENDED.fullmatch(text) or any(mark and mark in text for mark in service):
-            return ""
-        return text
+        return _clean(value, most, self.delimiters)
 
     def code(self, code: str, identity: str = "") -> str:
         """An application code of 2 to 15 characters; the interchange's identity stands in for another."""
@@ -78,21 +74,46 @@ class Writer:
         return text if len(text) >= 2 else self.clean(identity.partition(":")[2], 15)
 
 
-def answering_delimiters(interchange: Interchange) -> Delimiters:
-    """Those of the interchange; where it had no component or repetition separator that can be used, one that can."""
-    given = interchange.delimiters
-    element, segment = given.get("element") or "*", given.get("segment") or "~"
-    taken = {element, segment}
+def _clean(value: str | None, most: int, marks: Delimiters) -> str:
+    text = (value or "").strip()[:most].strip()
+    service = (marks.element, marks.component, marks.segment, marks.repetition)
+    if not _EXTENDED.fullmatch(text) or any(mark and mark in text for mark in service):
+        return ""
+    return text
 
-    def separator(name: str, spares: str) -> str:
+
+def addressable(interchange: Interchange) -> bool:
+    """Whether an answer can name both who sent it and whom it is for: by a qualifier there is (element I05), and by an
+    identity of characters X12 has, none of which is a delimiter of the answer."""
+    marks, qualifiers = answering_delimiters(interchange), _qualifiers()
+    parties = (party.partition(":") for party in (interchange.sender, interchange.receiver))
+    return all(qualifier in qualifiers and id_ and _clean(id_, 15, marks) == id_ for qualifier, _, id_ in parties)
+
+
+@cache
+def _qualifiers() -> frozenset[str]:
+    """Element I05, of ISA05 and ISA07."""
+    element = load_grammar(BASE_VERSION).segments["ISA"].uses[4].element
+    assert isinstance(element, Element)
+    return element.codes or frozenset()
+
+
+def answering_delimiters(interchange: Interchange) -> Delimiters:
+    """Those of the interchange; where it had none that can be used, one that can."""
+    given = interchange.delimiters
+    taken: set[str] = set()
+
+    def separator(name: str, spares: str, *, visible: bool) -> str:
         mark = given.get(name, "")
-        if not mark or mark in taken or mark.isalnum() or mark.isspace():
+        if mark in ("", " ", *taken) or mark.isalnum() or (visible and mark.isspace()):
             mark = next(spare for spare in spares if spare not in taken)
         taken.add(mark)
         return mark
 
-    component = separator("component", ":>|<")
-    repetition = separator("repetition", "^!|+<") if interchange_version(interchange) >= REPETITION_SINCE else ""
+    element, segment = separator("element", "*|", visible=False), separator("segment", "~!", visible=False)
+    component = separator("component", ":>|<", visible=True)
+    repeats = interchange_version(interchange) >= REPETITION_SINCE
+    repetition = separator("repetition", "^!|+<", visible=True) if repeats else ""
     return Delimiters(element, component, segment, repetition)
 
 
