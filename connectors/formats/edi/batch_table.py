@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """The rows found, and how many of them are surely faultless."""
+    """The rows found, and how many of them are surely faultless. ``offsets`` are the bytes where each row begins (of
+    rows that were left out as well), and where the last one ends."""
 
-    def __init__(self, body: Body, batch: Batch, rows: list[Row]) -> None:
-        self.body, self.batch, self.rows = body, batch, rows
+    def __init__(self, body: Body, batch: Batch, rows: list[Row], offsets: list[int]) -> None:
+        self.body, self.batch, self.rows, self.offsets = body, batch, rows, offsets
         wholes = [row[0] for row in rows]
         terminator = body.delimiters.segment
-        #: byte offset where each row begins, and where the last one ends
-        self.offsets = list(accumulate(map(len, wholes), initial=body.tape.offset))
         #: number of each row's first segment, and of the one behind the last
         self.numbers = list(accumulate(map(str.count, wholes, repeat(terminator)), initial=body.number + 1))
         #: the kind of each row

@@ -31,10 +31,10 @@ def pass_batch(body: Body, batch: Batch, size: int) -> int:
     if body.around is not None and body.around.findings:
         return 0
     tape = body.tape
-    rows = batch.rows(tape.text, tape.at, tape.at + size)
+    rows, offsets = batch.rows(tape, size)
     if not tape.text.isascii():
         rows = list(_spelled(body, rows))
-    table = Table(body, batch, rows) if rows else None
+    table = Table(body, batch, rows, offsets) if rows else None
     sound = table.sound() if table else 0
     return _Passage(body, batch, table, sound).run() if table and sound else 0
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,7 @@ from connectors.formats.edi.machine import Machine, Move, State
 
 if TYPE_CHECKING:
     from connectors.formats.edi.runs import Learner, Run
+    from connectors.formats.edi.tape import Tape
 
 MOST_KINDS = 16  #: runs in one batch
 OFTEN = 8  #: times a run was passed before it has its place in a batch
@@ -135,21 +136,25 @@ class Batch:
         #: groups by which kinds are told, and the letters that each may stand for
         self.tags = {tag: "".join(kind.letter for kind in kinds if kind.tag == tag) for tag in tags}
         self._steps: dict[str, Step | None] = {}
+        self._first_steps: dict[tuple[State, str], Step | None] = {}
         self._ends: dict[str, frozenset[int | None]] = {}
         self._next: dict[str, str] = {}
         self._too_many: dict[str, re.Pattern[str]] = {}
 
-    def rows(self, text: str, at: int, end: int) -> list[Row]:
-        """The runs that stand there one behind the other, as far as it is certain that they are complete: behind
-        the last of them stands a whole segment that it does not go on with."""
-        rows: list[Row] = self._pattern.findall(text, at, end)
+    def rows(self, tape: Tape, size: int) -> tuple[list[Row], list[int]]:
+        """The runs that stand in the next ``size`` characters one behind the other, as far as it is certain that they
+        are complete: behind the last of them stands a whole segment that it does not go on with. And the byte offset
+        where each begins, and where the last one ends.
+        """
+        end = tape.at + size
+        rows: list[Row] = self._pattern.findall(tape.text, tape.at, end)
         if rows and not rows[-1][0]:
             rows.pop()
-        if rows:
-            behind = at + sum(map(len, map(_WHOLE, rows)))
-            if text.find(self._terminator, behind, end) < 0:
-                rows.pop()
-        return rows
+        offsets = list(accumulate(map(len, map(_WHOLE, rows)), initial=tape.offset))
+        if rows and tape.text.find(self._terminator, offsets[-1] - tape.base, end) < 0:
+            rows.pop()
+            offsets.pop()
+        return rows, offsets
 
     def letters(self, *roles: Role) -> str:
         """The letters of these kinds, as they stand in a class of characters."""
@@ -243,7 +248,10 @@ class Batch:
 
     def step_from(self, state: State, letter: str) -> Step | None:
         """The same for the first row."""
-        return self._step((state,), self.kinds[letter])
+        key = state, letter
+        if key not in self._first_steps:
+            self._first_steps[key] = self._step((state,), self.kinds[letter])
+        return self._first_steps[key]
 
     def _step(self, states: Sequence[State], kind: Kind) -> Step | None:
         steps = [step for state in states if (step := self._one_step(state, kind)) is not None]
@@ -298,7 +306,7 @@ class Batches:
     def current(self, missed: int) -> Batch | None:
         """The batch to use now; None while there is none. ``missed``: runs passed one by one since it was asked for."""
         if self._compiled != self._learner.compiled:
-            self._compiled, self._missed = self._learner.compiled, 0
+            self._compiled, self._missed = self._learner.compiled, STILL if self._is_outgrown else 0
         self._missed += missed
         if self._missed >= (STILL if self._batch else CALM) and self._built < MOST_BUILT:
             self._missed = 0
@@ -307,6 +315,11 @@ class Batches:
                 self._built += 1
                 self._batch = build_batch(self._learner, chosen)
         return self._batch
+
+    @property
+    def _is_outgrown(self) -> bool:
+        """Whether any of its runs has learned more since: what it learned would never be found by the batch."""
+        return self._batch is not None and any(run.profile.run is not run for run in self._batch.runs)
 
 
 Chosen = tuple["Run", "Role", "Move"]
