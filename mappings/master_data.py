@@ -27,7 +27,6 @@ from fractions import Fraction
 from functools import lru_cache
 
 import polars as pl
-from rapidfuzz import fuzz, process
 
 from mappings.index import QUERY, ROW, Index, business_days
 from mappings.remembered import Remembered, is_constant
@@ -165,6 +164,8 @@ class MasterData:
 
     def nearest(self, kind: str, partner: str, value: str, n: int = 3) -> list[str]:
         """At most ``n`` codes that ``partner`` could have meant by ``value``, best first; for messages only."""
+        from rapidfuzz import fuzz, process
+
         wanted = value.strip()
         choices = self._codes_near(kind, partner, wanted)
         found = process.extract(

@@ -9,13 +9,17 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy import exc
 
 from schemas.errors import CrossdockError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    import psycopg
 
 #: Primary SQLite result codes (https://sqlite.org/rescode.html) that pass by themselves, with what they mean.
 _SQLITE_PASSING = {
@@ -62,8 +66,19 @@ def vendor_errors() -> Iterator[None]:
     """Turn what SQLAlchemy and the drivers raise inside into TransientError or PermanentError."""
     try:
         yield
-    except (exc.SQLAlchemyError, sqlite3.Error, sqlite3.Warning, psycopg.Error, psycopg.Warning) as error:
+    except _errors_of_vendors() as error:
         raise explained(error) from error
+
+
+def _errors_of_vendors() -> tuple[type[Exception], ...]:
+    return exc.SQLAlchemyError, sqlite3.Error, sqlite3.Warning, *_errors_of_psycopg("Error", "Warning")
+
+
+def _errors_of_psycopg(*names: str) -> tuple[type[Exception], ...]:
+    """Its exceptions of these names; none where nobody has loaded it, who then raises none: a ledger in SQLite has no
+    need of its seven megabytes."""
+    loaded = sys.modules.get("psycopg")
+    return tuple(getattr(loaded, name) for name in names) if loaded else ()
 
 
 def explained(error: Exception) -> CrossdockError:
@@ -75,8 +90,8 @@ def explained(error: Exception) -> CrossdockError:
         return _passing("all its connections are in use", error)
     if isinstance(cause, sqlite3.Error):
         return _from_sqlite(cause)
-    if isinstance(cause, psycopg.Error):
-        return _from_postgres(cause)
+    if isinstance(cause, _errors_of_psycopg("Error")):
+        return _from_postgres(cause)  # type: ignore[arg-type]
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return _passing("the connection was lost", error)
     return _permanent(cause, "this is a fault of the program or of its installation; report it")
@@ -97,12 +112,12 @@ def _from_postgres(error: psycopg.Error) -> CrossdockError:
             return make(error, word)
         if word:
             return _passing(word, error)
-    if not state and isinstance(error, psycopg.OperationalError):
+    if not state and isinstance(error, _errors_of_psycopg("OperationalError")):
         return _from_connecting(error)
     return _permanent(error, "this is a fault of the program; report it")
 
 
-def _from_connecting(error: psycopg.OperationalError) -> CrossdockError:
+def _from_connecting(error: psycopg.Error) -> CrossdockError:
     """libpq gives no SQLSTATE before a connection stands; only the server's own words tell refusal from absence."""
     words = str(error)
     refusals = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied", "no password")

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rapidfuzz import fuzz
-
 from schemas.configuration import Strict, faults, read_yaml
 from schemas.errors import ConfigError
 from schemas.findings import Finding
@@ -120,6 +118,8 @@ _ALIKE = 80  #: likeness, of 100, of a word that is as short as those of units, 
 
 def _sensible(finding: Finding) -> tuple[str, ...]:
     """What may have been meant, as far as it is worth a partner's time."""
+    from rapidfuzz import fuzz
+
     if not finding.code.startswith("unit."):
         return finding.near
     value = (finding.value or "").upper()

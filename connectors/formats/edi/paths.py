@@ -37,8 +37,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from rapidfuzz import process
-
 from connectors.formats.edi.grammar import Composite, Grammar, Part, Segment, TransactionSet
 from schemas.errors import ConfigError
 
@@ -248,5 +246,7 @@ def _component_problem(segment: Segment, place: Place) -> str:
 
 
 def _nearest(word: str, known: list[str]) -> str:
+    from rapidfuzz import process
+
     found = process.extractOne(word, known)
     return f"; did you mean {found[0]}?" if found and found[1] >= 40 else f"; known: {', '.join(known[:20])}"

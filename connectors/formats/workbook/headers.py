@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rapidfuzz import fuzz, process
-
 from connectors.formats.workbook.cells import column_letter, plain, text_of
 from connectors.formats.workbook.periods import Period, periods_in
 from connectors.formats.workbook.sheets import Batch, Sheet
@@ -370,6 +368,8 @@ def nearest(names: Sequence[str], found: Sequence[str]) -> tuple[str, float] | N
 
 def likeness(names: Sequence[str], found: Sequence[str]) -> tuple[str, float]:
     """The same, however little it is like them; nothing, and 0, where there is nothing to compare."""
+    from rapidfuzz import fuzz, process
+
     matches = (process.extractOne(name, found, scorer=fuzz.WRatio, processor=plain) for name in names)
     best = max((match for match in matches if match), key=lambda match: match[1], default=("", 0.0))
     return best[0], best[1]
