@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-_AFTER_NAME = (b" ", b">", b"\t", b"\r", b"\n")
+_AFTER_NAME = b" >\t\r\n"
+_ODD = (b"<!", b"<?")  #: how that begins in which nothing is a tag
 _QUOTED = rb"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*"
 
 
@@ -33,6 +34,7 @@ class Places:
         self._base = 0  #: offset of the first of them
         self._at = 0  #: how far they are passed
         self._last = (0, 0)  #: where the element asked for last begins and ends among them
+        self._odd = -1  #: offset of the last comment, CDATA section or instruction
 
     @property
     def held(self) -> int:
@@ -45,7 +47,11 @@ class Places:
             del self._bytes[: self._at]
             self._base += self._at
             self._at = 0
+        fresh = max(len(self._bytes) - 1, 0)  # what begins one may have come before
         self._bytes += piece
+        for mark in _ODD:
+            if (found := self._bytes.rfind(mark, fresh)) >= 0:
+                self._odd = max(self._odd, self._base + found)
 
     def start(self, name: str) -> int | None:
         """The offset of the next start tag of that name; what comes next is behind it."""
@@ -61,7 +67,7 @@ class Places:
         """Offset and length of the next element of that name, which has been fed to its end."""
         if not self.known:
             return None, None
-        if (plain := self._plain_span(name.encode())) is not None:
+        if (plain := self._plain_span(name)) is not None:
             self._last = (plain[0] - self._base, plain[0] - self._base + plain[1])
             return plain
         begin, depth = None, 0
@@ -97,19 +103,31 @@ class Places:
         self._at = passed
         yield from places
 
-    def _plain_span(self, name: bytes) -> tuple[int, int] | None:
-        """The same where nothing is odd: no prefix, nothing of the same name within, no comment or CDATA on the way."""
-        held = self._bytes
-        begin = held.find(b"<" + name, self._at)
-        inside = begin + len(name) + 1
-        end = held.find(b"</" + name, inside)
-        if begin < 0 or end < 0 or held[inside : inside + 1] not in _AFTER_NAME:
+    def _plain_span(self, name: str) -> tuple[int, int] | None:
+        """The same where nothing is odd: no prefix, nothing of the same name within, no comment or CDATA on the way.
+
+        An empty element that ends where it begins is none of these: behind it another one begins before any ends.
+        """
+        opening, closing, prefixed = _plain_tags(name)
+        held, at = self._bytes, self._at
+        begin = held.find(opening, at)
+        inside = begin + len(opening)
+        end = held.find(closing, inside)
+        if begin < 0 or end < 0 or held[inside] not in _AFTER_NAME:
+            return None
+        if held.find(opening, inside, end) >= 0 or held.find(prefixed, at, begin) >= 0:
+            return None
+        if self._odd >= self._base + at and any(held.find(mark, at, end) >= 0 for mark in _ODD):
             return None
         close = held.find(b">", end)
-        odd = held.find(b"<!", self._at, end) >= 0 or held.find(b"<?", self._at, end) >= 0
-        if odd or held.find(b"<" + name, inside, end) >= 0 or held[end + len(name) + 2 : close].strip():
-            return None
-        if held[inside:end].partition(b">")[0].endswith(b"/") or b":" + name in held[self._at : begin]:
+        if held[end + len(closing) : close].strip():
             return None
         self._at = close + 1
         return self._base + begin, close + 1 - begin
+
+
+@lru_cache(maxsize=256)
+def _plain_tags(name: str) -> tuple[bytes, bytes, bytes]:
+    """How a start tag and an end tag of that name begin without a prefix, and what either holds with one."""
+    written = name.encode()
+    return b"<" + written, b"</" + written, b":" + written
