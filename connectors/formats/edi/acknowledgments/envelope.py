@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 from connectors.formats.edi.delimiters import REPETITION_SINCE, Delimiters
-from connectors.formats.edi.grammar import BASE_VERSION, Element, load_grammar
+from connectors.formats.edi.grammar import BASE_VERSION
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from schemas.documents import GroupEnd, Interchange
 
@@ -17,6 +16,7 @@ Row = Sequence[str]  #: a segment: its id, then its elements; empty ones at the 
 
 _VERSION = re.compile(r"\d{6}[A-Z0-9]{0,6}")
 _INTERCHANGE_VERSION = re.compile(r"\d{5}")
+_QUALIFIER = re.compile("[A-Z0-9]{2}")  #: element I05
 #: the extended character set of X12.6
 _EXTENDED = re.compile(r"""[A-Za-z0-9!"&'()*+,\-./:;?= %~@\[\]_{}\\|<>#$]*""")
 
@@ -83,19 +83,11 @@ def _clean(value: str | None, most: int, marks: Delimiters) -> str:
 
 
 def addressable(interchange: Interchange) -> bool:
-    """Whether an answer can name both who sent it and whom it is for: by a qualifier there is (element I05), and by an
+    """Whether an answer can name both who sent it and whom it is for: by a qualifier, be it one no list has, and by an
     identity of characters X12 has, none of which is a delimiter of the answer."""
-    marks, qualifiers = answering_delimiters(interchange), _qualifiers()
+    marks = answering_delimiters(interchange)
     parties = (party.partition(":") for party in (interchange.sender, interchange.receiver))
-    return all(qualifier in qualifiers and id_ and _clean(id_, 15, marks) == id_ for qualifier, _, id_ in parties)
-
-
-@cache
-def _qualifiers() -> frozenset[str]:
-    """Element I05, of ISA05 and ISA07."""
-    element = load_grammar(BASE_VERSION).segments["ISA"].uses[4].element
-    assert isinstance(element, Element)
-    return element.codes or frozenset()
+    return all(_QUALIFIER.fullmatch(code) and id_ and _clean(id_, 15, marks) == id_ for code, _, id_ in parties)
 
 
 def answering_delimiters(interchange: Interchange) -> Delimiters:
@@ -105,7 +97,7 @@ def answering_delimiters(interchange: Interchange) -> Delimiters:
 
     def separator(name: str, spares: str, *, visible: bool) -> str:
         mark = given.get(name, "")
-        if mark in ("", " ", *taken) or mark.isalnum() or (visible and mark.isspace()):
+        if mark in ("", " ", *taken) or mark.isalnum() or (visible and not (mark.isascii() and mark.isprintable())):
             mark = next(spare for spare in spares if spare not in taken)
         taken.add(mark)
         return mark

@@ -96,13 +96,20 @@ class _NoPlans:
         return ()
 
 
+#: ISA05 or ISA07 has a code that is in no list
+_UNLISTED_QUALIFIERS = {("interchange.element.code", "005"), ("interchange.element.code", "007")}
+
+
 class OurReader:
-    """Reads the answer as we would read anybody's: not one error, and no version or set we do not know."""
+    """Reads the answer as we would read anybody's: not one error, and no version or set we do not know. But a qualifier
+    that no list has is the partner's own, by which they know themselves or us, and is repeated to them.
+    """
 
     def judge(self, answer: bytes) -> None:
         read = read_interchanges if answer.startswith(b"ISA") else read_edifact
         items = list(read(Tape(io.BytesIO(answer)), _NoPlans()))
-        errors = [item for item in items if isinstance(item, Finding) and item.severity is Severity.ERROR]
+        found = (item for item in items if isinstance(item, Finding) and item.severity is Severity.ERROR)
+        errors = [one for one in found if (one.code, one.standard.get("TA105")) not in _UNLISTED_QUALIFIERS]
         ends = [item for item in items if isinstance(item, InterchangeEnd)]
         if errors:
             raise _refused("our own reader", [f"{one.location}: {one.message}" for one in errors])

@@ -20,7 +20,7 @@ from schemas.findings import Finding
 
 AGREED = Acknowledge(functional=999)
 SOUND = ("BSN*00*S1*20260301*1130", "HL*1**S", "HL*2*1*O", "PRF*45", "HL*3*2*I", "LIN**BP*P-1", "SN1**5*EA", "CTT*1")
-SENDER, RECEIVER, TERMINATOR = 35, 54, 105  #: places in the ISA
+SENDER, RECEIVER, COMPONENT, TERMINATOR = 35, 54, 104, 105  #: places in the ISA
 
 
 class Nothing:
@@ -100,6 +100,7 @@ def test_unharmed_it_is_answered(desk) -> None:
 @example(b"\xee", SENDER + 3, 1, ("00401", "004010"))
 @example(b"T", TERMINATOR, 1, ("00401", "004010"))
 @example(b"4", TERMINATOR, 1, ("00501", "005010"))
+@example(b"\x04", COMPONENT, 1, ("00401", "004010"))
 def test_whatever_was_sent_the_answer_can_leave_or_is_not_owed(
     desk, all_referees: Referees, dirt: bytes, at: int, instead_of: int, versions: tuple[str, str]
 ) -> None:
@@ -121,6 +122,15 @@ def test_whatever_was_sent_the_answer_can_leave_or_is_not_owed(
 )
 def test_nothing_is_owed_to_who_cannot_be_named(desk, payload: bytes) -> None:
     assert answers(desk, payload) == {}
+
+
+def test_a_qualifier_that_no_list_has_is_repeated(desk, all_referees: Referees) -> None:
+    written = answers(desk, damaged(RECEIVER - 3, b"1B", 2))
+    assert list(written) == ["997", "TA1"]
+    for answer in written.values():
+        assert b"*1B*RVMCROSSDOCK   *12*6125550100     *" in answer
+        all_referees.judge(answer)
+    assert b"*E*007~" in written["TA1"]
 
 
 @pytest.mark.parametrize("mark", [b"G", b"T", b"4"])
