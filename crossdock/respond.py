@@ -147,12 +147,13 @@ def _make(
 
 
 def _written(draft: _Draft, given: ControlNumbers) -> bytes:
-    """Raises Refused where that fails: what is owed to others does not wait for it."""
+    """Raises Refused where that fails for a reason that lies in the answer: what is owed to others does not wait for
+    it. Want of disk or memory goes through, and the next round tries again."""
     from connectors.formats.edi.acknowledgments import Refused
 
     try:
         return draft.write(given, datetime.now(UTC))
-    except (CrossdockError, MemoryError):
+    except (CrossdockError, MemoryError, OSError):
         raise
     except Exception as error:
         raise Refused(

@@ -162,6 +162,20 @@ def test_who_cannot_be_answered_holds_up_nobody_else(
     assert round_of() == Responded()
 
 
+def test_want_of_disk_refuses_nothing(
+    ledger: Ledger, outboxes: Outboxes, round_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    owe(ledger)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("connectors.formats.edi.acknowledgments.acknowledge_group", full)
+        with pytest.raises(OSError, match="No space left"):
+            round_of()
+    assert round_of() == Responded(sent={"997": 1})
+
+
 @pytest.mark.parametrize("written", [False, True])
 def test_a_crash_while_handing_over_repeats_the_same_file(
     ledger: Ledger, outboxes: Outboxes, round_of, written: bool
