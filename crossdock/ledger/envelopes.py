@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connectors.formats.edi.acknowledgments import edifact
-from connectors.formats.edi.acknowledgments.envelope import addressable
+from connectors.formats.edi.acknowledgments import envelope as x12
 from crossdock.ledger import held_back
 from crossdock.ledger.answer_tables import answers, envelopes, held_interchanges
 from crossdock.ledger.resent import supersede_corrected
@@ -157,7 +157,7 @@ def owed_for(closed: EnvelopeClosed) -> tuple[str, ...]:
         return _owed_for_edifact(envelope, agreement)
     if envelope.interchange.format == "idoc":
         return _owed_for_idocs(envelope.interchange, agreement)
-    if not addressable(envelope.interchange):
+    if not x12.addressable(envelope.interchange):
         return ()
     if isinstance(envelope, InterchangeEnd):
         wanted = envelope.interchange.answer_wanted or any(f.severity is Severity.ERROR for f in envelope.findings)

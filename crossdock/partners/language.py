@@ -118,10 +118,10 @@ _ALIKE = 80  #: likeness, of 100, of a word that is as short as those of units, 
 
 def _sensible(finding: Finding) -> tuple[str, ...]:
     """What may have been meant, as far as it is worth a partner's time."""
-    from rapidfuzz import fuzz
-
     if not finding.code.startswith("unit."):
         return finding.near
+    from rapidfuzz import fuzz
+
     value = (finding.value or "").upper()
     return tuple(one for one in finding.near if fuzz.ratio(value, one.upper()) >= _ALIKE)
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,18 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file
 """
 
 
+WORKER = """
+import json, sys
+from connectors.registry import formats
+from crossdock.ledger import Ledger
+from crossdock.process import process
+from crossdock.settings import Settings
+formats()
+Ledger.open(Settings.from_environment({"CROSSDOCK_HOME": sys.argv[1]}).ledger_url).close()
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
 def imported_by(code: str, *arguments: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after running ``code``, which lists them on stderr."""
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
@@ -55,6 +68,11 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_dock_itself_imports_nothing_heavy() -> None:
     assert imported_by(DOCK) & (HEAVY | {"typer", "rich"}) == set()
+
+
+def test_a_worker_holds_nothing_that_few_payloads_need(tmp_path: Path) -> None:
+    """Its ledger is in SQLite; what likens words is for messages, what writes workbooks for answers."""
+    assert imported_by(WORKER, str(tmp_path)) & {"psycopg", "rapidfuzz", "openpyxl", "numpy"} == set()
 
 
 @pytest.mark.parametrize("name", ["connectors", "crossdock", "mappings", "schemas"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -17,18 +16,11 @@ from crossdock.translation import EnvelopeClosed
 from mappings.spec import Acknowledge
 from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd
 from schemas.findings import Finding
+from tests.unit.edi.conftest import Wanted
 
 AGREED = Acknowledge(functional=999)
 SOUND = ("BSN*00*S1*20260301*1130", "HL*1**S", "HL*2*1*O", "PRF*45", "HL*3*2*I", "LIN**BP*P-1", "SN1**5*EA", "CTT*1")
 SENDER, RECEIVER, COMPONENT, TERMINATOR = 35, 54, 104, 105  #: places in the ISA
-
-
-class Nothing:
-    """Nothing is wanted of what is read."""
-
-    def for_document(self, start: DocumentStart) -> None: ...
-    def candidates(self, sender: str) -> Sequence[None]:
-        return ()
 
 
 def sent(version: str = "00401", release: str = "004010") -> bytes:
@@ -48,7 +40,7 @@ def read(payload: bytes) -> tuple[list[GroupEnd | InterchangeEnd], list[Document
     ends: list[GroupEnd | InterchangeEnd] = []
     verdicts: list[DocumentVerdict] = []
     findings: list[Finding] = []
-    for item in X12().read(io.BytesIO(payload), name="", plans=Nothing(), metadata={}):
+    for item in X12().read(io.BytesIO(payload), name="", plans=Wanted(()), metadata={}):
         match item:
             case DocumentStart():
                 start, findings = item, []

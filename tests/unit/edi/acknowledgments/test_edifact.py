@@ -30,20 +30,13 @@ from crossdock.translation import EnvelopeClosed
 from mappings.spec import Acknowledge
 from schemas.documents import DocumentEnd, DocumentStart, GroupEnd, InterchangeEnd
 from schemas.findings import Finding, Severity, Stage
+from tests.unit.edi.conftest import Wanted
 
 pytestmark = pytest.mark.filterwarnings("ignore::pydifact.exceptions.MissingImplementationWarning")
 
 AT = datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
 NUMBERS = Numbers(interchange=7, set=9)
 SOUND = ["BGM+351+D1+9'", "CPS+1'", "LIN+1++P-1:BP'", "QTY+12:5:PCE'"]
-
-
-class Nothing:
-    """Nothing is wanted of what is read."""
-
-    def for_document(self, start: DocumentStart) -> None: ...
-    def candidates(self, sender: str) -> Sequence[None]:
-        return ()
 
 
 def message(reference: str, rows: Sequence[str] = SOUND, kind: str = "DESADV:D:96A:UN", count: int = 0) -> str:
@@ -60,7 +53,7 @@ def read(payload: bytes) -> tuple[InterchangeEnd, list[GroupEnd], list[DocumentV
     groups: list[GroupEnd] = []
     verdicts: list[DocumentVerdict] = []
     findings: list[Finding] = []
-    for item in Edifact().read(io.BytesIO(payload), name="", plans=Nothing(), metadata={}):
+    for item in Edifact().read(io.BytesIO(payload), name="", plans=Wanted(()), metadata={}):
         match item:
             case DocumentStart(attributes=said):
                 start, findings = item, []
