@@ -50,6 +50,10 @@ PLUGINS = TREE / "plugins"
 #: Seconds a service gets to stop by itself.
 PATIENCE = 20.0
 
+#: Seconds for which Airflow's services wait for its database in SQLite. The API server locks itself out of it now and
+#: then (see ``Rest``), and lets go when its own time is over; the scheduler ends at once when its time is.
+LOCKED_OUT, LOCKED = 5, 60
+
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
@@ -100,8 +104,8 @@ class Installation:
         """The services that do not say they are well, by name."""
         return [*self.rest.unwell(), *(() if self.feed.is_well() else ("feed",))]
 
-    def environment(self) -> dict[str, str]:
-        """The whole environment of every service, and of a command that shall see the same Airflow.
+    def environment(self, service: str = "") -> dict[str, str]:
+        """The whole environment of a service, or of a command that shall see the same Airflow.
 
         Settings of another Airflow or Crossdock in our own environment do not shine through.
         """
@@ -115,6 +119,8 @@ class Installation:
             "CROSSDOCK_AIRFLOW_URL": self.url,
             "CROSSDOCK_CONNECTIONS": "airflow",
             "AIRFLOW_HOME": str(self.airflow_home),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_home.resolve() / 'airflow.db'}"
+            f"?timeout={LOCKED_OUT if service == 'api-server' else LOCKED}",
             **AIRFLOW_SETTINGS,
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -165,7 +171,7 @@ class Running:
         with (installation.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(  # noqa: S603  our own constant
                 _ours(SERVICES[name]),
-                env=installation.environment(),
+                env=installation.environment(name),
                 cwd=installation.airflow_home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

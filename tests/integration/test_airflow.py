@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,16 @@ def test_the_same_input_again_brings_no_new_event(site: Site, first_round: list[
     assert not_taken(site.simulation) == []
     assert list(ledgered(site.dock.ledger)) == before
     assert not_delivered(site.dock.ledger, site.dock.settings.feed) == []
+
+
+def test_a_database_that_is_locked_for_a_while_ends_no_service(site: Site, first_round: list[DagRun]):
+    with closing(sqlite3.connect(site.installation.airflow_home / "airflow.db", isolation_level=None)) as another:
+        another.execute("PRAGMA busy_timeout = 60000")
+        site.rest.trigger("publish")  # so that the scheduler has something to write
+        another.execute("BEGIN IMMEDIATE")
+        time.sleep(25)  # longer than a scheduler that waits five seconds at a time would try
+        another.execute("ROLLBACK")
+    site.until(lambda: all(run.ended for run in site.rest.runs("publish")) and not site.installation.unwell())
 
 
 def test_a_broken_channel_is_an_import_error_and_the_others_ran(site: Site, first_round: list[DagRun]):
