@@ -10,7 +10,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import accumulate, chain, compress, islice, pairwise, repeat
+from operator import ne
 from typing import TYPE_CHECKING
 
 from connectors.formats.edi.batch_table import Table, side_by_side
@@ -19,6 +20,8 @@ from connectors.formats.edi.lines import CHUNK_ROWS, MOST_ROWS, Around, Scope, V
 
 if TYPE_CHECKING:
     from connectors.formats.edi.body import Body
+
+_MANY = 8  #: levels side by side that are opened as one
 
 Columns = dict[int, Sequence[str]]  #: by slot; empty text where there is nothing
 
@@ -48,6 +51,12 @@ def _spelled(body: Body, rows: Iterable[Row]) -> Iterator[Row]:
             yield [row[0], *(value or "" for value in body.spelled(row[1:]))]
         else:
             return
+
+
+def _values(columns: Columns, begin: int, end: int) -> Iterator[Values]:
+    """What stands in these rows of the columns, row by row."""
+    for at in range(begin, end):
+        yield {slot: text for slot, column in columns.items() if (text := column[at])}
 
 
 class _Passage:
@@ -136,7 +145,7 @@ class _Passage:
                     owner = None if at > branches[end - 1] + 1 else level
                     continue
                 if level is not None:
-                    level.in_force()  # nothing is added to it any more
+                    level.let_go()
                 level = body.hierarchy.plain_level(row[kind.number], kind.parent_of(row), kind.values(row))
                 if level is None:
                     break
@@ -147,7 +156,7 @@ class _Passage:
         body.scopes[1] = owner
         return at
 
-    def _open_levels(self, branches: Sequence[int], named: Sequence[str], size: int) -> list[Scope]:
+    def _open_levels(self, branches: Sequence[int], named: Sequence[str], size: int) -> Sequence[Scope]:
         """Levels that begin at these rows, if nothing else stands there than each one's lines right behind it.
 
         They are opened as far as they are plain, and their lines are below them. None where a line names another level.
@@ -161,10 +170,33 @@ class _Passage:
         if named != list(chain.from_iterable(map(repeat, numbers, lines))):
             return []
         parents = [kind.parent_of(row) for kind, row in zip(kinds, rows, strict=True)]
-        opened = self.body.hierarchy.plain_levels(numbers, parents, self._values(kinds, rows))
+        if kinds.count(kinds[0]) == len(kinds):
+            opened = self._open_alike(numbers, parents, kinds[0].columns(rows))
+        else:
+            opened = self.body.hierarchy.plain_levels(numbers, parents, self._values(kinds, rows))
+            for level in opened[:-1]:
+                level.let_go()
         self.parents += chain.from_iterable(map(repeat, opened, lines))
+        return opened
+
+    def _open_alike(self, numbers: Sequence[str], parents: Sequence[str], columns: Columns) -> list[Scope]:
+        """Levels of one kind, as far as they are plain; many below the same one are opened as one."""
+        if self.padded:
+            columns = {slot: [value.rstrip(" ") for value in column] for slot, column in columns.items()}
+        hierarchy, size = self.body.hierarchy, len(numbers)
+        opened: list[Scope] = []
+        cuts = [0, *compress(range(1, size), map(ne, parents, islice(parents, 1, None))), size]
+        for begin, end in pairwise(cuts):
+            own: Sequence[Scope] = ()
+            if end - begin >= _MANY:
+                own = hierarchy.siblings(numbers[begin:end], parents[begin], columns, begin)
+            if not own:
+                own = hierarchy.plain_levels(numbers[begin:end], parents[begin:end], _values(columns, begin, end))
+            opened += own
+            if len(own) < end - begin:
+                break
         for level in opened[:-1]:
-            level.in_force()  # nothing is added to it any more
+            level.let_go()
         return opened
 
     def _values(self, kinds: Sequence[Kind], rows: Sequence[Row]) -> list[Values]:

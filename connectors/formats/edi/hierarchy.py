@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from connectors.formats.edi.lines import Scope, Values
+from connectors.formats.edi.lines import Scope, Siblings, Values
 
 #: levels that are remembered as possible parents; those that were named longest ago are forgotten first
 REMEMBERED = 20_000
@@ -67,6 +67,23 @@ class Hierarchy:
             opened.append(scope)
         return opened
 
+    def siblings(
+        self, ids: Sequence[str], parent_id: str, columns: Mapping[int, Sequence[str]], first: int
+    ) -> Sequence[Scope]:
+        """The same for levels that are all below one; none where any of them is not plain. ``columns``: what levels
+        hold, by slot; these are there from row ``first`` on."""
+        parent = self.parent(parent_id)
+        fresh = set(ids)
+        if parent is None or parent.line is not None or "" in fresh or len(fresh) < len(ids):
+            return ()
+        young, old = self._young, self._old
+        known = not (young.keys().isdisjoint(fresh) and old.keys().isdisjoint(fresh))
+        if known or len(young) + len(ids) > _GENERATION:
+            return ()
+        opened = Siblings(parent.in_force(), columns).opened(first, len(ids))
+        young.update(zip(ids, opened, strict=True))
+        return opened
+
     def add(self, id_: str, scope: Scope) -> bool:
         """Remember a level that may become a parent; False when its HL01 stood before."""
         fresh = self._young.pop(id_, None) is None and self._old.pop(id_, None) is None
@@ -82,6 +99,6 @@ class Hierarchy:
 
     def _age(self) -> None:
         for forgotten in self._old.values():
-            forgotten.in_force()  # lets go of the levels above it
+            forgotten.let_go()
         self._old, self._young = self._young, {}
         self._last_id, self._last = "", self.header

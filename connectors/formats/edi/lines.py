@@ -9,10 +9,11 @@ columns when a chunk is handed on.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import itemgetter, sub
+from functools import partial
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter, sub
 from typing import Protocol
 
 import polars as pl
@@ -67,6 +68,15 @@ class Scope:
         """The first value found below."""
         return next((values[slot] for values in self.below or () if slot in values), None)
 
+    @property
+    def together(self) -> Siblings | None:
+        """Those as one of which it was opened, while nothing was added to it."""
+        return None
+
+    def let_go(self) -> None:
+        """Of the scopes around it: nothing is added to it, nor to them, any more."""
+        self.in_force()
+
     def in_force(self) -> Values:
         """Own values and, where there is none, those of the nearest scope around, but not the header's.
 
@@ -88,6 +98,58 @@ class Scope:
         while scope is not None and scope._in_force is None:
             yield scope
             scope = scope.parent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Siblings:
+    """Scopes that many rows of one kind have opened around lines, side by side below one scope that is complete."""
+
+    around: Values  #: in force there
+    columns: Mapping[int, Sequence[str]]  #: what they hold, by slot; empty where there is nothing
+
+    def opened(self, first: int, size: int) -> list[Sibling]:
+        """So many of them, from that row on."""
+        return [Sibling(self, place) for place in range(first, first + size)]
+
+    def told(self, slot: int, places: Sequence[int]) -> Sequence[str | None]:
+        """What is in force in these of them."""
+        outer, column = self.around.get(slot), self.columns.get(slot)
+        if column is None:
+            return [outer] * len(places)
+        in_a_row = places == range(places[0], places[0] + len(places))
+        own = column[places[0] : places[0] + len(places)] if in_a_row else [column[place] for place in places]
+        return [value or outer for value in own] if "" in own else own
+
+
+class Sibling(Scope):
+    """One of many: its values become its own when it is asked for them, as it is by whoever adds to them."""
+
+    __slots__ = ("_own", "_siblings", "place")
+
+    def __init__(self, siblings: Siblings, place: int) -> None:
+        self._siblings = siblings
+        self._own: Values | None = None
+        self.place = place  #: among them
+        self.parent = self.line = self.owner = self.below = self._in_force = None
+
+    @property
+    def together(self) -> Siblings | None:
+        return self._siblings if self._own is None else None
+
+    @property
+    def values(self) -> Values:  # type: ignore[override]
+        if self._own is None:
+            told = ((slot, column[self.place]) for slot, column in self._siblings.columns.items())
+            self._own = {slot: value for slot, value in told if value}
+        return self._own
+
+    def let_go(self) -> None:
+        """What is in force around it, it knows already."""
+
+    def in_force(self) -> Values:
+        if self._in_force is None:
+            self._in_force = self._siblings.around | self.values
+        return self._in_force
 
 
 @dataclass(slots=True)
@@ -244,13 +306,13 @@ class Lines:
         if self._pieces:
             self._keep_rows()
         own = self._own()
-        positions, outer = _around(self.parents)
+        positions, scopes = _around(self.parents)
         few = len(self.segments) <= FEW and not self._pieces
-        chunk = self._few(own, positions, outer) if few else self._many(own, positions, outer)
+        chunk = (self._few if few else self._many)(own, positions, scopes)
         self._clear()
         return chunk
 
-    def _many(self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]) -> LineChunk:
+    def _many(self, own: Sequence[Row | None], positions: Sequence[int], scopes: Sequence[Scope]) -> LineChunk:
         """All layers of all columns side by side, and one selection that takes the nearest of each."""
         size = len(self.segments)
         begins = pl.Series(OFFSET, self.offsets, dtype=pl.Int64)
@@ -263,7 +325,7 @@ class Lines:
         layers += self._whole().get_columns() if self._pieces else []
         layers += [pl.Series(f"put {slot}", column, pl.String) for slot, column in enumerate(own) if column is not None]
         told, everywhere = self._told(pl.DataFrame(layers))
-        around = _inherited(positions, outer, everywhere)
+        around = _inherited(positions, scopes, everywhere)
         layers += around.values()
         told |= {name: pl.col(name) for name in around}
         if self.scopes:
@@ -312,9 +374,10 @@ class Lines:
             at = first + frame.height
         return pl.concat(frames, how="diagonal")
 
-    def _few(self, own: Sequence[Row | None], positions: Sequence[int], outer: Sequence[Values]) -> FewLines:
+    def _few(self, own: Sequence[Row | None], positions: Sequence[int], scopes: Sequence[Scope]) -> FewLines:
         """The same, value by value: work on columns pays only for many lines."""
         size = len(self.segments)
+        outer = [scope.in_force() for scope in scopes]
         columns: dict[str, Sequence[str | int | None]] = {
             ORDINAL: range(self.done + 1, self.done + size + 1),
             LOCATION: [f"segment {number}" for number in self.segments],
@@ -404,34 +467,49 @@ def _filled(column: Row, other: Row) -> Row:
     return [mine if mine is not None else theirs for mine, theirs in zip(column, other, strict=True)]
 
 
-def _around(parents: Sequence[Scope]) -> tuple[list[int], list[Values]]:
-    """For each line the index of its surrounding values, and these values, each scope once."""
+def _around(parents: Sequence[Scope]) -> tuple[list[int], list[Scope]]:
+    """For each line the index of the scope around it, and these scopes, each once."""
     seen: dict[int, int] = {}
-    outer: list[Values] = []
+    scopes: list[Scope] = []
     positions = []
     last, at = None, 0
     for parent in parents:
         if parent is not last:
             last = parent
-            at = seen.setdefault(id(parent), len(outer))
-            if at == len(outer):
-                outer.append(parent.in_force())
+            at = seen.setdefault(id(parent), len(scopes))
+            if at == len(scopes):
+                scopes.append(parent)
         positions.append(at)
-    return positions, outer
+    return positions, scopes
 
 
-def _inherited(positions: Sequence[int], outer: Sequence[Values], everywhere: Collection[int]) -> dict[str, pl.Series]:
+def _inherited(positions: Sequence[int], scopes: Sequence[Scope], everywhere: Collection[int]) -> dict[str, pl.Series]:
     """What lines have from the loops around them, by layer; without the slots that are filled everywhere anyhow."""
     same: list[pl.Series] = []
     varying: list[pl.Series] = []
-    for slot in set().union(*outer).difference(everywhere):
-        values = _at_slot(slot, outer)
+    for slot, values in _in_force(scopes, everywhere).items():
         if values.count(values[0]) == len(values):
             same.append(pl.Series(f"around {slot}", values[:1], pl.String).new_from_index(0, len(positions)))
         else:
             varying.append(pl.Series(f"around {slot}", values, pl.String))
     rows = pl.Series(positions, dtype=pl.UInt32)
     return {series.name: series for series in (*same, *(one[rows] for one in varying))}
+
+
+def _in_force(scopes: Sequence[Scope], but: Collection[int]) -> dict[int, Sequence[str | None]]:
+    """What is in force in each of these scopes, by slot, without some slots."""
+    stretches: list[tuple[Set[int], Callable[[int], Sequence[str | None]]]] = []
+    for siblings, some in groupby(scopes, attrgetter("together")):
+        if siblings is None:
+            outer = [scope.in_force() for scope in some]
+            stretches.append((set().union(*outer), partial(_at_slot, outer=outer)))
+        else:
+            places = [scope.place for scope in some if isinstance(scope, Sibling)]
+            stretches.append((siblings.around.keys() | siblings.columns.keys(), partial(siblings.told, places=places)))
+    slots = set().union(*(slots for slots, _ in stretches)).difference(but)
+    if len(stretches) == 1:
+        return {slot: stretches[0][1](slot) for slot in slots}
+    return {slot: list(chain.from_iterable(told(slot) for _, told in stretches)) for slot in slots}
 
 
 def _at_slot(slot: int, outer: Sequence[Values]) -> list[str | None]:

@@ -72,17 +72,21 @@ def ship_notice(chance: Chance, size: int) -> Iterator[str]:
 
 
 def tidy_notice(chance: Chance, size: int) -> Iterator[str]:
-    """A tree in which each item names the package before it; a few packages have a used number, or lie nowhere."""
+    """A tree in which each item names the package before it; a few packages have a used number, or lie nowhere, and a
+    few items name an earlier package."""
     yield from ("BSN*00*SH1*20261122*0100", "HL*1**S", "HL*2*1*O*1", "PRF*PO1")
     level, broken = 2, chance.choice([0, 0.01])
+    packs: list[int] = []
     while level < size:
         level += 1
         pack = chance.randrange(1, level) if chance.random() < broken else level
         yield f"HL*{pack}*{77777 if chance.random() < broken else 2}*P*1"
         yield from [f"MAN*GM*{pack:020d}{' ' * (chance.random() < 0.01)}"] * (chance.random() < 0.99)
+        packs.append(pack)
         for _ in range(chance.randrange(6)):
             level += 1
-            yield from (f"HL*{level}*{pack}*I*0", f"LIN**VN*V{level}", f"SN1**{chance.randrange(1, 99)}*EA")
+            named = chance.choice(packs) if chance.random() < broken else pack
+            yield from (f"HL*{level}*{named}*I*0", f"LIN**VN*V{level}", f"SN1**{chance.randrange(1, 99)}*EA")
 
 
 def despatch_advice(chance: Chance, size: int) -> Iterator[str]:
