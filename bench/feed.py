@@ -55,7 +55,7 @@ def make_ledger(url: str, events: int, *, together: int = CHUNK) -> None:
                 connection.execute(t.documents.insert(), [_document(number, at, together) for number, at in papers])
                 table, said = _columns(pl, first, last + 1 - first, together)
                 feed._insert(connection, table.select(feed._COLUMNS))
-                bodies.write(connection, first, said)
+                bodies.write(connection, first, said.to_frame("data"))
                 feed.advance(connection, last, numbers[-1])
         with database.write() as connection:
             due = f"{now + timedelta(days=20):%Y-%m-%dT00:00:00Z}"

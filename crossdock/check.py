@@ -185,7 +185,9 @@ def _events(events: pl.DataFrame) -> Iterator[Mapping[str, Any]]:
     """Rows of an event table, with ``data`` read back from its JSON text."""
     import msgspec
 
-    for row in events.iter_rows(named=True):
+    from mappings.frames import unframed
+
+    for row in unframed(events).iter_rows(named=True):
         yield row | {"data": msgspec.json.decode(row["data"])}
 
 

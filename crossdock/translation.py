@@ -38,6 +38,7 @@ from crossdock.translated import (
     document_id,
 )
 from crossdock.whole import as_agreed
+from mappings.frames import unframed
 from mappings.library import Compile, Library
 from mappings.master_data import MasterData
 from mappings.normalise import empty_events
@@ -271,7 +272,7 @@ def gathered(translated: Iterable[Translated]) -> Translation:
                 current, pending = document.id, []
             case DocumentLines():
                 lines.append(item.lines.insert_column(0, pl.lit(current).alias("document")))
-                pending.append(item.events.insert_column(0, pl.lit(current).alias("document")))
+                pending.append(unframed(item.events).insert_column(0, pl.lit(current).alias("document")))
                 findings += [{"document": current} | _row(finding) for finding in item.findings]
             case DocumentClosed():
                 findings += [{"document": current} | _row(finding) for finding in item.findings]

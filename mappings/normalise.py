@@ -19,6 +19,7 @@ import msgspec
 import polars as pl
 
 from mappings.columns import constant, first_filled
+from mappings.frames import FRAME, spoken
 from mappings.identities import digest, identified, sha256
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
@@ -104,7 +105,7 @@ class Draft:
         return self.lines.height
 
     def written(self) -> pl.DataFrame:
-        """The event table."""
+        """The event table; of many events with a ``frame``: see ``mappings.frames``."""
         if self.lines.is_empty():
             return empty_events()
         lines = self.lines.with_columns_seq(_content(self.stream, self.speech).alias("_content"))
@@ -112,11 +113,15 @@ class Draft:
             **identified(_identity(self.mapping, self.speech), pl.col("_content")),
             "stream": pl.lit(self.stream.value),
             "line": pl.col(ORDINAL),
-            "data": joined([
-                *_body(self.stream, self.speech), *_lineage(self.mapping, self.origin, self.speech), "}",
-            ]),
-        }  # fmt: skip
-        return lines.select_seq(made[name].alias(name) if name in made else pl.col(name) for name in EVENT_COLUMNS)
+            **spoken(self._said(), self.height),
+        }
+        wanted = (*EVENT_COLUMNS, FRAME) if FRAME in made else EVENT_COLUMNS
+        return lines.select_seq(made[name].alias(name) if name in made else pl.col(name) for name in wanted)
+
+    def _said(self) -> list[Piece]:
+        """The JSON text."""
+        body, lineage = _body(self.stream, self.speech), _lineage(self.mapping, self.origin, self.speech)
+        return [*body, *lineage, "}"]
 
 
 def normalise(
@@ -447,10 +452,8 @@ def _lineage(mapping: CompiledMapping, origin: Origin, speech: Speech) -> list[P
         f',{read_by},"location":"',
         *speech.text(LOCATION),
         '"',
-        *(
-            pl.lit(f',"{name}":') + pl.col(column).cast(pl.String)
-            for name, column in (("offset", OFFSET), ("length", LENGTH))
-        ),
+        *speech.number("offset", OFFSET),
+        *speech.number("length", LENGTH),
         "}",
     ]
 

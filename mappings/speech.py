@@ -73,6 +73,11 @@ class Speech:
             pieces += [pl.concat_str(*_exprs(member))] if self._lines[column].null_count() else member
         return pieces
 
+    def number(self, name: str, column: str) -> list[Piece]:
+        """``,"name":7`` where the column holds a number."""
+        text = pl.col(column).cast(pl.String)
+        return [pl.lit(f',"{name}":') + text] if self._lines[column].null_count() else [f',"{name}":', text]
+
     def told(self, column: str) -> list[Piece]:
         """What stands in a column, as in ``text``; nothing where the table has no such column, or nothing in it."""
         return self.text(column) if self.speaks(column) else []
@@ -101,15 +106,20 @@ def joined(pieces: Iterable[Piece]) -> pl.Expr:
     return pl.concat_str(*_exprs(pieces), ignore_nulls=True)
 
 
-def _exprs(pieces: Iterable[Piece]) -> list[pl.Expr]:
-    """The pieces as expressions, those side by side that are the same in every row put together."""
+def put_together(pieces: Iterable[Piece]) -> list[Piece]:
+    """The pieces, those side by side as one that are the same in every row."""
     together: list[Piece] = []
     for piece in pieces:
         if isinstance(piece, str) and together and isinstance(together[-1], str):
             together[-1] += piece
         else:
             together.append(piece)
-    return [pl.lit(piece) if isinstance(piece, str) else piece for piece in together]
+    return together
+
+
+def _exprs(pieces: Iterable[Piece]) -> list[pl.Expr]:
+    """The pieces as expressions."""
+    return [pl.lit(piece) if isinstance(piece, str) else piece for piece in put_together(pieces)]
 
 
 def _quoted(text: str) -> str:

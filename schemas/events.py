@@ -201,7 +201,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
 #: ``id`` (32 hex digits): 8 of the identity of the document it came from, then 24 of the digest of its subject and
 #: content; ``fingerprint`` (16 hex digits) is of that digest alone, lineage left out, so that a revision that says
 #: nothing new is known. ``line`` (Int64) is the line's ordinal in its document; ``data`` is the JSON text of the
-#: stream's data model.
+#: stream's data model, or what is its own of that where the table has a column ``frame`` (see ``mappings.frames``).
 EVENT_COLUMNS = (
     "id",
     "fingerprint",

@@ -30,6 +30,7 @@ from crossdock.ledger import bodies, feed
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.standing import Head, Standing, known_ids
 from crossdock.ledger.tables import documents, events, parked_lines
+from mappings.frames import unframed
 from mappings.identities import FINGERPRINT, keys, sha256_of
 from mappings.normalise import empty_events
 from schemas.errors import GivenUpError
@@ -185,7 +186,7 @@ def _pieces(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     rows = 0
     for index, reading in enumerate(readings):
         for table in reading.draft.events():
-            wanted = _only(feed.storable(table), reading.only)
+            wanted = _only(feed.storable(unframed(table)), reading.only)
             wanted = wanted.with_columns_seq(pl.lit(index, dtype=pl.Int32).alias(_DOC), keys(wanted))
             if reading.only is None:
                 reading.seen.append(_hashes(wanted))

@@ -32,6 +32,7 @@ from crossdock.translation import (
     EnvelopeClosed,
     Translated,
 )
+from mappings.frames import stacked, unframed
 from mappings.identities import keys
 from mappings.remembered import is_constant
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
@@ -298,7 +299,7 @@ def _write_events(connection: Connection, entries: Sequence[Entry], position: in
         if written.confirmed.height:
             for (id,), said_again in written.confirmed.group_by("document_id"):
                 write_confirmations(connection, int(id), keys(said_again).to_list())
-        for row in written.stale.iter_rows(named=True):
+        for row in unframed(written.stale).iter_rows(named=True):
             stale.setdefault(row["document_id"], []).append(_stale(row))
     return stale
 
@@ -325,10 +326,10 @@ def _tables(entries: Sequence[Entry]) -> Iterator[pl.DataFrame]:
             ids.append(pl.Series("document_id", [entry.id], pl.Int64).new_from_index(0, table.height))
             rows += table.height
             if rows >= feed.SLICE:
-                yield pl.concat(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
+                yield stacked(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
                 gathered, ids, rows = [], [], 0
     if gathered:
-        yield pl.concat(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
+        yield stacked(gathered, rechunk=True).hstack([pl.concat(ids, rechunk=True)])
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from crossdock.ledger import bodies, bulk, news
 from crossdock.ledger.columns import iso
 from crossdock.ledger.records import StoredEvent
 from crossdock.ledger.tables import documents, event_marks, events, feed, payloads
+from mappings.frames import FRAME
 from schemas.errors import GivenUpError
 
 #: Rows looked up and written in one go: large enough to be fast, small enough to stay out of memory's way.
@@ -43,9 +44,9 @@ class Revision:
 class Written:
     """What became of a table of incoming events.
 
-    ``fresh``: those now in the feed (columns of ``events``, and ``data``). ``unchanged``: the
-    ``document_id`` of each that said nothing new. ``stale``: those of ``unchanged`` that repeat a superseded event;
-    ``confirmed``: those that say in a document of their own what stands.
+    ``fresh``: those now in the feed (columns of ``events``, ``data``, and ``frame`` where there is one).
+    ``unchanged``: the ``document_id`` of each that said nothing new. ``stale``: those of ``unchanged`` that repeat a
+    superseded event; ``confirmed``: those that say in a document of their own what stands.
     """
 
     fresh: pl.DataFrame
@@ -73,7 +74,7 @@ def write(connection: Connection, incoming: Iterable[pl.DataFrame], position: in
             written = _revise(connection, piece, position)
             if written.fresh.height:
                 _insert(connection, written.fresh)
-                bodies.write(connection, position + 1, written.fresh["data"])
+                bodies.write(connection, position + 1, written.fresh)
                 _mark(connection, written.fresh, position + 1)
                 position += written.fresh.height
             yield written
@@ -203,7 +204,7 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
         return _judged(connection, table, latest, position)
     nothing = table.clear()
     return Written(
-        fresh=table.select_seq(*_ALL_FIRST, _positions(position)),
+        fresh=table.select_seq(*_ALL_FIRST, *_framed(table), _positions(position)),
         unchanged=nothing[_DOCUMENT],
         stale=nothing,
         confirmed=nothing,
@@ -233,6 +234,10 @@ _ALL_FIRST = (
 )
 
 
+def _framed(table: pl.DataFrame) -> list[str]:
+    return [FRAME] if FRAME in table.columns else []
+
+
 def _positions(after: int) -> pl.Expr:
     return pl.int_range(after + 1, after + 1 + pl.len()).alias("position")
 
@@ -254,7 +259,7 @@ def _judged(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Re
     judged_table = table.with_columns_seq(verdicts)
     fresh = judged_table.filter(pl.col("sequence").is_not_null())
     return Written(
-        fresh=fresh.with_columns_seq(_positions(position)).select_seq(*_COLUMNS, "data"),
+        fresh=fresh.with_columns_seq(_positions(position)).select_seq(*_COLUMNS, "data", *_framed(fresh)),
         unchanged=judged_table.filter(pl.col("sequence").is_null())[_DOCUMENT],
         stale=table[stale],
         confirmed=table[confirmed],

@@ -40,6 +40,7 @@ from crossdock.translation import (
     standard_context,
     translate_stream,
 )
+from mappings.frames import unframed
 from mappings.headings import read_headings_of
 from mappings.library import Library
 from mappings.master_data import MasterData
@@ -342,7 +343,7 @@ def _tried_out(partner: str, text: str, content: bytes, name: str) -> Proposal:
                 documents.append(document.start.type)
             case DocumentLines():
                 lines.append(item.lines)
-                pending += item.events.to_dicts()
+                pending += unframed(item.events).to_dicts()
                 findings += item.findings
             case DocumentClosed():
                 events += pending if item.status != "rejected" else []

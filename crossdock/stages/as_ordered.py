@@ -18,6 +18,7 @@ from crossdock.reading import CAUSE
 from crossdock.stages.order_lines import ANSWER, ESCAPES, LINE, STREAM, Lately, OrderLines, Said, answered
 from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
+from mappings.frames import stacked
 from mappings.library import Library
 from mappings.values import instant_text, zone_of
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
@@ -77,7 +78,7 @@ class _Answer:
             events = events_of(STREAM, speeches, origin_of(self.document, self.record))
             item = replace(
                 item,
-                events=pl.concat([item.events, events]).sort("line", maintain_order=True),
+                events=stacked([item.events, events]).sort("line", maintain_order=True),
                 parked=item.parked.filter(~pl.col(ORDINAL).is_in(lines)),
                 findings=tuple(one for one in item.findings if one.line not in told or one.code not in LACKS),
             )

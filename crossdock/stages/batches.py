@@ -39,6 +39,7 @@ from mappings.batches import (
     offending,
     shipped_suites,
 )
+from mappings.frames import stacked, unframed
 from mappings.normalise import STREAM_OF
 from schemas.documents import ORDINAL
 from schemas.findings import Finding, Severity, Stage
@@ -259,7 +260,7 @@ def expects_something(library: Library) -> bool:
 
 def rows_of(items: Sequence[DocumentLines], received: datetime, room: int) -> pl.DataFrame:
     """Lines as a suite looks at them."""
-    events = pl.concat([item.events for item in items])
+    events = unframed(stacked([item.events for item in items]))
     waiting = [item.parked for item in items if item.parked.height]
     parked = pl.concat(waiting, how="diagonal") if waiting else pl.DataFrame()
     return batch_rows(events, parked, CAUSE, ORDINAL, received=received, room=room)
@@ -298,7 +299,7 @@ _LOOK = "; a person must look before it is used (`crossdock confirm`)"
 
 
 def _finding_of_row(one: Expected, row: Mapping[str, object], item: DocumentLines) -> Finding:
-    (data,) = item.events.filter(pl.col("line") == row["row"])["data"].head(1)
+    (data,) = unframed(item.events.filter(pl.col("line") == row["row"]).head(1))["data"]
     place = msgspec.json.decode(data)["lineage"]
     value = row[one.column]
     return Finding(

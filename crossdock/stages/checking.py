@@ -25,6 +25,7 @@ from crossdock.translation import DocumentClosed, DocumentLines, DocumentOpened,
 from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
+from mappings.frames import FRAME, stacked, unframed
 from mappings.remembered import is_constant
 from mappings.spec import OnError
 from mappings.values import last_moment
@@ -275,7 +276,8 @@ def _asked(tables: Sequence[DocumentLines]) -> _Asked:
 
 def _beside_their_lines(tables: Sequence[DocumentLines]) -> pl.DataFrame:
     """Events, with what is looked at of the lines they were made of, where those came along."""
-    events = pl.concat([item.events for item in tables]).select_seq(_OF_EVENTS)
+    events = stacked([item.events for item in tables])
+    events = events.select_seq(name for name in (*_OF_EVENTS, FRAME) if name in events.columns)
     if ORDINAL not in tables[0].lines.columns:
         return events
     lines = pl.concat([item.lines for item in tables])
@@ -295,7 +297,7 @@ def _spoken_of(item: DocumentLines) -> pl.DataFrame:
 def _said(events: pl.DataFrame) -> pl.DataFrame:
     """What the events say, one column a field."""
     rows = []
-    for subject, time, line, text in events.select_seq("subject", "time", "line", "data").iter_rows():
+    for subject, time, line, text in unframed(events).select_seq("subject", "time", "line", "data").iter_rows():
         data = msgspec.json.decode(text)
         place = data["lineage"]
         said = _flat(data) | {"subject": subject, "time": time, "line": line, "document": place["document"]}

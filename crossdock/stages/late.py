@@ -23,6 +23,7 @@ from crossdock.stages.order_lines import ORDER, STREAM, cancelled
 from crossdock.stages.reconciled import VANISHED
 from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
+from mappings.frames import stacked, unframed
 from mappings.library import Library
 from mappings.outright import Outright
 from schemas.findings import Finding, Severity, Stage
@@ -98,13 +99,13 @@ class _Order:
         gone = alone - mine
         if not whole and not gone:
             return item
-        rows = orders.filter(pl.col("subject").is_in(list(whole))).rows(named=True)
+        rows = unframed(orders.filter(pl.col("subject").is_in(list(whole)))).rows(named=True)
         speeches = [_cancellation(row, whole[row["subject"]]) for row in rows]
         self.subjects += [*whole, *sorted(gone)]
         self.dropped += len(gone)
         rest = _but(item.events, whole.keys() | gone)
         made = events_of(STREAM, speeches, origin_of(self.document, self.record))
-        events = pl.concat([rest, made]).sort("line", maintain_order=True)
+        events = stacked([rest, made]).sort("line", maintain_order=True)
         return replace(item, events=events)
 
     def concluded(self, closed: DocumentClosed) -> DocumentClosed:

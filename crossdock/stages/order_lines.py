@@ -12,6 +12,7 @@ import polars as pl
 
 from crossdock.ledger import Ledger
 from crossdock.translation import Document
+from mappings.frames import unframed
 from mappings.normalise import SUBJECT_MARKS
 from mappings.outright import order_key
 from schemas.events import Stream
@@ -48,7 +49,7 @@ class Lately:
 
     def under(self, prefix: str) -> Iterator[tuple[str, str, Said]]:
         for table in self._tables:
-            some = table.filter(pl.col("subject").str.starts_with(f"{prefix}/"))
+            some = unframed(table.filter(pl.col("subject").str.starts_with(f"{prefix}/")))
             for subject, kind, data in some.select_seq("subject", "kind", "data").iter_rows():
                 yield subject, kind, msgspec.json.decode(data)
 

@@ -16,6 +16,7 @@ import msgspec
 from crossdock.ledger import Ledger
 from crossdock.ledger.reconciling import Reconciling
 from crossdock.translation import DocumentLines, Translated
+from mappings.frames import unframed
 from mappings.remembered import is_constant
 from schemas.events import Stream
 
@@ -42,6 +43,7 @@ def _told(item: DocumentLines, feed: Reconciling) -> DocumentLines:
     if not latest:
         return item
     said = feed.said([one.position for one in latest.values() if one.kind in ("ordered", "changed")])
+    events = unframed(events)
     rows = events.with_row_index("row").filter(orders & events["subject"].is_in(list(latest)))
     kinds: dict[int, str] = {}
     texts: dict[int, str] = {}

@@ -36,6 +36,7 @@ from crossdock.translation import (
     compile_with,
     translate_stream,
 )
+from mappings.frames import unframed
 from mappings.library import Library
 from mappings.master_data import MasterData
 from schemas.events import DATA_OF, Stream
@@ -60,7 +61,7 @@ def test_case(case: Path, rewrite: bool) -> None:
 def test_events_satisfy_the_published_schema(case: Path) -> None:
     for item in translation_of(case):
         if isinstance(item, DocumentLines):
-            for row in item.events.iter_rows(named=True):
+            for row in unframed(item.events).iter_rows(named=True):
                 stream = Stream(row["stream"])
                 validator(stream).validate(cloud_event(row))
                 msgspec.json.decode(row["data"], type=DATA_OF[stream])
@@ -142,7 +143,7 @@ def events_in(translated: list[Translated]) -> list[str]:
             case DocumentOpened():
                 pending = []
             case DocumentLines():
-                pending += [written(row) for row in item.events.iter_rows(named=True)]
+                pending += [written(row) for row in unframed(item.events).iter_rows(named=True)]
             case DocumentClosed():
                 lines += pending if item.status != "rejected" else []
     return lines

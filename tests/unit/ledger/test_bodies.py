@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy as sa
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossdock.ledger import bodies, bulk
 from crossdock.ledger.database import Database
+from mappings.frames import MANY, spoken, stacked, unframed
 from schemas.errors import PermanentError
 
 
@@ -24,7 +26,7 @@ def database(url: str) -> Iterator[Database]:
 
 
 def texts(first: int, count: int) -> pl.Series:
-    return pl.Series([f'{{"at":{position},"note":"Stück\\n"}}' for position in range(first, first + count)])
+    return pl.Series("data", [f'{{"at":{position},"note":"Stück\\n"}}' for position in range(first, first + count)])
 
 
 @pytest.mark.parametrize(
@@ -42,14 +44,62 @@ def texts(first: int, count: int) -> pl.Series:
 def test_each_position_has_its_own_text_however_they_were_written(database: Database, wanted: list[int]) -> None:
     with database.write() as connection:
         for first, count in ((1, 1), (2, 598), (600, 1), (601, 400)):
-            bodies.write(connection, first, texts(first, count))
+            bodies.write(connection, first, texts(first, count).to_frame())
     with database.read() as connection:
         assert bodies.read(connection, wanted) == {at: texts(at, 1)[0] for at in wanted}
 
 
+def framed(first: int, count: int) -> pl.DataFrame:
+    """As ``texts``, under a frame; after ten thousand under another."""
+    parts = [
+        pl.DataFrame({"at": list(map(str, numbers))}).select(
+            **spoken(['{"at":', pl.col("at"), f',"note":"{note}"}}'], MANY)
+        )
+        for numbers, note in (
+            (range(first, min(first + count, 10_001)), r"Stück\n"),
+            (range(max(first, 10_001), first + count), "100 %"),
+        )
+        if numbers
+    ]
+    return stacked(parts)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        [(1, framed(1, 1000))],
+        [(9_000, framed(9_000, 3_000))],
+        [(9_000, stacked([framed(9_000, 1_500), texts(10_500, 3).to_frame(), framed(10_503, 2_000)]))],
+        [(9_900, framed(9_900, 256)), (10_156, texts(10_156, 256).to_frame()), (10_412, framed(10_412, 1))],
+    ],
+    ids=["one frame", "two frames", "a few whole ones among them", "row by row"],
+)
+def test_texts_under_frames_are_whole_when_they_are_read(
+    database: Database, tables: list[tuple[int, pl.DataFrame]]
+) -> None:
+    with database.write() as connection:
+        for first, table in tables:
+            bodies.write(connection, first, table)
+    said = {at: text for first, table in tables for at, text in enumerate(unframed(table)["data"], first)}
+    some = [at for at in said if at % 7 == 0]
+    with database.write() as connection:
+        assert bodies.read(connection, said) == said
+        assert bodies.read(connection, some) == {at: said[at] for at in some}
+        bodies.give_up(connection, some)
+    with database.read() as connection:
+        assert bodies.read(connection, said) == said | dict.fromkeys(some, bodies.GIVEN_UP)
+
+
+def test_what_all_say_is_kept_once(database: Database) -> None:
+    with database.write() as connection:
+        bodies.write(connection, 1, framed(1, 1024))
+        kept = connection.exec_driver_sql("SELECT bodies FROM event_bodies").scalars().all()
+    assert [zstandard.ZstdDecompressor().decompress(one).count(b"note") for one in kept] == [1, 1, 1, 1]
+
+
 def test_a_text_that_is_gone_is_named(database: Database) -> None:
     with database.write() as connection:
-        bodies.write(connection, 1, texts(1, 3))
+        bodies.write(connection, 1, texts(1, 3).to_frame())
     with database.read() as connection, pytest.raises(PermanentError, match="position 4 says, nor that of 1 more"):
         bodies.read(connection, [2, 4, 5])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossdock.contract.generating import event_schema
+from mappings.frames import FRAME, MANY, unframed
 from mappings.identities import keys
 from mappings.library import CompiledMapping
 from mappings.master_data import MasterData
@@ -71,6 +73,19 @@ def events_of(mapping: CompiledMapping, master: MasterData, *lines: Mapping[str,
 
 def data_of(events: pl.DataFrame) -> list[dict[str, Any]]:
     return [json.loads(text) for text in events["data"]]
+
+
+def test_many_events_say_what_few_do(mapping_of: Callable[..., CompiledMapping], master: MasterData) -> None:
+    """Of many the table says once what they have in common."""
+    mapping = mapping_of(LineKind.SHIP_NOTICE)
+    lines = [
+        OF_KIND[LineKind.SHIP_NOTICE] | {"line": str(n), "lot": f'100 % "{n}"' if n % 3 else None} for n in range(40)
+    ]
+    many, _ = events_of(mapping, master, *lines)
+    assert many.columns == [*EVENT_COLUMNS, FRAME]
+    draft, _ = normalise(canonical(mapping.kind, *lines), mapping, master, Origin(payload=PAYLOAD))
+    few = pl.concat([replace(draft, lines=some).written() for some in draft.lines.iter_slices(MANY - 1)])
+    assert unframed(many).equals(few)
 
 
 @pytest.mark.parametrize("kind", LineKind)
@@ -257,7 +272,7 @@ def test_ids_are_those_of_hashing_line_by_line(stock_mapping: CompiledMapping) -
     @given(st.lists(st.fixed_dictionaries(dict.fromkeys(("description", "note", "lot", "document_number"), SAID))))
     def holds(said: list[dict[str, str | None]]) -> None:
         events, _ = events_of(stock_mapping, MasterData.empty(), *({**OF_KIND[LineKind.STOCK], **one} for one in said))
-        for event, one in zip(events.iter_rows(named=True), said, strict=True):
+        for event, one in zip(unframed(events).iter_rows(named=True), said, strict=True):
             assert (event["id"], event["fingerprint"]) == _hashed(event, one)
 
     holds()

@@ -25,6 +25,7 @@ from crossdock.translation import (
     translate,
     translate_stream,
 )
+from mappings.frames import unframed
 from schemas.errors import ConfigError
 from schemas.findings import Finding, Severity
 
@@ -140,7 +141,7 @@ def verdict_of(document: list[Translated]) -> tuple[Any, ...]:
     """Everything that is said of a document but for its own id."""
     verdict = closed(document)
     tables = [item for item in document if isinstance(item, DocumentLines)]
-    told = [row for item in tables for row in item.events.drop("data").rows()]
+    told = [row for item in tables for row in unframed(item.events).drop("data").rows()]
     lines = [row for item in tables for row in item.lines.rows()]
     counts = (verdict.status, verdict.lines, verdict.events, verdict.parked)
     return counts, told, lines, parked(document), findings(document)
