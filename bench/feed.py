@@ -55,7 +55,7 @@ def make_ledger(url: str, events: int, *, together: int = CHUNK) -> None:
                 connection.execute(t.documents.insert(), [_document(number, at, together) for number, at in papers])
                 table, said = _columns(pl, first, last + 1 - first, together)
                 feed._insert(connection, table.select(feed._COLUMNS))
-                bodies.write(connection, first, said.to_frame("data"))
+                bodies.write(connection, first, said)
                 feed.advance(connection, last, numbers[-1])
         with database.write() as connection:
             due = f"{now + timedelta(days=20):%Y-%m-%dT00:00:00Z}"
@@ -120,6 +120,8 @@ _SAID = (
 
 
 def _columns(pl: Any, first: int, count: int, together: int) -> tuple[Any, Any]:
+    from mappings.frames import spoken
+
     n = pl.int_range(first, first + count, eager=True)
     table = pl.DataFrame({"position": n}).with_columns(
         id=pl.col("position").cast(pl.String).str.zfill(32),
@@ -137,11 +139,8 @@ def _columns(pl: Any, first: int, count: int, together: int) -> tuple[Any, Any]:
     )
     texts = _SAID.split("@")
     filled = ("partner", "item", "site", "position", "position", "position", "line", "position")
-    parts = [
-        part for text, name in zip(texts, filled, strict=False) for part in (pl.lit(text), pl.col(name).cast(pl.String))
-    ]
-    said = table.select(pl.concat_str(*parts, pl.lit(texts[-1]))).to_series()
-    return table, said
+    parts = [part for text, name in zip(texts, filled, strict=False) for part in (text, pl.col(name).cast(pl.String))]
+    return table, table.select(**spoken([*parts, texts[-1]], together))
 
 
 # -- relays -------------------------------------------------------------------------------------------
