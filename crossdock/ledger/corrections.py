@@ -30,7 +30,7 @@ from crossdock.ledger import bodies, feed
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.standing import Head, Standing, known_ids
 from crossdock.ledger.tables import documents, events, parked_lines
-from mappings.frames import unframed
+from mappings.frames import stacked, unframed
 from mappings.identities import FINGERPRINT, keys, sha256_of
 from mappings.normalise import empty_events
 from schemas.errors import GivenUpError
@@ -186,17 +186,17 @@ def _pieces(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     rows = 0
     for index, reading in enumerate(readings):
         for table in reading.draft.events():
-            wanted = _only(feed.storable(unframed(table)), reading.only)
+            wanted = _only(feed.storable(table), reading.only)
             wanted = wanted.with_columns_seq(pl.lit(index, dtype=pl.Int32).alias(_DOC), keys(wanted))
             if reading.only is None:
                 reading.seen.append(_hashes(wanted))
             gathered.append(wanted)
             rows += wanted.height
             if rows >= SLICE:
-                yield from pl.concat(gathered).iter_slices(SLICE)
+                yield from stacked(gathered).iter_slices(SLICE)
                 gathered, rows = [], 0
     if rows:
-        yield from pl.concat(gathered).iter_slices(SLICE)
+        yield from stacked(gathered).iter_slices(SLICE)
 
 
 def _only(table: pl.DataFrame, subjects: frozenset[str] | None) -> pl.DataFrame:
@@ -220,8 +220,8 @@ def _judge_piece(
     tell: bool,
 ) -> Judged:
     heads = standing.heads(connection, piece)
-    disputed = _disputed(readings, piece, heads)
-    rows = piece[disputed].rows(named=True)
+    disputed = unframed(piece[_disputed(readings, piece, heads)])
+    rows = disputed.rows(named=True)
     known = known_ids(
         connection, ((row["stream"], row["subject"], row["id"]) for row in rows if heads.get(row["key"]) is not None)
     )
@@ -252,7 +252,7 @@ def _judge_piece(
         for rank, keys in confirmed.items():
             standing.confirm(connection, rank, keys)
     return Judged(
-        fresh=_table(piece, fresh),
+        fresh=_table(disputed, fresh),
         changes=tuple(change for change, _, _ in told),
         differences=tuple(_differences(connection, readings, told)) if tell else (),
     )

@@ -10,16 +10,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from crossdock.ledger import bulk
 from crossdock.ledger.tables import confirmations, documents, events
 
 Value = TypeVar("Value")
 
-#: Values asked for in one statement.
-_TOGETHER = 500
+#: Values asked for in one statement: each as a parameter, and all as one (see ``bulk.among``).
+_TOGETHER, _MANY = 500, 4_000
 #: Hex digits of an event's key by which a confirmation knows it.
 _KEY = 16
 
@@ -113,21 +115,36 @@ def _unpacked(keys: bytes) -> Iterable[int]:
     return (int.from_bytes(keys[at : at + size], "big") for at in range(0, len(keys), size))
 
 
-def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterable[Any]:
-    """The newest event of each subject, without what it says."""
+class Newest(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The newest event of a subject, without what it says."""
+
+    subject: str
+    sequence: int
+    fingerprint: str
+    id: str
+    document_id: int
+    position: int
+    kind: str
+    time: str
+
+
+def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterable[Newest]:
+    """The newest event of each subject."""
     newer = events.alias("newer")
     last = (
         sa.select(sa.func.max(newer.c.sequence))
         .where(newer.c.subject == events.c.subject, newer.c.stream == events.c.stream)
         .scalar_subquery()
     )
-    columns = ("subject", "sequence", "fingerprint", "id", "document_id", "position", "kind", "time")
-    for some in _parted(subjects):
-        yield from connection.execute(
-            sa.select(*(events.c[name] for name in columns)).where(
-                events.c.stream == stream, events.c.subject.in_(some), events.c.sequence == last
-            )
+    columns = [events.c[name] for name in Newest.__struct_fields__]
+    for some in _parted(sorted(subjects), _MANY):
+        query = sa.select(*columns).where(
+            events.c.stream == stream, bulk.among(connection, events.c.subject, some), events.c.sequence == last
         )
+        yield from bulk.rows(connection, query, _read_newest)
+
+
+_read_newest = msgspec.json.Decoder(list[Newest]).decode
 
 
 def known_ids(connection: Connection, asked: Iterable[tuple[str, str, str]]) -> set[str]:
@@ -147,5 +164,5 @@ def known_ids(connection: Connection, asked: Iterable[tuple[str, str, str]]) -> 
     return known
 
 
-def _parted(values: Sequence[Value]) -> Iterable[Sequence[Value]]:
-    return (values[at : at + _TOGETHER] for at in range(0, len(values), _TOGETHER))
+def _parted(values: Sequence[Value], size: int = _TOGETHER) -> Iterable[Sequence[Value]]:
+    return (values[at : at + size] for at in range(0, len(values), size))
