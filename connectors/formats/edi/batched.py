@@ -156,7 +156,7 @@ class _Passage:
         body.scopes[1] = owner
         return at
 
-    def _open_levels(self, branches: Sequence[int], named: Sequence[str], size: int) -> Sequence[Scope]:
+    def _open_levels(self, branches: Sequence[int], named: Sequence[str], size: int) -> list[Scope]:
         """Levels that begin at these rows, if nothing else stands there than each one's lines right behind it.
 
         They are opened as far as they are plain, and their lines are below them. None where a line names another level.
@@ -174,8 +174,8 @@ class _Passage:
             opened = self._open_alike(numbers, parents, kinds[0].columns(rows))
         else:
             opened = self.body.hierarchy.plain_levels(numbers, parents, self._values(kinds, rows))
-            for level in opened[:-1]:
-                level.let_go()
+        for level in opened[:-1]:
+            level.let_go()
         self.parents += chain.from_iterable(map(repeat, opened, lines))
         return opened
 
@@ -195,8 +195,6 @@ class _Passage:
             opened += own
             if len(own) < end - begin:
                 break
-        for level in opened[:-1]:
-            level.let_go()
         return opened
 
     def _values(self, kinds: Sequence[Kind], rows: Sequence[Row]) -> list[Values]:
