@@ -16,7 +16,6 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-import msgspec
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -156,14 +155,6 @@ def rows(connection: Connection, query: sa.Select[Any], read: Callable[[str], li
     found = query.subquery()
     together = sa.select(sa.func.json_group_array(sa.func.json_array(*found.c)))
     return read(connection.scalar(together) or "[]")
-
-
-def among(connection: Connection, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Whether the column holds one of these texts: one value for SQLite, however many they are."""
-    if connection.dialect.name != "sqlite":
-        return column.in_(values)
-    listed = sa.func.json_each(msgspec.json.encode(values).decode()).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
 
 
 def update(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

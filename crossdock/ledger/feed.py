@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from crossdock.ledger import bodies, bulk, news
 from crossdock.ledger.columns import iso
 from crossdock.ledger.records import StoredEvent
+from crossdock.ledger.standing import known_ids, newest
 from crossdock.ledger.tables import documents, event_marks, events, feed, payloads
 from mappings.frames import FRAME
 from schemas.errors import GivenUpError
@@ -301,9 +302,8 @@ def _latest(connection: Connection, table: pl.DataFrame) -> dict[str, Revision]:
         subjects = part["subject"]
         if connection.scalar(_any_between(subjects.min(), subjects.max())) is None:
             continue
-        given = {"asked": _json(subjects.to_list()), "stream": stream}
-        for subject, sequence, fingerprint, id in _asked(connection, _LATEST, given):
-            latest[f"{stream}/{subject}"] = Revision(sequence, fingerprint, id)
+        for row in newest(connection, stream, subjects.to_list()):
+            latest[f"{stream}/{row.subject}"] = Revision(row.sequence, row.fingerprint, row.id)
     return latest
 
 
@@ -325,43 +325,7 @@ def _known(connection: Connection, table: pl.DataFrame, latest: Mapping[str, Rev
     """Which of the ids in ``table`` the feed has; the newest ones are known without asking."""
     known = {revision.id for revision in latest.values()}
     asked = table.filter(pl.col(_KEY).is_in(list(latest)) & ~pl.col("id").is_in(list(known)))
-    for (stream,), part in asked.group_by("stream"):
-        given = {"asked": _json(part.select_seq("subject", "id").rows()), "stream": stream}
-        known.update(id for (id,) in _asked(connection, _KNOWN, given))
-    return known
-
-
-def _asked(connection: Connection, queries: Mapping[str, str], given: Mapping[str, Any]) -> Iterable[Any]:
-    """The rows found; SQLite gives them as one value, for the reason that ``bulk`` has."""
-    found = connection.exec_driver_sql(queries[connection.dialect.name], given)
-    return msgspec.json.decode(found.scalar_one()) if connection.dialect.name == "sqlite" else found
-
-
-def _json(values: Sequence[object]) -> str:
-    """One parameter that carries them all."""
-    return msgspec.json.encode(values).decode()
-
-
-_LATEST = {
-    "sqlite": """
-        SELECT json_group_array(json_array(e.subject, e.sequence, e.fingerprint, e.id)) FROM json_each(:asked) AS asked
-        CROSS JOIN events AS e ON e.subject = asked.value AND e.stream = :stream
-        WHERE e.sequence = (SELECT max(sequence) FROM events WHERE subject = asked.value AND stream = :stream)""",
-    "postgresql": """
-        SELECT newest.* FROM json_array_elements_text(%(asked)s::json) AS asked (subject)
-        CROSS JOIN LATERAL (
-            SELECT e.subject, e.sequence, e.fingerprint, e.id FROM events AS e
-            WHERE e.subject = asked.subject COLLATE "C" AND e.stream = %(stream)s
-            ORDER BY e.sequence DESC LIMIT 1) AS newest""",
-}
-_KNOWN = {
-    "sqlite": """
-        SELECT json_group_array(json_array(e.id)) FROM json_each(:asked) AS asked CROSS JOIN events AS e
-        ON e.subject = asked.value ->> 0 AND e.stream = :stream AND e.id = asked.value ->> 1""",
-    "postgresql": """
-        SELECT e.id FROM json_array_elements(%(asked)s::json) AS asked (pair)
-        JOIN events AS e ON e.subject = (pair ->> 0) COLLATE "C" AND e.stream = %(stream)s AND e.id = pair ->> 1""",
-}
+    return known | known_ids(connection, asked.select_seq("stream", "subject", "id").iter_rows())
 
 
 # -- writing ----------------------------------------------------------------------------------------

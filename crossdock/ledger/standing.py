@@ -6,7 +6,7 @@ under which it was first stored; copies of it, and its later readings, have that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,13 +15,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crossdock.ledger import bulk
-from crossdock.ledger.tables import confirmations, documents, events
+from crossdock.ledger.tables import confirmations, documents
 
 Value = TypeVar("Value")
 
-#: Values asked for in one statement: each as a parameter, and all as one (see ``bulk.among``).
-_TOGETHER, _MANY = 500, 4_000
+#: Values asked for in one statement: each as a parameter, and all as one.
+_TOGETHER, _MANY = 500, 16_384
 #: Hex digits of an event's key by which a confirmation knows it.
 _KEY = 16
 
@@ -115,7 +114,7 @@ def _unpacked(keys: bytes) -> Iterable[int]:
     return (int.from_bytes(keys[at : at + size], "big") for at in range(0, len(keys), size))
 
 
-class Newest(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Newest(msgspec.Struct, frozen=True, gc=False):
     """The newest event of a subject, without what it says."""
 
     subject: str
@@ -128,40 +127,53 @@ class Newest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     time: str
 
 
-def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterable[Newest]:
-    """The newest event of each subject."""
-    newer = events.alias("newer")
-    last = (
-        sa.select(sa.func.max(newer.c.sequence))
-        .where(newer.c.subject == events.c.subject, newer.c.stream == events.c.stream)
-        .scalar_subquery()
-    )
-    columns = [events.c[name] for name in Newest.__struct_fields__]
-    for some in _parted(sorted(subjects), _MANY):
-        query = sa.select(*columns).where(
-            events.c.stream == stream, bulk.among(connection, events.c.subject, some), events.c.sequence == last
-        )
-        yield from bulk.rows(connection, query, _read_newest)
-
-
-_read_newest = msgspec.json.Decoder(list[Newest]).decode
+def newest(connection: Connection, stream: str, subjects: Sequence[str]) -> Iterator[Newest]:
+    """The newest event of each subject that has one."""
+    for some in _parted(subjects, _MANY):
+        for row in _asked(connection, _NEWEST, stream, some):
+            yield Newest(*row)
 
 
 def known_ids(connection: Connection, asked: Iterable[tuple[str, str, str]]) -> set[str]:
     """Which events (stream, subject, id) the feed has."""
-    known: set[str] = set()
     by_stream: dict[str, list[tuple[str, str]]] = {}
     for stream, subject, id in asked:
         by_stream.setdefault(stream, []).append((subject, id))
-    for stream, pairs in by_stream.items():
-        for some in _parted(pairs):
-            query = sa.select(events.c.id).where(
-                events.c.stream == stream,
-                events.c.subject.in_([subject for subject, _ in some]),
-                events.c.id.in_([id for _, id in some]),
-            )
-            known.update(connection.scalars(query))
-    return known
+    parts = ((stream, some) for stream, pairs in by_stream.items() for some in _parted(pairs, _MANY))
+    return {id for stream, some in parts for (id,) in _asked(connection, _KNOWN, stream, some)}
+
+
+def _asked(
+    connection: Connection, queries: Mapping[str, str], stream: str, asked: Sequence[object]
+) -> Iterable[Sequence[Any]]:
+    """The rows found. What is asked goes as one value, and SQLite gives the rows as one: for the reason that ``bulk``
+    has."""
+    given = {"asked": msgspec.json.encode(asked).decode(), "stream": stream}
+    found = connection.exec_driver_sql(queries[connection.dialect.name], given)
+    return msgspec.json.decode(found.scalar_one()) if connection.dialect.name == "sqlite" else found
+
+
+_COLUMNS = ", ".join(f"e.{name}" for name in Newest.__struct_fields__)
+_NEWEST = {
+    "sqlite": f"""
+        SELECT json_group_array(json_array({_COLUMNS})) FROM json_each(:asked) AS asked
+        CROSS JOIN events AS e ON e.subject = asked.value AND e.stream = :stream
+        WHERE e.sequence = (SELECT max(sequence) FROM events WHERE subject = asked.value AND stream = :stream)""",  # noqa: S608 - names of ours
+    "postgresql": f"""
+        SELECT newest.* FROM json_array_elements_text(%(asked)s::json) AS asked (subject)
+        CROSS JOIN LATERAL (
+            SELECT {_COLUMNS} FROM events AS e
+            WHERE e.subject = asked.subject COLLATE "C" AND e.stream = %(stream)s
+            ORDER BY e.sequence DESC LIMIT 1) AS newest""",  # noqa: S608 - names of ours
+}
+_KNOWN = {
+    "sqlite": """
+        SELECT json_group_array(json_array(e.id)) FROM json_each(:asked) AS asked CROSS JOIN events AS e
+        ON e.subject = asked.value ->> 0 AND e.stream = :stream AND e.id = asked.value ->> 1""",
+    "postgresql": """
+        SELECT e.id FROM json_array_elements(%(asked)s::json) AS asked (pair)
+        JOIN events AS e ON e.subject = (pair ->> 0) COLLATE "C" AND e.stream = %(stream)s AND e.id = pair ->> 1""",
+}
 
 
 def _parted(values: Sequence[Value], size: int = _TOGETHER) -> Iterable[Sequence[Value]]:
