@@ -11,7 +11,7 @@ import crossdock.ledger.answer_tables  # noqa: F401 - they belong to the same me
 from crossdock.ledger.columns import BIG, Instant, count, metadata, row_id, text
 
 #: The newest migration in ``migrations/versions``; a ledger that has it needs no migrating.
-REVISION = "0014"
+REVISION = "0015"
 
 payloads = sa.Table(
     "payloads",

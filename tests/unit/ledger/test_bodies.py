@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 import zstandard
+from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdock.ledger import bodies, bulk
+from crossdock.ledger import bodies, bulk, migrations
 from crossdock.ledger.database import Database
 from mappings.frames import MANY, spoken, stacked, unframed
 from schemas.errors import PermanentError
@@ -161,16 +162,35 @@ def test_a_null_is_refused() -> None:
     engine.dispose()
 
 
+def test_programs_that_know_no_frames_find_whole_texts(empty_url: str) -> None:
+    """After the migration by which they refuse a ledger with frames is undone."""
+    from alembic import command
+
+    database, config = Database(empty_url), _migrations()
+    database.migrate()
+    table = stacked([framed(9_900, 256), framed(10_156, 256), texts(10_412, 3).to_frame()])
+    said = dict(enumerate(unframed(table)["data"], 9_900))
+    with database.write() as connection:
+        bodies.write(connection, 9_900, table)
+        bodies.give_up(connection, [9_907])
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
+        kept = connection.exec_driver_sql("SELECT first_position, bodies FROM event_bodies").all()
+    database.close()
+    lines = {
+        first + number: line
+        for first, packed in kept
+        for number, line in enumerate(zstandard.ZstdDecompressor().decompress(packed).decode().split("\n"))
+    }
+    assert lines == said | {9_907: bodies.GIVEN_UP}
+
+
 def test_what_older_ledgers_hold_moves_along(empty_url: str) -> None:
     """The text of every event is the same after the migration, and after it is undone."""
     from alembic import command
-    from alembic.config import Config
 
-    import crossdock.ledger.migrations as migrations
-
-    database = Database(empty_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    database, config = Database(empty_url), _migrations()
     said = {at: texts(at, 1)[0] for at in range(1, 701)}
     with database.write() as connection:
         config.attributes["connection"] = connection
@@ -194,6 +214,12 @@ def test_what_older_ledgers_hold_moves_along(empty_url: str) -> None:
         rows = connection.exec_driver_sql("SELECT position, data FROM events").all()
         assert dict(tuple(row) for row in rows) == said
     database.close()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    return config
 
 
 def _a_document(connection: sa.Connection) -> None:
