@@ -109,6 +109,12 @@ class Installation:
 
 
 @pytest.fixture
+def under_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a few events of a document say alike stands in a frame, as that of many does: see ``mappings.frames``."""
+    monkeypatch.setattr("mappings.frames.MANY", 1)
+
+
+@pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     for folder, file, text in (
         ("channels", "inbox.yaml", CHANNEL),

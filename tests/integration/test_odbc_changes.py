@@ -15,7 +15,7 @@ from crossdock.dock import Dock
 from tests.channel_runs import findings, new_events
 from tests.odbc_erp import ORDERS
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("under_frames")]
 
 CHANNEL = f"""\
 channel: erp

@@ -108,9 +108,9 @@ def test_a_sheet_is_taken_for_what_it_is_called(installation: Installation, tmp_
 
 def test_a_partner_from_edi(installation: Installation) -> None:
     sample = installation.home / "sample.edi"
-    large_856(sample, 12)
+    large_856(sample, 40)
     told = new(installation, sample, "--say", "partner=BIGCO")
-    assert "12 lines, 12 events, 0 errors" in told
+    assert "40 lines, 40 events, 0 errors" in told
     text = (installation.home / "partners" / "bigco.yaml").read_text()
     assert "x12.856:" in text
     assert "functional: 997" in text

@@ -16,6 +16,8 @@ from crossdock.mending.replay import Replayed, preview, replay
 from crossdock.process import translated_payload
 from crossdock.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 FIELDS = 'item: "PO1[BP]", site: "N1[ST]04", unit: {const: EA}'
 PARTNER = f"""\

@@ -13,6 +13,8 @@ from crossdock.dock import Dock
 from mappings.checks import RULES
 from schemas.master import MASTER_TABLES
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 if TYPE_CHECKING:
     from conftest import Installation
 

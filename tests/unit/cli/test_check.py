@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 if TYPE_CHECKING:
     from conftest import Installation
 

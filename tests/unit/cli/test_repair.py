@@ -13,6 +13,8 @@ import pytest
 from connectors.formats.edi.writer import Envelope, Group, write_interchange
 from crossdock.dock import Dock
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 if TYPE_CHECKING:
     from conftest import Installation
 

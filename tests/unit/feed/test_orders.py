@@ -16,6 +16,8 @@ from crossdock.feed.orders import still_wanted
 from .conftest import Browser
 from .test_supply import due, event
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 
 def left(*events: Any) -> dict[int, Decimal]:
     """How much is still to come, by the day of March on which it is due."""

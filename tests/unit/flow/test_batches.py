@@ -20,6 +20,8 @@ from crossdock.translation import Document, DocumentOpened
 from schemas.documents import DocumentStart
 from tests.masters import in_force
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 if TYPE_CHECKING:
     from conftest import Installation
 

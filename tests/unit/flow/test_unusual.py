@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("under_frames")
+
 if TYPE_CHECKING:
     from conftest import Installation
 

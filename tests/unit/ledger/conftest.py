@@ -16,6 +16,7 @@ import pytest
 
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
+from mappings.frames import FRAME, GAP
 from mappings.normalise import empty_events
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentStart
 from schemas.findings import Finding, Severity, Stage
@@ -130,6 +131,7 @@ class Paper:
     parked: Sequence[tuple[int, str]] = ()
     findings: Sequence[Finding] = ()
     chunk: int = 100
+    framed: bool = False
     type: str = "x12.850"
     attributes: dict[str, str] = field(default_factory=dict)
 
@@ -188,6 +190,8 @@ class Workshop:
             some = pl.DataFrame(
                 [fact.row(document.id) for fact in facts[start : start + paper.chunk]], schema=empty_events().schema
             )
+            if paper.framed:
+                some = some.with_columns(pl.lit(GAP).alias(FRAME), data=GAP + pl.col("data"))
             yield DocumentLines(lines=some.select("line"), events=some, parked=self._parked(()))
         if paper.parked:
             yield DocumentLines(lines=pl.DataFrame(), events=empty_events(), parked=self._parked(paper.parked))

@@ -55,11 +55,12 @@ def test_what_says_nothing_new_is_not_written_again(ledger: Ledger, workshop) ->
     assert len(ledger.events()) == 1
 
 
-def test_an_old_document_coming_again_after_a_newer_one_is_stale(ledger: Ledger, workshop) -> None:
+@pytest.mark.parametrize("framed", [False, True])
+def test_an_old_document_coming_again_after_a_newer_one_is_stale(ledger: Ledger, workshop, framed) -> None:
     workshop.store(ledger, workshop.Paper([workshop.Fact("PO1", "10", by="D1", line=4)]))
     workshop.store(ledger, workshop.Paper([workshop.Fact("PO1", "12", by="D2")]))
     payload = workshop.payload(ledger)
-    again = workshop.Paper([workshop.Fact("PO1", "10", by="D1", line=4)])
+    again = workshop.Paper([workshop.Fact("PO1", "10", by="D1", line=4)], framed=framed)
     summary = ledger.store(payload.id, workshop.translation(payload, [again]))
     assert (summary.events, summary.unchanged, summary.findings) == (0, 1, 1)
     assert [event.sequence for event in ledger.events()] == [1, 2]
