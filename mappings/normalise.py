@@ -31,7 +31,8 @@ from schemas.events import DATA_OF, EVENT_COLUMNS, References, Stream
 from schemas.findings import Finding, Severity, Stage
 from schemas.lines import BUSINESS_TIME, LineKind
 
-SUBJECT_MARKS = "%/#"  #: they part a subject, so that within a part they are escaped
+#: What parts a subject, and what no database holds, is written otherwise within a part.
+SUBJECT_ESCAPES = {mark: f"%{ord(mark):02X}" for mark in "%/#\0"}
 DOCUMENT = "_document"  #: column beside canonical lines: the id of the document they stand in
 
 STREAM_OF: Mapping[LineKind, Stream] = {
@@ -141,7 +142,7 @@ def normalise(
     table = _with_base(table, master, origin, findings)
     table = _within_contract(table, stream, findings)
     silent = None if table.height == lines.height else _silent(lines, table, mapping, stream, held)
-    speech = Speech(table, _spoken(stream, mapping), SUBJECT_MARKS, plain=_patterned(stream))
+    speech = Speech(table, _spoken(stream, mapping), SUBJECT_ESCAPES, plain=_patterned(stream))
     if not table.is_empty():
         table = table.with_columns_seq(_subject(table, mapping, speech).alias("subject"))
         table = _numbered(table, origin, silent)
@@ -306,30 +307,24 @@ def _subject(lines: pl.DataFrame, mapping: CompiledMapping, speech: Speech | Non
 
     A line whose number is part of its key but was not sent takes its place in the document.
     """
-    speech = speech or Speech(lines, _key(mapping), SUBJECT_MARKS)
+    speech = speech or Speech(lines, _key(mapping), SUBJECT_ESCAPES)
     pieces: list[Piece] = [mapping.kind.value]
     for name in _key(mapping):
         pieces += ["/", *_part(name, speech)]
     return joined(pieces).str.strip_chars_end("/")
 
 
-_ESCAPES = str.maketrans({mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS})
+_ESCAPES = str.maketrans(SUBJECT_ESCAPES)
 
 
 def _part(name: str, speech: Speech) -> list[Piece]:
-    if name == "line":
-        part = pl.coalesce(name, pl.col(ORDINAL).cast(pl.String))
-    elif not speech.speaks(name):
-        return []
-    elif speech.is_constant(name):
+    place = [pl.col(ORDINAL).cast(pl.String)] if name == "line" else []
+    if not speech.speaks(name):
+        return list(place)
+    if speech.is_constant(name):
         return [speech.first(name).translate(_ESCAPES)]
-    else:
-        part = pl.col(name)
-    return [
-        part
-        if speech.is_plain
-        else part.str.replace_many([*SUBJECT_MARKS], [mark.translate(_ESCAPES) for mark in SUBJECT_MARKS])
-    ]
+    part = pl.coalesce(name, *place)
+    return [part if speech.is_plain else part.str.replace_many(SUBJECT_ESCAPES)]
 
 
 def subjects(lines: pl.DataFrame, mapping: CompiledMapping) -> pl.Series:

@@ -15,7 +15,7 @@ import polars as pl
 from mappings.apply import PLACES, apply
 from mappings.circumstances import Circumstances
 from mappings.library import CompiledMapping
-from mappings.normalise import SUBJECT_MARKS
+from mappings.normalise import SUBJECT_ESCAPES
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL, DocumentStart
 from schemas.findings import Finding
 from schemas.lines import LineKind
@@ -51,7 +51,7 @@ class Outright:
         return self.word in ("cancelled", "except")
 
 
-_ESCAPES = str.maketrans({mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS})
+_ESCAPES = str.maketrans(SUBJECT_ESCAPES)
 
 
 def order_key(partner: str, order: str) -> str:

@@ -23,7 +23,12 @@ class Speech:
     """
 
     def __init__(
-        self, lines: pl.DataFrame, spoken: Collection[str] = (), marks: str = "", *, plain: Collection[str] = ()
+        self,
+        lines: pl.DataFrame,
+        spoken: Collection[str] = (),
+        marks: Iterable[str] = (),
+        *,
+        plain: Collection[str] = (),
     ) -> None:
         """``spoken``: columns to be looked at together, for anything that JSON escapes and for any of ``marks``;
         ``plain``: columns of which it is known that they have nothing of it."""

@@ -26,7 +26,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from crossdock.ledger import bodies, feed
+from crossdock.ledger import bodies
 from crossdock.ledger.draft import Draft
 from crossdock.ledger.standing import Head, Standing, known_ids
 from crossdock.ledger.tables import documents, events, parked_lines
@@ -186,7 +186,7 @@ def _pieces(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     rows = 0
     for index, reading in enumerate(readings):
         for table in reading.draft.events():
-            wanted = _only(feed.storable(table), reading.only)
+            wanted = _only(table, reading.only)
             wanted = wanted.with_columns_seq(pl.lit(index, dtype=pl.Int32).alias(_DOC), keys(wanted))
             if reading.only is None:
                 reading.seen.append(_hashes(wanted))

@@ -195,10 +195,7 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
 
     Where no key is known and each comes once, which is how most documents come, nothing is left to be judged.
     """
-    about = _about_subjects(table)
-    if about["nul"]:
-        table = storable(table)
-        about = _about_subjects(table)
+    about = table.select_seq(_ABOUT_SUBJECTS).row(0, named=True)  # all in one look at the column: see bulk
     any_known = connection.scalar(_any_between(about["first"], about["last"])) is not None
     latest = _latest(connection, table) if any_known else {}
     if latest or about["repeated"]:
@@ -212,22 +209,11 @@ def _revise(connection: Connection, table: pl.DataFrame, position: int) -> Writt
     )
 
 
-def storable(table: pl.DataFrame) -> pl.DataFrame:
-    """With subjects that both databases can hold."""
-    return table.with_columns_seq(_SUBJECT.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True))
-
-
-def _about_subjects(table: pl.DataFrame) -> dict[str, Any]:
-    """All in one look at the column: see ``bulk`` for why."""
-    return table.select_seq(_ABOUT_SUBJECTS).row(0, named=True)
-
-
 _SUBJECT = pl.col("subject")
 _ABOUT_SUBJECTS = (
     _SUBJECT.min().alias("first"),
     _SUBJECT.max().alias("last"),
     (_SUBJECT.n_unique() < pl.len()).alias("repeated"),
-    _SUBJECT.str.contains("\0", literal=True).any().alias("nul"),
 )
 _ALL_FIRST = (
     *(pl.col(name) for name in (*_COLUMNS, "data") if name not in ("position", "sequence")),

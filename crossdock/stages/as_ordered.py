@@ -15,11 +15,12 @@ import polars as pl
 
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.reading import CAUSE
-from crossdock.stages.order_lines import ANSWER, ESCAPES, LINE, STREAM, Lately, OrderLines, Said, answered
+from crossdock.stages.order_lines import ANSWER, LINE, STREAM, Lately, OrderLines, Said, answered
 from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.frames import stacked
 from mappings.library import Library
+from mappings.normalise import SUBJECT_ESCAPES
 from mappings.values import instant_text, zone_of
 from schemas.documents import LENGTH, LOCATION, OFFSET, ORDINAL
 from schemas.findings import Finding, Severity, Stage
@@ -128,7 +129,7 @@ class _Answer:
         """An event for the order's line, or for each schedule of it."""
         subjects = pl.Series(list(lines), dtype=pl.String)
         mine = subjects.filter(
-            subjects.str.extract(LINE) == pl.Series([row["order_line"]]).str.replace_many(ESCAPES)[0]
+            subjects.str.extract(LINE) == pl.Series([row["order_line"]]).str.replace_many(SUBJECT_ESCAPES)[0]
         )
         if row["schedule"] is not None:
             mine = mine.filter(mine.str.split("/").list.get(4, null_on_oob=True) == row["schedule"])

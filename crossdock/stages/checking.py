@@ -26,6 +26,7 @@ from mappings.calendars import Calendar, calendar_of, named_calendars
 from mappings.checks import RULES, Agreed, agreed, offences
 from mappings.checks.rule import KNOWN, SAID, Beside
 from mappings.frames import FRAME, stacked, unframed
+from mappings.normalise import SUBJECT_ESCAPES
 from mappings.remembered import is_constant
 from mappings.spec import OnError
 from mappings.values import last_moment
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 #: What an event may be held against -> the stream in which that is said; its own stream for ``itself``.
 _STREAMS: Mapping[str, str] = {"order": "demand", "shipment": "shipment"}
-_ESCAPES = {mark: f"%{ord(mark):02X}" for mark in "%/#"}
 
 #: What no event says of the schedule that it stands in.
 HORIZON = ("horizon_starts_at", "horizon_ends_at")
@@ -322,7 +322,7 @@ def _keys(table: pl.DataFrame, beside: Beside) -> pl.Series:
     kind, needed, names = _KEYS[beside]
     there = {*names, *needed} <= set(table.columns)
     told = table.select_seq(*names, *needed) if there else _said(table)
-    parts = [pl.lit(kind), *(pl.col(name).str.replace_many(_ESCAPES) for name in ("partner", *needed))]
+    parts = [pl.lit(kind), *(pl.col(name).str.replace_many(SUBJECT_ESCAPES) for name in ("partner", *needed))]
     key: pl.Expr = pl.concat_str(parts, separator="/")
     if names:
         # the order line tells a shipment's lines apart; only where none is named the item does

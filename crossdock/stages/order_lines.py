@@ -13,14 +13,12 @@ import polars as pl
 from crossdock.ledger import Ledger
 from crossdock.translation import Document
 from mappings.frames import unframed
-from mappings.normalise import SUBJECT_MARKS
 from mappings.outright import order_key
 from schemas.events import Stream
 
 STREAM = Stream.DEMAND.value
 ORDER, ANSWER = "order", "order_response"  #: how subjects begin
 LINE = r"^[^/]*/[^/]*/[^/]*/([^/#]*)"  #: the order's line in ``order/ACME/4500017/10/1#2``
-ESCAPES = {mark: f"%{ord(mark):02X}" for mark in SUBJECT_MARKS}
 _KEPT = 8_192  #: events of this payload that are looked at beside those of the feed
 #: What an order line and the answer to it have in common.
 _COMMON = (

@@ -16,7 +16,6 @@ import polars as pl
 from crossdock.ledger import Ledger, PayloadRecord
 from crossdock.stages.order_lines import (
     ANSWER,
-    ESCAPES,
     LINE,
     ORDER,
     STREAM,
@@ -29,6 +28,7 @@ from crossdock.stages.order_lines import (
 from crossdock.stages.speeches import Speech, events_of, origin_of
 from crossdock.translation import Document, DocumentClosed, DocumentLines, DocumentOpened, Translated
 from mappings.library import Library
+from mappings.normalise import SUBJECT_ESCAPES
 from mappings.outright import Outright
 from mappings.values import instant_text, zone_of
 from schemas.findings import Finding, Severity, Stage
@@ -79,7 +79,7 @@ class _Names:
         self._lines.append(item.events["subject"].str.extract(LINE))
         for name in ("order_line", "line"):
             if name in item.parked.columns:
-                self._lines.append(item.parked[name].str.replace_many(ESCAPES))
+                self._lines.append(item.parked[name].str.replace_many(SUBJECT_ESCAPES))
 
     @property
     def lines(self) -> frozenset[str]:

