@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crossdock import __version__
 from crossdock.feed import as2, documents, events, export, state
 from crossdock.feed.access import Door
 from crossdock.feed.problems import answer_with_problems, with_problems_described
 from crossdock.feed.service import Service
+from crossdock.ledger.text import storable
 
 STATIC = Path(__file__).parent / "static"
 
@@ -68,8 +70,24 @@ def api(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(_Storable)
     answer_with_problems(app)
     with_problems_described(app)
     for part in (events, state, export, documents):
         app.include_router(part.routes(service))
     return app
+
+
+class _Storable:
+    """Asks for what the ledger holds in place of a NUL, which PostgreSQL refuses even in a question."""
+
+    INSTEAD = quote(storable("\0")).encode()
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            query = scope["query_string"].replace(b"%00", self.INSTEAD)
+            scope = {**scope, "path": storable(scope["path"]), "query_string": query}
+        await self._app(scope, receive, send)
