@@ -146,8 +146,7 @@ def known_ids(connection: Connection, asked: Iterable[tuple[str, str, str]]) -> 
 def _asked(
     connection: Connection, queries: Mapping[str, str], stream: str, asked: Sequence[object]
 ) -> Iterable[Sequence[Any]]:
-    """The rows found. What is asked goes as one value, and SQLite gives the rows as one: for the reason that ``bulk``
-    has."""
+    """The rows found. What is asked goes as one value, and SQLite gives the rows as one: see ``bulk`` for why."""
     given = {"asked": msgspec.json.encode(asked).decode(), "stream": stream}
     found = connection.exec_driver_sql(queries[connection.dialect.name], given)
     return msgspec.json.decode(found.scalar_one()) if connection.dialect.name == "sqlite" else found
